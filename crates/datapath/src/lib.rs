@@ -1,0 +1,1 @@
+//! Queues over any device, and the runtime that drives them.

@@ -1,0 +1,1 @@
+//! Registered memory: regions, pools, reference-counted buffers, rings.

@@ -1,0 +1,1 @@
+//! Requests served in place, one loop per core.

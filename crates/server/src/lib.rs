@@ -1,0 +1,1 @@
+//! The roles: namenode and datanode.

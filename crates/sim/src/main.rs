@@ -1,0 +1,3 @@
+//! A whole cluster in one thread from one seed.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What a user links: names, node types, streams, key-value.

@@ -1,0 +1,1 @@
+//! Compiler from .proto files to Rust over crake-wire.
