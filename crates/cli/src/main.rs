@@ -1,3 +1,5 @@
 //! The one binary, `crake`.
 
+#![forbid(unsafe_code)]
+
 fn main() {}

@@ -1,1 +1,3 @@
 //! Requests served in place, one loop per core.
+
+#![forbid(unsafe_code)]

@@ -1,1 +1,3 @@
 //! The roles: namenode and datanode.
+
+#![forbid(unsafe_code)]

@@ -1,1 +1,3 @@
 //! What a user links: names, node types, streams, key-value.
+
+#![forbid(unsafe_code)]

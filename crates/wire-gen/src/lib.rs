@@ -1,1 +1,3 @@
 //! Compiler from .proto files to Rust over crake-wire.
+
+#![forbid(unsafe_code)]

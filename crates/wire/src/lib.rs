@@ -1,1 +1,3 @@
 //! Messages read where they lie.
+
+#![forbid(unsafe_code)]
