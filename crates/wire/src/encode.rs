@@ -1,0 +1,200 @@
+//! Writing: a message knows its length, and fills a place of that length front to back in one pass.
+
+use std::{mem, slice};
+
+use crate::layout::{MORE, Present, SLOT_BYTES};
+use crate::{Raw, Scalar};
+
+/// A message that can be written.
+pub trait Encode {
+    /// The bytes that [`encode`](Encode::encode) writes.
+    fn encoded_len(&self) -> usize;
+
+    /// Writes the message.
+    ///
+    /// # Panics
+    ///
+    /// When `out` is not exactly [`encoded_len`](Encode::encoded_len) bytes long, or longer than `u32::MAX` bytes (what
+    /// an offset can reach). With the right length nothing here can fail.
+    fn encode(&self, out: &mut [u8]);
+
+    /// The message in a fresh vector: for tests and paths that are seldom taken.
+    fn encode_to_vec(&self) -> Vec<u8> {
+        let mut out = vec![0; self.encoded_len()];
+        self.encode(&mut out);
+        out
+    }
+}
+
+impl<T: Encode + ?Sized> Encode for &T {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        T::encoded_len(self)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        T::encode(self, out);
+    }
+}
+
+/// A message that can lie inside another one. `wire-gen` writes the implementations.
+pub trait Message: Encode {
+    /// Writes the message, head first, where `writer` stands: [`encoded_len`](Encode::encoded_len) bytes.
+    fn write(&self, writer: &mut Writer<'_>);
+}
+
+impl<T: Message + ?Sized> Message for &T {
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) {
+        T::write(self, writer);
+    }
+}
+
+/// Hands out the bytes of a frame from front to back.
+///
+/// Each method that appends payload returns what goes into the slot (or table entry) that points at it.
+#[derive(Debug)]
+pub struct Writer<'o> {
+    rest: &'o mut [u8],
+    /// Where `rest` starts, from the start of the outermost message. `rest` ends within reach of a `u32`.
+    offset: usize,
+}
+
+impl<'o> Writer<'o> {
+    /// Writes the outermost message, `out` being its whole frame.
+    ///
+    /// # Panics
+    ///
+    /// As [`Encode::encode`] says.
+    #[inline]
+    pub fn frame<M: Message + ?Sized>(out: &'o mut [u8], message: &M) {
+        assert!(
+            u32::try_from(out.len()).is_ok(),
+            "a message has at most u32::MAX bytes"
+        );
+        let mut writer = Writer { rest: out, offset: 0 };
+        message.write(&mut writer);
+        assert!(writer.rest.is_empty(), "the place is longer than the message");
+    }
+
+    /// Writes the bitmap and reserves a slot for each field that is there.
+    #[inline]
+    pub fn head<const W: usize>(&mut self, present: Present<W>) -> Head<'o> {
+        let (bitmap, slots) = self
+            .take(present.head_bytes())
+            .split_at_mut(present.words_used() * SLOT_BYTES);
+        let words = Raw::chunks_mut(bitmap);
+        let last = words.len() - 1;
+        for (index, word) in words.iter_mut().enumerate() {
+            let more = if index < last { MORE } else { 0 };
+            *word = (present.words[index] | more).to_le_bytes();
+        }
+        Head {
+            slots: Raw::chunks_mut(slots).iter_mut(),
+        }
+    }
+
+    /// Appends a string or bytes.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) -> u64 {
+        let slot = pointer(bytes.len(), self.offset);
+        self.take(bytes.len()).copy_from_slice(bytes);
+        slot
+    }
+
+    /// Appends a nested message.
+    #[inline]
+    pub fn message<M: Message>(&mut self, message: &M) -> u64 {
+        let start = self.offset;
+        message.write(self);
+        pointer(self.offset - start, start)
+    }
+
+    /// Appends a packed list of scalars.
+    #[inline]
+    pub fn scalars<T: Scalar>(&mut self, values: &[T]) -> u64 {
+        let slot = pointer(values.len(), self.offset);
+        let table = T::Raw::chunks_mut(self.take(scalars_bytes(values)));
+        for (element, value) in table.iter_mut().zip(values) {
+            *element = value.to_raw();
+        }
+        slot
+    }
+
+    /// Appends a list of strings or bytes: a table, then what it points at.
+    #[inline]
+    pub fn blobs<T: AsRef<[u8]>>(&mut self, values: &[T]) -> u64 {
+        self.table(values, |writer, value| writer.bytes(value.as_ref()))
+    }
+
+    /// Appends a list of messages: a table, then the messages.
+    #[inline]
+    pub fn messages<M: Message>(&mut self, values: &[M]) -> u64 {
+        self.table(values, |writer, value| writer.message(value))
+    }
+
+    #[inline]
+    fn table<T>(&mut self, values: &[T], append: impl Fn(&mut Self, &T) -> u64) -> u64 {
+        let slot = pointer(values.len(), self.offset);
+        let table: &mut [[u8; SLOT_BYTES]] = Raw::chunks_mut(self.take(values.len() * SLOT_BYTES));
+        for (entry, value) in table.iter_mut().zip(values) {
+            *entry = append(self, value).to_le_bytes();
+        }
+        slot
+    }
+
+    /// The next `len_bytes` of the frame.
+    #[inline]
+    fn take(&mut self, len_bytes: usize) -> &'o mut [u8] {
+        let (taken, rest) = mem::take(&mut self.rest).split_at_mut(len_bytes);
+        self.rest = rest;
+        self.offset += len_bytes;
+        taken
+    }
+}
+
+/// The slots of a message that is being written.
+#[derive(Debug)]
+pub struct Head<'o> {
+    slots: slice::IterMut<'o, [u8; SLOT_BYTES]>,
+}
+
+impl Head<'_> {
+    /// Fills the next slot; fields come in the order of their numbers.
+    ///
+    /// # Panics
+    ///
+    /// When the bitmap announced fewer fields.
+    #[inline]
+    pub fn put(&mut self, slot: u64) {
+        *self.slots.next().expect("the bitmap announced this field") = slot.to_le_bytes();
+    }
+}
+
+/// A slot, or an entry of a table, that points at payload. Both parts are below the frame's length, which fits a `u32`.
+#[inline]
+fn pointer(size_or_count: usize, offset: usize) -> u64 {
+    size_or_count as u64 | (offset as u64) << 32
+}
+
+/// The payload of a list of scalars, in bytes.
+#[inline]
+#[must_use]
+pub fn scalars_bytes<T: Scalar>(values: &[T]) -> usize {
+    size_of::<T::Raw>() * values.len()
+}
+
+/// The payload of a list of strings or bytes, in bytes.
+#[inline]
+#[must_use]
+pub fn blobs_bytes<T: AsRef<[u8]>>(values: &[T]) -> usize {
+    values.iter().map(|value| SLOT_BYTES + value.as_ref().len()).sum()
+}
+
+/// The payload of a list of messages, in bytes.
+#[inline]
+#[must_use]
+pub fn messages_bytes<M: Message>(values: &[M]) -> usize {
+    values.iter().map(|value| SLOT_BYTES + value.encoded_len()).sum()
+}

@@ -1,0 +1,154 @@
+//! Reading one message: its head is checked once, each field where it is asked for.
+
+use crate::layout::{FIELDS_PER_WORD, MORE, Present, SLOT_BYTES};
+use crate::{Element, List, Scalar, WireError};
+
+/// A message read where it lies. `wire-gen` writes the implementations, each with a getter for every field.
+///
+/// A view borrows the frame and allocates nothing. Reading is lazy: nested messages and lists are checked when they are
+/// asked for, one level at a time.
+pub trait View<'a>: Sized {
+    /// Checks the head of the outermost message; `frame` starts with it.
+    fn parse(frame: &'a [u8]) -> Result<Self, WireError>;
+
+    /// Checks the head of a nested message, which a slot or table entry of `frame` points at.
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, WireError>;
+}
+
+/// The head of a message whose field numbers, as far as the schema goes, fit `W` words of bitmap.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a, const W: usize> {
+    /// The outermost message: what offsets count from.
+    frame: &'a [u8],
+    slots: &'a [[u8; SLOT_BYTES]],
+    present: Present<W>,
+}
+
+impl<'a, const W: usize> Reader<'a, W> {
+    /// As [`View::parse`].
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, WireError> {
+        Self::head(frame, frame)
+    }
+
+    /// As [`View::nested`].
+    #[inline]
+    pub fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, WireError> {
+        Self::head(frame, pointed(frame, pointer)?)
+    }
+
+    /// `message` starts with the head. Words past `W` tell of fields that this schema does not know: their bits are
+    /// skipped, their slots come last.
+    #[inline]
+    fn head(frame: &'a [u8], message: &'a [u8]) -> Result<Self, WireError> {
+        let (units, _) = message.as_chunks::<SLOT_BYTES>();
+        let mut present = Present::none();
+        let mut words = 0;
+        let mut slots = 0;
+        loop {
+            let word = u64::from_le_bytes(*units.get(words).ok_or(WireError::Truncated)?);
+            if let Some(known) = present.words.get_mut(words) {
+                *known = word & !MORE;
+            }
+            words += 1;
+            slots += (word & !MORE).count_ones() as usize;
+            if word & MORE == 0 {
+                break;
+            }
+        }
+        let slots = units[words..].get(..slots).ok_or(WireError::Truncated)?;
+        Ok(Self {
+            frame,
+            slots,
+            present,
+        })
+    }
+
+    /// A field that is inline in its slot; its default when absent.
+    #[inline]
+    pub fn scalar<T: Scalar, const FIELD: u32>(&self) -> T::Read {
+        T::from_slot(self.slot_or_zero::<FIELD>())
+    }
+
+    /// An `optional` field that is inline in its slot.
+    #[inline]
+    pub fn optional_scalar<T: Scalar, const FIELD: u32>(&self) -> Option<T::Read> {
+        self.slot::<FIELD>().map(T::from_slot)
+    }
+
+    /// Bytes; empty when absent.
+    #[inline]
+    pub fn bytes<const FIELD: u32>(&self) -> Result<&'a [u8], WireError> {
+        pointed(self.frame, self.slot_or_zero::<FIELD>())
+    }
+
+    /// `optional` bytes.
+    #[inline]
+    pub fn optional_bytes<const FIELD: u32>(&self) -> Result<Option<&'a [u8]>, WireError> {
+        self.slot::<FIELD>()
+            .map(|pointer| pointed(self.frame, pointer))
+            .transpose()
+    }
+
+    /// A string; empty when absent.
+    #[inline]
+    pub fn string<const FIELD: u32>(&self) -> Result<&'a str, WireError> {
+        utf8(self.bytes::<FIELD>()?)
+    }
+
+    /// An `optional` string.
+    #[inline]
+    pub fn optional_string<const FIELD: u32>(&self) -> Result<Option<&'a str>, WireError> {
+        self.optional_bytes::<FIELD>()?.map(utf8).transpose()
+    }
+
+    /// A nested message.
+    #[inline]
+    pub fn message<V: View<'a>, const FIELD: u32>(&self) -> Result<Option<V>, WireError> {
+        self.slot::<FIELD>()
+            .map(|pointer| V::nested(self.frame, pointer))
+            .transpose()
+    }
+
+    /// A list; empty when absent.
+    #[inline]
+    pub fn list<T: Element<'a>, const FIELD: u32>(&self) -> Result<List<'a, T>, WireError> {
+        List::new(self.frame, self.slot_or_zero::<FIELD>())
+    }
+
+    /// What an absent field reads as is, for every type, what a slot of zeros reads as.
+    #[inline]
+    fn slot_or_zero<const FIELD: u32>(&self) -> u64 {
+        self.slot::<FIELD>().unwrap_or(0)
+    }
+
+    #[inline]
+    fn slot<const FIELD: u32>(&self) -> Option<u64> {
+        let slot = self.slots.get(self.present.slot_of::<FIELD>()?)?;
+        Some(u64::from_le_bytes(*slot))
+    }
+}
+
+/// Splits what points at payload into size (or count) and offset.
+#[inline]
+pub(crate) fn size_and_offset(pointer: u64) -> (usize, usize) {
+    (pointer as u32 as usize, (pointer >> 32) as usize)
+}
+
+/// The bytes that `pointer` tells of. Taken in two steps, so that no sum can overflow on any platform.
+#[inline]
+pub(crate) fn pointed(frame: &[u8], pointer: u64) -> Result<&[u8], WireError> {
+    let (size, offset) = size_and_offset(pointer);
+    frame
+        .get(offset..)
+        .and_then(|rest| rest.get(..size))
+        .ok_or(WireError::OutOfFrame)
+}
+
+#[inline]
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, WireError> {
+    str::from_utf8(bytes).map_err(|_| WireError::NotUtf8)
+}
+
+// A word of the bitmap has one bit that is not a field's.
+const _: () = assert!(FIELDS_PER_WORD + 1 == u64::BITS);
