@@ -1,0 +1,164 @@
+//! Mappings of the kernel.
+
+#[cfg_attr(miri, expect(dead_code, reason = "Miri has no mappings to limit"))]
+mod available;
+mod mapping;
+
+use std::io;
+use std::ops::RangeBounds;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use crate::extent::Extent;
+use crate::header::{Header, Owner};
+use mapping::Mapping;
+
+/// Whether to ask for huge pages. They are never required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HugePages {
+    /// Reserved ones (`MAP_HUGETLB`) if the system has them, else transparent ones, else none.
+    Try,
+    /// Pages of the usual size.
+    Never,
+}
+
+/// Why a region could not be had. In each case the machine is at fault, or asked for too much: nothing was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RegionError {
+    /// A region of no bytes.
+    #[error("a region needs at least one byte")]
+    Empty,
+    /// More than the machine, or this process's control group, has left.
+    #[error("a region of {wanted_bytes} bytes, but only {available_bytes} bytes of memory are available")]
+    NoMemory {
+        /// Size asked for.
+        wanted_bytes: u64,
+        /// What could be had, by the kernel's estimate.
+        available_bytes: u64,
+    },
+    /// The kernel refused: a resource limit, or something that it cannot do.
+    #[error("{call}: {source}")]
+    Refused {
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        source: io::Error,
+    },
+}
+
+impl RegionError {
+    fn refused(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |errno| Self::Refused {
+            call,
+            source: errno.into(),
+        }
+    }
+}
+
+/// Memory mapped into this process, zeroed at first, until the last handle on any part of it is dropped.
+pub struct Region {
+    // Counts the segments over this region; see `retain_header`.
+    header: Header,
+    mapping: Mapping,
+    len_bytes: usize,
+    huge: bool,
+    fd: Option<OwnedFd>,
+}
+
+impl Region {
+    /// Memory of this process alone.
+    ///
+    /// The kernel refuses what is more than a resource limit allows. It gives pages when they are touched first, and may kill a
+    /// process of its choice if there are none: to know before, call [`prefault`](Self::prefault).
+    pub fn anonymous(len_bytes: usize, huge_pages: HugePages) -> Result<Rc<Self>, RegionError> {
+        if len_bytes == 0 {
+            return Err(RegionError::Empty);
+        }
+        let (mapping, huge) = Mapping::anonymous(len_bytes, huge_pages)?;
+        Ok(Self::new(mapping, len_bytes, huge, None))
+    }
+
+    /// Memory that other processes can map by its descriptor. `name` is only seen in `/proc`.
+    ///
+    /// All of it is there when this returns, and the file is sealed: nobody can make it shorter, so that
+    /// no access fails later.
+    pub fn memfd(name: &str, len_bytes: usize, huge_pages: HugePages) -> Result<Rc<Self>, RegionError> {
+        if len_bytes == 0 {
+            return Err(RegionError::Empty);
+        }
+        let (mapping, huge, fd) = Mapping::memfd(name, len_bytes, huge_pages)?;
+        Ok(Self::new(mapping, len_bytes, huge, Some(fd)))
+    }
+
+    fn new(mapping: Mapping, len_bytes: usize, huge: bool, fd: Option<OwnedFd>) -> Rc<Self> {
+        let owner = Owner::Region(std::cell::Cell::new(std::ptr::null()));
+        let header = Header::new(mapping.base(), len_bytes, owner);
+        Rc::new(Self {
+            header,
+            mapping,
+            len_bytes,
+            huge,
+            fd,
+        })
+    }
+
+    /// Its size, as asked for.
+    #[inline]
+    pub fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Whether the kernel agreed to huge pages: reserved ones, or transparent ones as far as it has them when pages are touched.
+    pub fn huge(&self) -> bool {
+        self.huge
+    }
+
+    /// The memfd, to hand to other processes; `None` for anonymous memory.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// A place in it. Extents may overlap: they are places, not owners.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not within `0..len_bytes`.
+    pub fn extent(self: &Rc<Self>, range: impl RangeBounds<usize>) -> Extent {
+        let range = crate::resolve(range, self.len_bytes);
+        // SAFETY: the start is within the mapping or at its end.
+        let data = unsafe { self.mapping.base().add(range.start) };
+        // SAFETY: the range was checked against the mapping's length.
+        unsafe { Extent::from_parts(self.clone(), data, range.len()) }
+    }
+
+    /// Makes every page present now: an error instead of a killed process, and no page fault later.
+    pub fn prefault(&self) -> Result<(), RegionError> {
+        self.mapping.prefault()
+    }
+
+    #[inline]
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.mapping.base()
+    }
+
+    /// Adds a reference to the header inside the region. The first takes a count of the `Rc`, so that
+    /// the header keeps the region; the last gives it back.
+    #[inline]
+    pub(crate) fn retain_header(this: &Rc<Self>) -> NonNull<Header> {
+        if this.header.references() == 0
+            && let Owner::Region(kept) = &this.header.owner
+        {
+            kept.set(Rc::into_raw(this.clone()));
+        }
+        this.header.retain();
+        NonNull::from(&this.header)
+    }
+}
+
+impl std::fmt::Debug for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.fd.is_some() { "memfd" } else { "anonymous" };
+        write!(f, "Region({} bytes, {kind}, huge: {})", self.len_bytes, self.huge)
+    }
+}

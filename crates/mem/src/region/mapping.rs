@@ -1,0 +1,287 @@
+//! The mapping itself: what is asked of the kernel, and in which order.
+
+#[cfg(miri)]
+pub(super) use allocated::Mapping;
+#[cfg(not(miri))]
+pub(super) use kernel::Mapping;
+
+#[cfg(not(miri))]
+mod kernel {
+    use std::ffi::c_void;
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+    use std::ptr::NonNull;
+
+    use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
+    use rustix::io::Errno;
+    use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+    use crate::region::available::check_available;
+    use crate::region::{HugePages, RegionError};
+
+    /// Size and alignment of a huge page, on all processors that Crake runs on with 4 KiB pages.
+    const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+    /// A range of addresses of this process, unmapped when dropped.
+    pub(in crate::region) struct Mapping {
+        base: NonNull<u8>,
+        mapped_bytes: usize,
+    }
+
+    impl Mapping {
+        /// Private memory, and whether the kernel agreed to huge pages.
+        pub(in crate::region) fn anonymous(
+            len_bytes: usize,
+            pages: HugePages,
+        ) -> Result<(Self, bool), RegionError> {
+            if wants_huge(len_bytes, pages)
+                && let Some(mapping) = Self::anonymous_reserved(len_bytes)
+            {
+                return Ok((mapping, true));
+            }
+            let mapping = Self::address_space(len_bytes, pages)?;
+            mapping
+                .replace(MapFlags::PRIVATE, None)
+                .map_err(RegionError::refused("mmap"))?;
+            let huge = wants_huge(len_bytes, pages) && mapping.advise(Advice::LinuxHugepage).is_ok();
+            Ok((mapping, huge))
+        }
+
+        /// Shared memory of a new file that cannot become shorter; whether the kernel agreed to huge pages.
+        pub(in crate::region) fn memfd(
+            name: &str,
+            len_bytes: usize,
+            pages: HugePages,
+        ) -> Result<(Self, bool, OwnedFd), RegionError> {
+            check_file_limit(len_bytes)?;
+            if wants_huge(len_bytes, pages)
+                && let Some((mapping, fd)) = Self::memfd_reserved(name, len_bytes)
+            {
+                return Ok((mapping, true, fd));
+            }
+            check_available(len_bytes)?;
+            let fd = new_memfd(name, MemfdFlags::empty()).map_err(RegionError::refused("memfd_create"))?;
+            rustix::fs::ftruncate(&fd, len_bytes as u64).map_err(RegionError::refused("ftruncate"))?;
+            let mapping = Self::address_space(len_bytes, pages)?;
+            mapping
+                .replace(MapFlags::SHARED, Some(fd.as_fd()))
+                .map_err(RegionError::refused("mmap"))?;
+            let huge = wants_huge(len_bytes, pages) && mapping.advise(Advice::LinuxHugepage).is_ok();
+            if huge {
+                // The file's pages are huge only if they are first touched through the advised mapping.
+                mapping.populate()?;
+            }
+            rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, len_bytes as u64)
+                .map_err(RegionError::refused("fallocate"))?;
+            seal(&fd)?;
+            Ok((mapping, huge, fd))
+        }
+
+        pub(in crate::region) fn base(&self) -> NonNull<u8> {
+            self.base
+        }
+
+        pub(in crate::region) fn prefault(&self) -> Result<(), RegionError> {
+            check_available(self.mapped_bytes)?;
+            self.populate()
+        }
+
+        /// Reserved huge pages, or `None` if there are not enough of them.
+        fn anonymous_reserved(len_bytes: usize) -> Option<Self> {
+            let mapped_bytes = len_bytes.checked_next_multiple_of(HUGE_PAGE_BYTES)?;
+            let flags = MapFlags::PRIVATE | MapFlags::HUGETLB | MapFlags::HUGE_2MB;
+            // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+            let base = unsafe {
+                rustix::mm::mmap_anonymous(std::ptr::null_mut(), mapped_bytes, read_write(), flags)
+            };
+            let mapping = Self {
+                base: NonNull::new(base.ok()?)?.cast(),
+                mapped_bytes,
+            };
+            // Reserved is not yet granted: a control group may refuse at first touch, and that would kill.
+            mapping.populate().ok()?;
+            Some(mapping)
+        }
+
+        /// As above, for a file.
+        fn memfd_reserved(name: &str, len_bytes: usize) -> Option<(Self, OwnedFd)> {
+            let mapped_bytes = len_bytes.checked_next_multiple_of(HUGE_PAGE_BYTES)?;
+            let fd = new_memfd(name, MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB).ok()?;
+            rustix::fs::ftruncate(&fd, mapped_bytes as u64).ok()?;
+            rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, mapped_bytes as u64).ok()?;
+            seal(&fd).ok()?;
+            // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+            let base = unsafe {
+                rustix::mm::mmap(
+                    std::ptr::null_mut(),
+                    mapped_bytes,
+                    read_write(),
+                    MapFlags::SHARED,
+                    &fd,
+                    0,
+                )
+            };
+            let mapping = Self {
+                base: NonNull::new(base.ok()?)?.cast(),
+                mapped_bytes,
+            };
+            mapping.populate().ok()?;
+            Some((mapping, fd))
+        }
+
+        /// Addresses without memory, so aligned that huge pages can take their place.
+        fn address_space(len_bytes: usize, pages: HugePages) -> Result<Self, RegionError> {
+            let alignment = if wants_huge(len_bytes, pages) {
+                HUGE_PAGE_BYTES
+            } else {
+                rustix::param::page_size()
+            };
+            let too_much = || RegionError::refused("mmap")(Errno::NOMEM);
+            let mapped_bytes = len_bytes
+                .checked_next_multiple_of(alignment)
+                .ok_or_else(too_much)?;
+            let reserved_bytes = mapped_bytes.checked_add(alignment).ok_or_else(too_much)?;
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+            // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
+            let start = unsafe {
+                rustix::mm::mmap_anonymous(std::ptr::null_mut(), reserved_bytes, ProtFlags::empty(), flags)
+            };
+            let start = start.map_err(RegionError::refused("mmap"))?.cast::<u8>();
+            let before = start.align_offset(alignment);
+            // SAFETY: `before` is less than the alignment, by which the reservation is too long.
+            let base = unsafe { start.add(before) };
+            // SAFETY: `mapped_bytes` from there is still within the reservation.
+            let end = unsafe { base.add(mapped_bytes) };
+            unmap(start, before);
+            unmap(end, alignment - before);
+            Ok(Self {
+                base: NonNull::new(base).ok_or_else(too_much)?,
+                mapped_bytes,
+            })
+        }
+
+        /// Puts zeroed memory or a file's bytes at these addresses.
+        fn replace(&self, flags: MapFlags, fd: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+            let (base, flags) = (self.base.as_ptr().cast::<c_void>(), flags | MapFlags::FIXED);
+            match fd {
+                // SAFETY: these addresses are ours, and nothing points there yet.
+                Some(fd) => unsafe { rustix::mm::mmap(base, self.mapped_bytes, read_write(), flags, fd, 0) }?,
+                // SAFETY: as above.
+                None => unsafe { rustix::mm::mmap_anonymous(base, self.mapped_bytes, read_write(), flags) }?,
+            };
+            Ok(())
+        }
+
+        fn advise(&self, advice: Advice) -> Result<(), Errno> {
+            // SAFETY: the addresses are ours; the advices used here do not change what the memory holds.
+            unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), self.mapped_bytes, advice) }
+        }
+
+        /// Makes all pages present. Unlike touching them this fails with an error. Linux 5.14 or later.
+        fn populate(&self) -> Result<(), RegionError> {
+            loop {
+                match self.advise(Advice::LinuxPopulateWrite) {
+                    Err(Errno::INTR | Errno::AGAIN) => {}
+                    result => return result.map_err(RegionError::refused("madvise(MADV_POPULATE_WRITE)")),
+                }
+            }
+        }
+    }
+
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            unmap(self.base.as_ptr(), self.mapped_bytes);
+        }
+    }
+
+    fn wants_huge(len_bytes: usize, pages: HugePages) -> bool {
+        pages == HugePages::Try && len_bytes >= HUGE_PAGE_BYTES
+    }
+
+    fn read_write() -> ProtFlags {
+        ProtFlags::READ | ProtFlags::WRITE
+    }
+
+    fn new_memfd(name: &str, flags: MemfdFlags) -> Result<OwnedFd, Errno> {
+        rustix::fs::memfd_create(name, flags | MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+    }
+
+    fn seal(fd: &OwnedFd) -> Result<(), RegionError> {
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(fd, seals).map_err(RegionError::refused("fcntl(F_ADD_SEALS)"))
+    }
+
+    /// A file longer than the limit would be answered with a signal that kills.
+    fn check_file_limit(len_bytes: usize) -> Result<(), RegionError> {
+        match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+            Some(limit) if (len_bytes as u64) > limit => {
+                Err(RegionError::refused("RLIMIT_FSIZE")(Errno::FBIG))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unmap(start: *mut u8, len_bytes: usize) {
+        if len_bytes > 0 {
+            // SAFETY: callers pass addresses that they mapped and that nothing points to any more.
+            let result = unsafe { rustix::mm::munmap(start.cast(), len_bytes) };
+            debug_assert!(result.is_ok(), "munmap of our own range: {result:?}");
+        }
+    }
+}
+
+/// Miri knows neither `madvise` nor memfds: there a region is memory of the allocator.
+#[cfg(miri)]
+mod allocated {
+    use std::alloc::Layout;
+    use std::os::fd::OwnedFd;
+    use std::ptr::NonNull;
+
+    use crate::region::{HugePages, RegionError};
+
+    pub(in crate::region) struct Mapping {
+        base: NonNull<u8>,
+        layout: Layout,
+    }
+
+    impl Mapping {
+        pub(in crate::region) fn anonymous(
+            len_bytes: usize,
+            _: HugePages,
+        ) -> Result<(Self, bool), RegionError> {
+            let too_much = || RegionError::refused("mmap")(rustix::io::Errno::NOMEM);
+            let layout = Layout::from_size_align(len_bytes, 4096).map_err(|_| too_much())?;
+            // SAFETY: the caller refused a length of zero.
+            let base = unsafe { std::alloc::alloc_zeroed(layout) };
+            Ok((
+                Self {
+                    base: NonNull::new(base).ok_or_else(too_much)?,
+                    layout,
+                },
+                false,
+            ))
+        }
+
+        pub(in crate::region) fn memfd(
+            _: &str,
+            _: usize,
+            _: HugePages,
+        ) -> Result<(Self, bool, OwnedFd), RegionError> {
+            Err(RegionError::refused("memfd_create")(rustix::io::Errno::NOSYS))
+        }
+
+        pub(in crate::region) fn base(&self) -> NonNull<u8> {
+            self.base
+        }
+
+        pub(in crate::region) fn prefault(&self) -> Result<(), RegionError> {
+            Ok(())
+        }
+    }
+
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            // SAFETY: allocated with this layout, and nothing points there any more.
+            unsafe { std::alloc::dealloc(self.base.as_ptr(), self.layout) };
+        }
+    }
+}
