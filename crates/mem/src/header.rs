@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use crate::pool;
 use crate::region::Region;
@@ -29,6 +30,8 @@ pub(crate) enum Owner {
     /// The region that contains this header. While there are references they own one count of its `Rc`,
     /// kept here as the pointer of `Rc::into_raw`.
     Region(Cell<*const Region>),
+    /// This header is a `Box` of its own, made by a [`Loan`](crate::Loan), and keeps the region that was lent from last.
+    Loan(Cell<Option<Rc<Region>>>),
 }
 
 impl Header {
@@ -104,12 +107,14 @@ unsafe fn give_back(header: NonNull<Header>) {
         Pool(*const pool::Shared),
         Vec(usize),
         Region(*const Region),
+        Loan,
     }
     // SAFETY: alive, as the caller promises.
     let last = match unsafe { &header.as_ref().owner } {
         Owner::Pool(pool) => Last::Pool(*pool),
         Owner::Vec { vec_capacity } => Last::Vec(*vec_capacity),
         Owner::Region(region) => Last::Region(region.get()),
+        Owner::Loan(_) => Last::Loan,
     };
     match last {
         // SAFETY: a buffer in use keeps its pool alive, and this buffer just went out of use.
@@ -117,7 +122,9 @@ unsafe fn give_back(header: NonNull<Header>) {
         // SAFETY: the header was leaked by `for_vec`, and no handle is left.
         Last::Vec(vec_capacity) => unsafe { free_vec(header, vec_capacity) },
         // SAFETY: the first reference stored what `Rc::into_raw` gave.
-        Last::Region(region) => drop(unsafe { std::rc::Rc::from_raw(region) }),
+        Last::Region(region) => drop(unsafe { Rc::from_raw(region) }),
+        // SAFETY: the loan leaked this very box, and no handle is left.
+        Last::Loan => drop(unsafe { Box::from_raw(header.as_ptr()) }),
     }
 }
 

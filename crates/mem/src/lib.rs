@@ -7,6 +7,7 @@
 //! * [`Extent`]: a place in a region that bytes may be received into, at any time.
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.
+//! * [`Loan`]: sends from a place in a region and knows when that is over.
 //! * [`ring`]: the only thing here that crosses threads.
 //!
 //! # Bytes that stand still and bytes that move
@@ -57,6 +58,7 @@
 mod buf;
 mod extent;
 mod header;
+mod loan;
 mod pool;
 mod prefetch;
 mod region;
@@ -65,6 +67,7 @@ mod sga;
 
 pub use buf::{Buf, BufMut};
 pub use extent::Extent;
+pub use loan::Loan;
 pub use pool::{Pool, PoolConfig};
 pub use prefetch::prefetch_read;
 pub use region::{HugePages, Region, RegionError};

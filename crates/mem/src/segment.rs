@@ -16,7 +16,7 @@ use crate::header::{self, Header, Owner};
 /// There is no way to a `&[u8]` unless the bytes stand still: [`as_buf`](Self::as_buf).
 pub struct Segment {
     // `data` is valid for reads of `len_bytes` initialised bytes while a reference on `header` is held
-    // (for ever, if there is no header). Without an `Owner::Region` those bytes do not change.
+    // (for ever, if there is no header). Unless it lies in a region (`Owner::Region`, `Owner::Loan`) those bytes do not change.
     data: NonNull<u8>,
     len_bytes: usize,
     header: Option<NonNull<Header>>,
@@ -188,7 +188,7 @@ impl Segment {
         matches!(
             self.header(),
             Some(Header {
-                owner: Owner::Region(_),
+                owner: Owner::Region(_) | Owner::Loan(_),
                 ..
             })
         )
