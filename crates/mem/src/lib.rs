@@ -62,6 +62,7 @@ mod loan;
 mod pool;
 mod prefetch;
 mod region;
+pub mod ring;
 mod segment;
 mod sga;
 
