@@ -4,5 +4,15 @@
 pub mod code;
 pub mod handle;
 
+/// What a client may ask of a datanode: `proto/datanode.proto`, compiled.
+pub mod datanode {
+    include!(concat!(env!("OUT_DIR"), "/crake.datanode.rs"));
+}
+
+/// What a client, and a datanode, may ask of a namenode: `proto/namenode.proto`, compiled.
+pub mod namenode {
+    include!(concat!(env!("OUT_DIR"), "/crake.namenode.rs"));
+}
+
 pub use code::Code;
 pub use handle::Handle;

@@ -1,4 +1,34 @@
-//! Compiler from .proto files to Rust over crake-wire.
-#![forbid(unsafe_code)]
+//! Compiles .proto files (proto3) to Rust over `crake-wire`.
+//!
+//! For each message `Foo` the output has a struct `Foo`, which borrows what it points at and can be encoded, and a
+//! struct `FooView`, which reads received bytes where they lie. Each enum becomes a Rust enum, each service a module of
+//! method numbers. Comments become documentation. `docs/format/wire.md` says what the bytes are.
+//!
+//! From a `build.rs`:
+//!
+//! ```no_run
+//! fn main() -> Result<(), crake_wire_gen::Error> {
+//!     // Writes $OUT_DIR/crake.namenode.rs, named after the file's package; the crate takes it in with
+//!     // include!(concat!(env!("OUT_DIR"), "/crake.namenode.rs"));
+//!     crake_wire_gen::Config::new().file("proto/namenode.proto").include("proto").compile_to_out_dir()
+//! }
+//! ```
+//!
+//! What the format does not carry is refused with an error that names the file, the line and what to use instead: maps,
+//! `oneof`, groups, proto2, extensions, streaming methods, field numbers above [`FIELD_NUMBER_MAX`], and messages that
+//! contain themselves (so that the schema bounds how deep any reader goes).
+//!
+//! It is not a plugin for `protoc` (the parser is `protox`), and it does not read Protobuf's own wire format.
 
 #![forbid(unsafe_code)]
+
+mod comment;
+mod compile;
+mod emit;
+mod error;
+mod name;
+mod schema;
+
+pub use compile::{Config, Module, compile};
+pub use error::Error;
+pub use schema::FIELD_NUMBER_MAX;

@@ -161,7 +161,17 @@ pub struct Head<'o> {
 }
 
 impl Head<'_> {
-    /// Fills the next slot; fields come in the order of their numbers.
+    /// Fills the next slot with a scalar. Fields come in the order of their numbers.
+    ///
+    /// # Panics
+    ///
+    /// As [`put`](Head::put).
+    #[inline]
+    pub fn put_scalar<T: Scalar>(&mut self, value: T) {
+        self.put(value.to_slot());
+    }
+
+    /// Fills the next slot. Fields come in the order of their numbers.
     ///
     /// # Panics
     ///

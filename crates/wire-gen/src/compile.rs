@@ -1,0 +1,133 @@
+//! The way from files to text: parse, check, emit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use crate::{Error, emit, schema};
+
+/// Compiles .proto files of one package, found below `includes`, and gives the Rust text.
+///
+/// # Errors
+///
+/// When a file cannot be read or parsed, when it uses what the format does not carry, or when the files are of more
+/// than one package ([`Config`] compiles those).
+pub fn compile(files: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<String, Error> {
+    let mut config = Config::new();
+    config
+        .files
+        .extend(files.iter().map(|file| file.as_ref().to_owned()));
+    config
+        .includes
+        .extend(includes.iter().map(|include| include.as_ref().to_owned()));
+    let mut modules = config.compile()?;
+    match modules.pop() {
+        Some(module) if modules.is_empty() => Ok(module.text),
+        Some(_) => Err(Error::new(
+            "the files are of more than one package: use Config, which makes a module of each",
+        )),
+        None => Err(Error::new("no .proto file was given")),
+    }
+}
+
+/// What to compile, and how packages are found from each other.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    files: Vec<PathBuf>,
+    includes: Vec<PathBuf>,
+    packages: BTreeMap<String, String>,
+}
+
+/// The Rust text of one package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// The package, `crake.namenode` for example.
+    pub package: String,
+    /// The items, to be included in a module of the user's choice.
+    pub text: String,
+}
+
+impl Config {
+    /// Nothing to compile yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.push(path.into());
+        self
+    }
+
+    /// Adds a folder that files and their imports are looked for in.
+    #[must_use]
+    pub fn include(mut self, path: impl Into<PathBuf>) -> Self {
+        self.includes.push(path.into());
+        self
+    }
+
+    /// Says under which Rust path the items of `package` are found by other packages, `crate::protocol::common` for
+    /// example.
+    #[must_use]
+    pub fn package_path(mut self, package: impl Into<String>, path: impl Into<String>) -> Self {
+        self.packages.insert(package.into(), path.into());
+        self
+    }
+
+    /// Compiles to one module for each package of the files given, in the order of the packages' names.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`], but for the number of packages.
+    pub fn compile(&self) -> Result<Vec<Module>, Error> {
+        self.modules(&self.parse()?)
+    }
+
+    /// For a `build.rs`: writes `$OUT_DIR/PACKAGE.rs` for each package, and tells cargo to run again when one of the
+    /// files changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Config::compile), and when the folder cannot be written.
+    pub fn compile_to_out_dir(&self) -> Result<(), Error> {
+        let folder = env::var_os("OUT_DIR")
+            .ok_or_else(|| Error::new("OUT_DIR is not set: call this from a build.rs"))?;
+        let parsed = self.parse()?;
+        for path in parsed.files().filter_map(|file| file.path()) {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+        for module in self.modules(&parsed)? {
+            let path = Path::new(&folder).join(format!("{}.rs", module.package));
+            fs::write(&path, module.text)
+                .map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))?;
+        }
+        Ok(())
+    }
+
+    fn parse(&self) -> Result<protox::Compiler, Error> {
+        let mut compiler = protox::Compiler::new(&self.includes)?;
+        compiler
+            .include_imports(true)
+            .include_source_info(true)
+            .open_files(&self.files)?;
+        Ok(compiler)
+    }
+
+    fn modules(&self, parsed: &protox::Compiler) -> Result<Vec<Module>, Error> {
+        let given: Vec<&str> = parsed
+            .files()
+            .filter(|file| !file.is_import())
+            .map(|file| file.name())
+            .collect();
+        let schemas = schema::check(&parsed.file_descriptor_set(), &given, &self.packages)?;
+        Ok(schemas
+            .into_iter()
+            .map(|schema| Module {
+                text: emit::module(&schema),
+                package: schema.package,
+            })
+            .collect())
+    }
+}

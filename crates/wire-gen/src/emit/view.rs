@@ -1,0 +1,137 @@
+//! The view of a message: a getter for each field.
+
+use super::text::Text;
+use crate::schema::{Field, Kind, Label, Message};
+
+pub(super) fn emit(text: &mut Text, message: &Message) {
+    declaration(text, message);
+    getters(text, message);
+    as_view(text, message);
+    debug(text, message);
+}
+
+/// A view without getters holds its reader only so that all views are alike.
+fn reader(message: &Message) -> &'static str {
+    if message.fields.is_empty() {
+        "_reader"
+    } else {
+        "reader"
+    }
+}
+
+fn declaration(text: &mut Text, message: &Message) {
+    text.blank();
+    text.doc(&format!("Reads the message [`{}`] where it lies.", message.name));
+    text.line("#[derive(Clone, Copy)]");
+    text.line(format!("pub struct {}View<'a> {{", message.name));
+    text.line(format!(
+        "{}: ::crake_wire::Reader<'a, {}>,",
+        reader(message),
+        message.words()
+    ));
+    text.line("}");
+}
+
+fn getters(text: &mut Text, message: &Message) {
+    text.blank();
+    text.line(format!("impl<'a> {}View<'a> {{", message.name));
+    text.doc("Checks the head of the message that `frame` starts with. Each getter checks what it reads.");
+    text.line("#[inline]");
+    text.line("pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {");
+    text.line(format!(
+        "Ok(Self {{ {}: ::crake_wire::Reader::parse(frame)? }})",
+        reader(message)
+    ));
+    text.line("}");
+    for field in &message.fields {
+        text.blank();
+        text.docs(&field.docs, &format!("Field {}.", field.number));
+        text.line("#[inline]");
+        text.line(format!(
+            "pub fn {}(&self) -> {} {{",
+            field.name,
+            getter_type(field)
+        ));
+        text.line(getter_body(field));
+        text.line("}");
+    }
+    text.line("}");
+}
+
+fn getter_type(field: &Field) -> String {
+    let one = element(&field.kind);
+    let read = match field.label {
+        Label::Repeated => format!("::crake_wire::List<'a, {one}>"),
+        Label::Optional => format!("Option<{one}>"),
+        Label::Singular if matches!(field.kind, Kind::Message { .. }) => format!("Option<{one}>"),
+        Label::Singular => one,
+    };
+    if field.label != Label::Repeated && matches!(field.kind, Kind::Integer(_) | Kind::Float(_)) {
+        read
+    } else {
+        format!("Result<{read}, ::crake_wire::WireError>")
+    }
+}
+
+/// What one value reads as, and what a list is a list of.
+fn element(kind: &Kind) -> String {
+    match kind {
+        Kind::Integer(name) | Kind::Float(name) => (*name).to_owned(),
+        Kind::Bool => "bool".to_owned(),
+        Kind::Enum(path) => path.clone(),
+        Kind::String => "&'a str".to_owned(),
+        Kind::Bytes => "&'a [u8]".to_owned(),
+        Kind::Message { path, .. } => format!("{path}View<'a>"),
+    }
+}
+
+fn getter_body(field: &Field) -> String {
+    let number = field.number;
+    let read = match (field.label, &field.kind) {
+        (Label::Repeated, kind) => return format!("self.reader.list::<{}, {number}>()", element(kind)),
+        (_, Kind::Message { path, .. }) => {
+            return format!("self.reader.message::<{path}View<'a>, {number}>()");
+        }
+        (_, Kind::String) => format!("string::<{number}>()"),
+        (_, Kind::Bytes) => format!("bytes::<{number}>()"),
+        (_, kind) => format!("scalar::<{}, {number}>()", element(kind)),
+    };
+    match (field.label, &field.kind) {
+        (Label::Optional, Kind::Bool | Kind::Enum(_)) => format!("self.reader.optional_{read}.transpose()"),
+        (Label::Optional, _) => format!("self.reader.optional_{read}"),
+        _ => format!("self.reader.{read}"),
+    }
+}
+
+fn as_view(text: &mut Text, message: &Message) {
+    text.blank();
+    text.line(format!(
+        "impl<'a> ::crake_wire::View<'a> for {}View<'a> {{",
+        message.name
+    ));
+    text.line("#[inline]");
+    text.line("fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {");
+    text.line("Self::parse(frame)");
+    text.line("}");
+    text.blank();
+    text.line("#[inline]");
+    text.line("fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {");
+    text.line(format!(
+        "Ok(Self {{ {}: ::crake_wire::Reader::nested(frame, pointer)? }})",
+        reader(message)
+    ));
+    text.lines(["}", "}"]);
+}
+
+fn debug(text: &mut Text, message: &Message) {
+    text.blank();
+    text.line(format!("impl ::core::fmt::Debug for {}View<'_> {{", message.name));
+    text.line("fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {");
+    text.line(format!("f.debug_struct(\"{}View\")", message.name));
+    for field in &message.fields {
+        let shown = field.name.trim_start_matches("r#");
+        text.line(format!("    .field(\"{shown}\", &self.{}())", field.name));
+    }
+    text.line("    .finish()");
+    text.lines(["}", "}"]);
+}

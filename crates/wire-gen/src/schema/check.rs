@@ -1,0 +1,342 @@
+//! From descriptors to a schema, refusing what the format does not carry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+    ServiceDescriptorProto,
+};
+
+use super::source::{Source, tag, within};
+use super::types::{Types, is_repeated};
+use super::{Enum, FIELD_NUMBER_MAX, Field, Kind, Label, Message, Method, Schema, Service, Value};
+use crate::{Error, name};
+
+/// The packages of the `given` files, in the order of their names. A file that is only imported is part of the output
+/// when its package is.
+pub(crate) fn check(
+    files: &FileDescriptorSet,
+    given: &[&str],
+    paths: &BTreeMap<String, String>,
+) -> Result<Vec<Schema>, Error> {
+    let types = Types::new(files, paths);
+    let packages: BTreeSet<&str> = files
+        .file
+        .iter()
+        .filter(|file| given.contains(&file.name()))
+        .map(|file| file.package())
+        .collect();
+    packages
+        .into_iter()
+        .map(|package| check_package(files, package, &types))
+        .collect()
+}
+
+fn check_package(files: &FileDescriptorSet, package: &str, types: &Types<'_>) -> Result<Schema, Error> {
+    let mut schema = Schema {
+        package: package.to_owned(),
+        files: Vec::new(),
+        enums: Vec::new(),
+        messages: Vec::new(),
+        services: Vec::new(),
+    };
+    let mut names = BTreeSet::new();
+    for file in files.file.iter().filter(|file| file.package() == package) {
+        schema.files.push(file.name().to_owned());
+        FileCheck {
+            source: &Source::new(file),
+            types,
+            schema: &mut schema,
+            names: &mut names,
+        }
+        .run()?;
+    }
+    Ok(schema)
+}
+
+/// The check of one file, and what it adds to its package.
+struct FileCheck<'c, 'd> {
+    source: &'c Source<'d>,
+    types: &'c Types<'d>,
+    schema: &'c mut Schema,
+    /// Rust names of the package's types and modules.
+    names: &'c mut BTreeSet<String>,
+}
+
+impl<'d> FileCheck<'_, 'd> {
+    fn run(mut self) -> Result<(), Error> {
+        let file = self.source.file;
+        if file.syntax() != "proto3" {
+            let message = "only proto3 is supported: begin the file with `syntax = \"proto3\";`";
+            return Err(self.source.error(&[tag::FILE_SYNTAX], message));
+        }
+        if !file.extension.is_empty() {
+            return Err(self.no_extensions(&within(&[], tag::FILE_EXTENSION, 0)));
+        }
+        let scope = if file.package().is_empty() {
+            String::new()
+        } else {
+            format!(".{}", file.package())
+        };
+        for (index, declared) in file.enum_type.iter().enumerate() {
+            self.enumeration(&within(&[], tag::FILE_ENUM, index), "", declared)?;
+        }
+        for (index, declared) in file.message_type.iter().enumerate() {
+            self.message(&within(&[], tag::FILE_MESSAGE, index), &scope, "", declared)?;
+        }
+        for (index, declared) in file.service.iter().enumerate() {
+            self.service(&within(&[], tag::FILE_SERVICE, index), declared)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a message and those within it. `outer` is the Rust name of the message that it is declared in.
+    fn message(
+        &mut self,
+        path: &[i32],
+        scope: &str,
+        outer: &str,
+        declared: &DescriptorProto,
+    ) -> Result<(), Error> {
+        if !declared.extension.is_empty() {
+            return Err(self.no_extensions(&within(path, tag::MESSAGE_EXTENSION, 0)));
+        }
+        if !declared.extension_range.is_empty() {
+            return Err(self.no_extensions(&within(path, tag::MESSAGE_EXTENSION_RANGE, 0)));
+        }
+        let full_name = format!("{scope}.{}", declared.name());
+        if let Some(cycle) = self.types.cycle(&full_name) {
+            let message = format!(
+                "a message that contains itself is not supported ({}): a reader could not know how deep it goes; \
+                 use a list of nodes that name each other by index",
+                cycle.join(" -> ")
+            );
+            return Err(self.source.error(path, message));
+        }
+        let rust_name = outer.to_owned() + &name::type_name(declared.name());
+        self.claim(path, &rust_name)?;
+        self.claim(path, &format!("{rust_name}View"))?;
+        let fields = self.fields(path, declared)?;
+        self.schema.messages.push(Message {
+            name: rust_name.clone(),
+            docs: self.source.docs(path),
+            fields,
+            borrows: self.types.borrows(&full_name),
+        });
+        for (index, nested) in declared.enum_type.iter().enumerate() {
+            self.enumeration(&within(path, tag::MESSAGE_ENUM, index), &rust_name, nested)?;
+        }
+        for (index, nested) in declared.nested_type.iter().enumerate() {
+            self.message(
+                &within(path, tag::MESSAGE_NESTED, index),
+                &full_name,
+                &rust_name,
+                nested,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn fields(&self, path: &[i32], message: &DescriptorProto) -> Result<Vec<Field>, Error> {
+        let mut fields = Vec::new();
+        let mut names = BTreeSet::new();
+        for (index, declared) in message.field.iter().enumerate() {
+            let path = within(path, tag::MESSAGE_FIELD, index);
+            self.refuse_map_and_oneof(&path, message, declared)?;
+            let field = self.field(&path, declared)?;
+            if !names.insert(field.name.clone()) {
+                let message = format!(
+                    "another field of this message is `{}` in Rust: rename one",
+                    field.name
+                );
+                return Err(self.source.error(&path, message));
+            }
+            fields.push(field);
+        }
+        fields.sort_by_key(|field| field.number);
+        Ok(fields)
+    }
+
+    fn refuse_map_and_oneof(
+        &self,
+        path: &[i32],
+        message: &DescriptorProto,
+        field: &FieldDescriptorProto,
+    ) -> Result<(), Error> {
+        let is_map = message.nested_type.iter().any(|nested| {
+            nested.options.as_ref().is_some_and(|options| options.map_entry())
+                && field
+                    .type_name()
+                    .ends_with(&format!(".{}.{}", message.name(), nested.name()))
+        });
+        if is_map {
+            let message = "maps are not supported: use a repeated message with a key and a value";
+            return Err(self.source.error(path, message));
+        }
+        if let Some(oneof) = field.oneof_index.filter(|_| !field.proto3_optional()) {
+            let name = message.oneof_decl[oneof as usize].name();
+            let parent = &path[..path.len() - 2];
+            let message = format!(
+                "oneof `{name}` is not supported: use an `optional` field for each, and an enum that says which"
+            );
+            return Err(self
+                .source
+                .error(&within(parent, tag::MESSAGE_ONEOF, oneof as usize), message));
+        }
+        Ok(())
+    }
+
+    fn field(&self, path: &[i32], declared: &FieldDescriptorProto) -> Result<Field, Error> {
+        let number = u32::try_from(declared.number()).unwrap_or(0);
+        if !(1..=FIELD_NUMBER_MAX).contains(&number) {
+            let message = format!(
+                "field number {number} is not supported: use 1 to {FIELD_NUMBER_MAX}, so that the bitmap stays short"
+            );
+            return Err(self.source.error(path, message));
+        }
+        let label = match declared {
+            _ if is_repeated(declared) => Label::Repeated,
+            _ if declared.proto3_optional() => Label::Optional,
+            _ => Label::Singular,
+        };
+        Ok(Field {
+            name: name::identifier(declared.name()),
+            docs: self.source.docs(path),
+            number,
+            label,
+            kind: self.kind(path, declared)?,
+        })
+    }
+
+    fn kind(&self, path: &[i32], declared: &FieldDescriptorProto) -> Result<Kind, Error> {
+        Ok(match declared.r#type() {
+            Type::Uint32 | Type::Fixed32 => Kind::Integer("u32"),
+            Type::Uint64 | Type::Fixed64 => Kind::Integer("u64"),
+            Type::Int32 | Type::Sint32 | Type::Sfixed32 => Kind::Integer("i32"),
+            Type::Int64 | Type::Sint64 | Type::Sfixed64 => Kind::Integer("i64"),
+            Type::Float => Kind::Float("f32"),
+            Type::Double => Kind::Float("f64"),
+            Type::Bool => Kind::Bool,
+            Type::String => Kind::String,
+            Type::Bytes => Kind::Bytes,
+            Type::Enum => Kind::Enum(self.type_path(path, declared.type_name())?),
+            Type::Message => Kind::Message {
+                path: self.type_path(path, declared.type_name())?,
+                borrows: self.types.borrows(declared.type_name()),
+            },
+            Type::Group => {
+                let message = "groups are not supported: use a message field";
+                return Err(self.source.error(path, message));
+            }
+        })
+    }
+
+    fn enumeration(
+        &mut self,
+        path: &[i32],
+        outer: &str,
+        declared: &EnumDescriptorProto,
+    ) -> Result<(), Error> {
+        let rust_name = outer.to_owned() + &name::type_name(declared.name());
+        self.claim(path, &rust_name)?;
+        let mut values: Vec<Value> = Vec::new();
+        for (index, value) in declared.value.iter().enumerate() {
+            let path = within(path, tag::ENUM_VALUE, index);
+            let name = name::variant_name(declared.name(), value.name());
+            if let Some(other) = values.iter().find(|other| other.number == value.number()) {
+                let message = format!(
+                    "an alias of `{}` is not supported: give each value its own number",
+                    other.name
+                );
+                return Err(self.source.error(&path, message));
+            }
+            if values.iter().any(|other| other.name == name) {
+                let message = format!("another value of this enum is `{name}` in Rust: rename one");
+                return Err(self.source.error(&path, message));
+            }
+            values.push(Value {
+                name,
+                docs: self.source.docs(&path),
+                number: value.number(),
+            });
+        }
+        self.schema.enums.push(Enum {
+            name: rust_name,
+            docs: self.source.docs(path),
+            values,
+        });
+        Ok(())
+    }
+
+    fn service(&mut self, path: &[i32], declared: &ServiceDescriptorProto) -> Result<(), Error> {
+        let module = name::identifier(declared.name());
+        self.claim(path, &module)?;
+        let mut methods: Vec<Method> = Vec::new();
+        for (index, method) in declared.method.iter().enumerate() {
+            let path = within(path, tag::SERVICE_METHOD, index);
+            let method = self.method(&path, index, method)?;
+            if methods.iter().any(|other| other.name == method.name) {
+                let message = format!(
+                    "another method of this service is `{}` in Rust: rename one",
+                    method.name
+                );
+                return Err(self.source.error(&path, message));
+            }
+            methods.push(method);
+        }
+        let docs = self.source.docs(path);
+        self.schema.services.push(Service {
+            name: module,
+            proto_name: declared.name().to_owned(),
+            docs,
+            methods,
+        });
+        Ok(())
+    }
+
+    fn method(&self, path: &[i32], index: usize, declared: &MethodDescriptorProto) -> Result<Method, Error> {
+        if declared.client_streaming() || declared.server_streaming() {
+            let message = "streaming methods are not supported: page through the data with several calls";
+            return Err(self.source.error(path, message));
+        }
+        let number = u16::try_from(index + 1).map_err(|_| {
+            self.source
+                .error(path, "a service has at most 65535 methods: make two of it")
+        })?;
+        Ok(Method {
+            name: name::constant_name(declared.name()),
+            proto_name: declared.name().to_owned(),
+            docs: self.source.docs(path),
+            number,
+            request: self.type_path(path, declared.input_type())?,
+            reply: self.type_path(path, declared.output_type())?,
+        })
+    }
+
+    fn type_path(&self, path: &[i32], full_name: &str) -> Result<String, Error> {
+        self.types
+            .path(self.source.file.package(), full_name)
+            .map_err(|message| self.source.error(path, message))
+    }
+
+    /// Takes a Rust name for a type or module of this package.
+    fn claim(&mut self, path: &[i32], rust_name: &str) -> Result<(), Error> {
+        if name::TAKEN.contains(&rust_name) {
+            let message = format!("`{rust_name}` is a name that the Rust output itself needs: rename it");
+            return Err(self.source.error(path, message));
+        }
+        if !self.names.insert(rust_name.to_owned()) {
+            let message = format!("another declaration of this package is `{rust_name}` in Rust: rename one");
+            return Err(self.source.error(path, message));
+        }
+        Ok(())
+    }
+
+    fn no_extensions(&self, path: &[i32]) -> Error {
+        self.source.error(
+            path,
+            "extensions are not supported: add fields to the message itself",
+        )
+    }
+}
