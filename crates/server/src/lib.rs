@@ -1,3 +1,5 @@
 //! The roles: namenode and datanode.
 
 #![forbid(unsafe_code)]
+
+pub mod namenode;

@@ -1,0 +1,43 @@
+//! What a namespace is made with.
+
+/// Limits and times of a namespace; reaching a limit is [`super::Failure::Full`].
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Keys of names' hashes and datanodes' secrets are derived from it: random in production, fixed in a simulation.
+    pub seed: u128,
+    /// Of this life of the namenode; not 0. Blocks of datanodes belong to one.
+    pub incarnation: u64,
+    /// Nodes, with the root, and one for each large value on its way. Below 2^31.
+    pub nodes_max: u32,
+    /// Sessions that hold something.
+    pub sessions_max: u32,
+    /// Leases and values on their way, of one session.
+    pub leases_per_session_max: u32,
+    /// Names of datanodes.
+    pub datanodes_max: u32,
+    /// Bytes of the largest value kept in the namenode; at most 16 KiB.
+    pub inline_value_max: u32,
+    /// Bytes that a page may take on the wire: below the message limit, above one entry with the largest value.
+    pub page_bytes_max: u32,
+    /// How long a session's leases live after its last sign of life.
+    pub lease_ns: u64,
+    /// How long a datanode may be silent.
+    pub heartbeat_timeout_ns: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            incarnation: 1,
+            nodes_max: 100_000_000,
+            sessions_max: 65_536,
+            leases_per_session_max: 65_536,
+            datanodes_max: 4096,
+            inline_value_max: 1024,
+            page_bytes_max: 60 * 1024,
+            lease_ns: 10_000_000_000,
+            heartbeat_timeout_ns: 5_000_000_000,
+        }
+    }
+}

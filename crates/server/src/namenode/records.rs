@@ -1,0 +1,221 @@
+//! Nodes as fixed records of 128 bytes, in chunks that never move.
+
+use super::command::{Kind, NodeId};
+use super::slab::NONE;
+
+/// Bytes of a record that hold its name, and after it a small value.
+pub(super) const TAIL_BYTES: usize = 80;
+/// 128 KiB a chunk: growing costs the same at any size.
+const CHUNK: usize = 1024;
+
+/// A node. What a lookup of a name of up to 16 bytes reads is in the first cache line.
+#[derive(Clone, Copy, Debug, Hash)]
+#[repr(C, align(64))]
+pub(super) struct Record {
+    /// Index of the container. Of a free record: the next free one.
+    pub(super) parent: u32,
+    pub(super) generation: u32,
+    /// Number in `Nodes::containers`, `files` or `values`, or [`NONE`].
+    pub(super) extra: u32,
+    pub(super) kind: Option<Kind>,
+    pub(super) name_len: u8,
+    pub(super) storage_class: u8,
+    pub(super) place: Place,
+    /// Bytes published, or entries.
+    pub(super) size: u64,
+    pub(super) modified_ns: u64,
+    pub(super) created_ns: u64,
+    /// Location class of what may hold blocks by itself; of a key's value its version.
+    pub(super) location_or_version: u64,
+    /// The name, or the number of a long one in `Nodes::long_names`; then the value if it is [`Place::Tail`].
+    pub(super) tail: [u8; TAIL_BYTES],
+}
+
+/// Where the bytes of a file or value are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// There are none, or it is a container; `extra` is the container's.
+    Nowhere,
+    /// After the name, in the record.
+    Tail,
+    /// In the namenode; `extra` is the value's.
+    Heap,
+    /// In blocks, now or soon; `extra` is the file's.
+    Blocks,
+}
+
+impl Record {
+    const FREE: Self = Self {
+        parent: NONE,
+        generation: 0,
+        extra: NONE,
+        kind: None,
+        name_len: 0,
+        storage_class: 0,
+        place: Place::Nowhere,
+        size: 0,
+        modified_ns: 0,
+        created_ns: 0,
+        location_or_version: 0,
+        tail: [0; TAIL_BYTES],
+    };
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind.expect("a record in use has a kind")
+    }
+
+    /// Bytes of the tail that the name takes.
+    pub(super) fn name_room(&self) -> usize {
+        let len = usize::from(self.name_len);
+        if len <= TAIL_BYTES { len } else { size_of::<u32>() }
+    }
+
+    pub(super) fn long_name(&self) -> u32 {
+        let [a, b, c, d, ..] = self.tail;
+        u32::from_le_bytes([a, b, c, d])
+    }
+}
+
+/// All records. An index is used again after its record was freed, with a higher generation.
+#[derive(Debug)]
+pub(super) struct Records {
+    chunks: Vec<Box<[Record; CHUNK]>>,
+    free_head: u32,
+    /// Records ever used: those from here on are fresh.
+    fresh: u32,
+    len: u32,
+}
+
+impl Records {
+    pub(super) fn new() -> Self {
+        Self {
+            chunks: Vec::new(),
+            free_head: NONE,
+            fresh: 0,
+            len: 0,
+        }
+    }
+
+    /// Records in use.
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Makes a record of this kind; the caller fills in the rest.
+    pub(super) fn insert(&mut self, kind: Kind) -> u32 {
+        let index = self.take_free();
+        self.len += 1;
+        let record = self.at_mut(index);
+        *record = Record {
+            kind: Some(kind),
+            generation: record.generation,
+            ..Record::FREE
+        };
+        index
+    }
+
+    fn take_free(&mut self) -> u32 {
+        if self.free_head != NONE {
+            let index = self.free_head;
+            self.free_head = self.at(index).parent;
+            return index;
+        }
+        let index = self.fresh;
+        assert!(index < NONE - 1, "the limit on nodes is below 2^32");
+        if index as usize == self.chunks.len() * CHUNK {
+            self.chunks.push(new_chunk());
+        }
+        self.fresh += 1;
+        index
+    }
+
+    /// Frees a record. One whose generations are used up stays free for ever, so that no id comes twice.
+    pub(super) fn remove(&mut self, index: u32) {
+        let next_free = self.free_head;
+        self.len -= 1;
+        let record = self.at_mut(index);
+        let generation = record.generation;
+        *record = Record {
+            generation,
+            ..Record::FREE
+        };
+        if generation < u32::MAX {
+            record.generation = generation + 1;
+            record.parent = next_free;
+            self.free_head = index;
+        }
+    }
+
+    pub(super) fn at(&self, index: u32) -> &Record {
+        &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+    }
+
+    pub(super) fn at_mut(&mut self, index: u32) -> &mut Record {
+        &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+    }
+
+    /// The index of a node if it still exists.
+    pub(super) fn find(&self, id: NodeId) -> Option<u32> {
+        let index = id.index();
+        if index >= self.fresh {
+            return None;
+        }
+        let record = self.at(index);
+        (record.generation == id.generation() && record.kind.is_some()).then_some(index)
+    }
+
+    /// Records in use, by index.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Record)> {
+        (0..self.fresh)
+            .map(|index| (index, self.at(index)))
+            .filter(|(_, record)| record.kind.is_some())
+    }
+}
+
+fn new_chunk() -> Box<[Record; CHUNK]> {
+    vec![Record::FREE; CHUNK]
+        .into_boxed_slice()
+        .try_into()
+        .expect("the length is CHUNK")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_two_cache_lines() {
+        assert_eq!(size_of::<Record>(), 128);
+        assert_eq!(std::mem::offset_of!(Record, tail), 48);
+    }
+
+    #[test]
+    fn an_id_never_comes_twice() {
+        let mut records = Records::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..5 {
+            let indexes: Vec<u32> = (0..2000).map(|_| records.insert(Kind::File)).collect();
+            for &index in &indexes {
+                assert!(
+                    seen.insert(NodeId::new(index, records.at(index).generation)),
+                    "round {round}"
+                );
+            }
+            for &index in &indexes {
+                records.remove(index);
+            }
+        }
+        assert_eq!(records.len(), 0);
+        assert!(seen.iter().all(|&id| records.find(id).is_none()));
+    }
+
+    #[test]
+    fn a_record_whose_generations_are_used_up_retires() {
+        let mut records = Records::new();
+        let index = records.insert(Kind::File);
+        records.at_mut(index).generation = u32::MAX;
+        records.remove(index);
+        assert_eq!(records.find(NodeId::new(index, u32::MAX)), None);
+        assert_ne!(records.insert(Kind::File), index);
+    }
+}
