@@ -2,4 +2,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod datanode;
+pub mod mac;
 pub mod namenode;

@@ -1,0 +1,97 @@
+//! The memory that a datanode gives to the cluster.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use crake_mem::{Extent, HugePages, Region, RegionError};
+
+/// Tiers are multiples of the largest block.
+const BLOCK_MAX_BYTES: u64 = 1 << 20;
+/// Largest tier: a unit's number is 32 bits, and 2^32 units of 4 KiB are 16 TiB.
+const TIER_MAX_BYTES: u64 = 1 << 44;
+
+/// When the tier's memory is taken from the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Memory {
+    /// All of it at start: a machine that has too little says so then, and no access fails later.
+    #[default]
+    AtStart,
+    /// Page by page, at the first write. A machine that runs out kills a process at that time. For tests and
+    /// simulations whose tiers stay nearly empty.
+    OnDemand,
+}
+
+/// Why a tier could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TierError {
+    /// Not a multiple of 1 MiB, or none, or more than 16 TiB.
+    #[error("a tier of {0} bytes: it must be a multiple of 1 MiB, at least 1 MiB and at most 16 TiB")]
+    Size(u64),
+    /// The machine has not this much to give.
+    #[error("the tier's memory: {0}")]
+    Region(#[from] RegionError),
+}
+
+/// DRAM, addressed by a byte's place in it. One region, so that the machine is asked for the whole before
+/// any of it is taken.
+pub(crate) struct Tier {
+    region: Rc<Region>,
+}
+
+impl Tier {
+    /// Maps `len_bytes` bytes, on huge pages where the kernel grants them.
+    pub(crate) fn new(len_bytes: u64, memory: Memory) -> Result<Tier, TierError> {
+        if len_bytes == 0 || !len_bytes.is_multiple_of(BLOCK_MAX_BYTES) || len_bytes > TIER_MAX_BYTES {
+            return Err(TierError::Size(len_bytes));
+        }
+        let region = match memory {
+            Memory::AtStart => Region::anonymous(len_bytes as usize, HugePages::Try)?,
+            // A huge page would take 2 MiB for the first byte.
+            Memory::OnDemand => Region::anonymous(len_bytes as usize, HugePages::Never)?,
+        };
+        if memory == Memory::AtStart {
+            region.prefault()?;
+        }
+        Ok(Tier { region })
+    }
+
+    /// Bytes of the tier.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.region.len_bytes() as u64
+    }
+
+    /// The place of `bytes`, which the caller knows to be in the tier.
+    pub(crate) fn extent(&self, bytes: Range<u64>) -> Extent {
+        self.region.extent(bytes.start as usize..bytes.end as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_blocks_do_not_divide_is_refused() {
+        for len_bytes in [0, 1, 4096, (1 << 20) + 4096, TIER_MAX_BYTES + BLOCK_MAX_BYTES] {
+            assert!(
+                matches!(Tier::new(len_bytes, Memory::OnDemand), Err(TierError::Size(_))),
+                "{len_bytes}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_than_the_machine_has_is_an_error_at_start() {
+        assert!(matches!(
+            Tier::new(TIER_MAX_BYTES, Memory::AtStart),
+            Err(TierError::Region(_))
+        ));
+    }
+
+    #[test]
+    fn promised_memory_can_be_written_to_the_last_byte() {
+        let tier = Tier::new(2 << 20, Memory::AtStart).unwrap();
+        tier.extent((2 << 20) - 4..2 << 20).write(0, b"last");
+        assert_eq!(tier.extent((2 << 20) - 4..2 << 20).to_vec(), b"last");
+    }
+}
