@@ -85,6 +85,8 @@ impl Access {
 pub(crate) struct Blocks {
     tier: Tier,
     identity: Option<Identity>,
+    /// Of the namenode before this one: tells its handles from forged ones.
+    previous: Option<Signer>,
     generations: Generations,
     written: Written,
     flights: Flights<Access>,
@@ -95,6 +97,7 @@ impl Blocks {
         let units = (tier.len_bytes() / UNIT_BYTES) as usize;
         Blocks {
             identity: None,
+            previous: None,
             generations: Generations::new(units),
             written: Written::new(units),
             flights: Flights::new(tier.len_bytes()),
@@ -109,14 +112,15 @@ impl Blocks {
     /// Takes an identity. With a new incarnation all blocks are forgotten; payloads that are still arriving for the
     /// old one are received to their end and then refused.
     pub(crate) fn identify(&mut self, identity: Identity) {
-        if self
-            .identity
+        let old = self.identity.take();
+        if old
             .as_ref()
             .is_none_or(|old| old.incarnation != identity.incarnation)
         {
             let units = (self.tier.len_bytes() / UNIT_BYTES) as usize;
             self.generations = Generations::new(units);
             self.written = Written::new(units);
+            self.previous = old.map(|old| old.signer).or(self.previous.take());
         }
         self.identity = Some(identity);
     }
@@ -146,7 +150,14 @@ impl Blocks {
     ) -> Result<Access, Refusal> {
         let identity = self.identity.as_ref().ok_or(Refusal::Unregistered)?;
         let handle = Handle::parse(handle).ok_or(Refusal::Denied(Code::Forged))?;
-        if !identity.signer.accepts(handle) || handle.reserved.get() != 0 {
+        if !identity.signer.accepts(handle) {
+            let before = self
+                .previous
+                .as_ref()
+                .is_some_and(|previous| previous.accepts(handle));
+            return Err(Refusal::Denied(if before { Code::Stale } else { Code::Forged }));
+        }
+        if handle.reserved.get() != 0 {
             return Err(Refusal::Denied(Code::Forged));
         }
         if handle.datanode.get() != identity.datanode || handle.incarnation.get() != identity.incarnation {
@@ -588,6 +599,21 @@ mod tests {
         assert_eq!(blocks.landed(1, 1), Some(Err(Refusal::Denied(Code::Stale))));
         let fresh = handle_with(|handle| handle.incarnation.set(2));
         assert_eq!(denied(read(&mut blocks, &fresh, 0, 1)), Code::Unwritten);
+    }
+
+    #[test]
+    fn handles_of_the_namenode_before_are_stale_and_not_forged() {
+        let mut blocks = blocks();
+        let signer = Signer::new(b"another secret!!");
+        blocks.identify(Identity {
+            datanode: 1,
+            incarnation: 2,
+            signer,
+        });
+        assert_eq!(denied(read(&mut blocks, &handle(1), 0, 0)), Code::Stale);
+        let mut forged = handle(1);
+        forged[47] ^= 1;
+        assert_eq!(denied(read(&mut blocks, &forged, 0, 0)), Code::Forged);
     }
 
     #[test]

@@ -185,15 +185,8 @@ impl Registry {
         member.incarnation = request.incarnation;
         member.claimed_bytes = request.capacity;
         member.slots = Slots::new(request.capacity);
-        member.secret = derive_secret(
-            seed,
-            [
-                namenode,
-                u64::from(id),
-                u64::from(member.epoch),
-                request.incarnation,
-            ],
-        );
+        // The same in all lives, so that the datanode can tell a handle of an earlier life from a forged one.
+        member.secret = derive_secret(seed, [namenode, u64::from(id)]);
         id
     }
 
@@ -434,7 +427,7 @@ fn check_registration(request: &Register<'_>) -> Result<(), Failure> {
 }
 
 /// A secret that only who knows the seed can compute, and that the same commands give again.
-fn derive_secret(seed: u128, parts: [u64; 4]) -> [u8; 16] {
+fn derive_secret(seed: u128, parts: [u64; 2]) -> [u8; 16] {
     let mut hasher = SipHasher24::new_with_key(&seed.to_le_bytes());
     parts.iter().for_each(|part| hasher.write(&part.to_le_bytes()));
     hasher.finish128().as_bytes()
