@@ -1,1 +1,64 @@
 //! Queues over any device, and the runtime that drives them.
+//!
+//! A [`Runtime`] belongs to one thread. It runs tasks, fires timers, tells the time, draws random
+//! numbers, and moves bytes over [`Stream`]s: TCP and Unix sockets of the kernel, pairs within
+//! the runtime, and whatever else implements [`Driver`], such as a simulator. All that a program
+//! sees of the outside comes through it, so that a program runs unchanged in a simulation.
+//!
+//! It is not a general async runtime: there are no files, no processes, no work stealing, and
+//! nothing here is `Send` except [`Remote`].
+//!
+//! What holds:
+//! - Nothing blocks but [`Runtime::block_on`], the `wait` calls and [`Address::resolve`].
+//! - Bytes of one stream are received in the order in which they were pushed, each once, until
+//!   an end or an error; a cancelled or dropped `pop` loses none.
+//! - A receive buffer is held only from the arrival of bytes on: idle streams hold none.
+//! - A turn with one active stream makes one receive call, and a send call for each push.
+//!
+//! ```
+//! use crake_datapath::{Address, Error, Runtime, RuntimeConfig};
+//! use crake_mem::{Buf, Sga};
+//!
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! let listener = runtime.listen(&"tcp://127.0.0.1:0".parse()?)?;
+//! let address = listener.local_address()?;
+//! let echo = runtime.spawn(async move {
+//!     let stream = listener.accept().await?;
+//!     let bytes = stream.pop().await?;
+//!     stream.push(Sga::from(bytes)).await
+//! });
+//! let answer = runtime.block_on(async {
+//!     let stream = runtime.connect(&address).await?;
+//!     stream.push(Sga::from(Buf::from_static(b"hello"))).await?;
+//!     echo.await?;
+//!     stream.pop().await
+//! })?;
+//! assert_eq!(&answer[..], b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod address;
+mod driver;
+mod error;
+mod executor;
+mod kernel;
+mod listener;
+mod local;
+mod op;
+mod random;
+mod runtime;
+mod slab;
+mod stream;
+mod time;
+mod timer;
+
+pub use address::{Address, AddressError};
+pub use async_task::Task;
+pub use driver::{Driver, Event, ListenerDevice, PeerProcess, StreamDevice, Target, Token};
+pub use error::{Error, Fault};
+pub use executor::Alarm;
+pub use listener::Listener;
+pub use op::{Op, Outcome};
+pub use runtime::{Elapsed, LINGER, Remote, Runtime, RuntimeConfig, Sleep, Usage, Waiting};
+pub use stream::Stream;
+pub use time::{Time, WallTime};
