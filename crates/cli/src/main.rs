@@ -1,5 +1,45 @@
 //! The one binary, `crake`.
-
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod arguments;
+mod bench;
+mod config;
+mod exit;
+mod output;
+mod size;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log();
+    exit::code(run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let config = arguments.global.config()?;
+    let output = Output::new(arguments.global.json);
+    match &arguments.command {
+        Command::Bench(bench) => bench::run(bench, &config, output),
+        Command::BenchPeer(peer) => bench::peer(peer),
+        Command::Config(_) => config::print::run(&config, output),
+    }
+}
+
+/// Log lines go to stderr; `CRAKE_LOG` chooses which, as in `CRAKE_LOG=crake_rpc=debug`.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("CRAKE_LOG")
+        .with_default_directive(tracing::Level::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,110 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench;
+use crate::config::{self, Config, ConfigError, URL};
+
+/// Crake, a distributed store for data that lives only as long as the work that needs it.
+#[derive(Parser, Debug)]
+#[command(
+    name = "crake",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.
+Environment: CRAKE_CONFIG, CRAKE_URL and the others that `crake config --print` shows; CRAKE_LOG chooses log lines."
+)]
+pub struct Arguments {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that stand before or after any command.
+#[derive(Args, Debug)]
+pub struct Global {
+    /// Settings file (TOML)
+    #[arg(long, global = true, env = "CRAKE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The cluster to talk to, as crake://HOST:PORT (environment: CRAKE_URL)
+    #[arg(long, global = true)]
+    url: Option<String>,
+    /// One more setting; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Results as one JSON object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Global {
+    /// The settings, with this command line as their last layer.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let mut flags = self
+            .set
+            .iter()
+            .map(|text| config::assignment(text))
+            .collect::<Result<Vec<_>, _>>()?;
+        flags.extend(
+            self.url
+                .iter()
+                .map(|url| ("--url".into(), URL.key.into(), url.clone())),
+        );
+        // Names and values that are not UTF-8 cannot be settings.
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Config::load(self.config.as_deref(), environment, flags)
+    }
+}
+
+/// What `crake` can do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Measure an operation beside the limit of the transport under it
+    Bench(bench::Arguments),
+    /// The other side of a raw loop, started by `bench`
+    #[command(hide = true)]
+    BenchPeer(bench::PeerArguments),
+    /// Show settings
+    Config(config::print::Arguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shown_command_has_examples() {
+        for command in Arguments::command()
+            .get_subcommands()
+            .filter(|c| !c.is_hide_set())
+        {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn flags_may_follow_the_command() {
+        let arguments =
+            Arguments::try_parse_from(["crake", "config", "--print", "--url", "crake://a:1", "--json"])
+                .unwrap();
+        assert!(arguments.global.json);
+        assert_eq!(arguments.global.config().unwrap().text(&URL), "crake://a:1");
+    }
+}

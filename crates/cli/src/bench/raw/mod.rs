@@ -1,0 +1,60 @@
+//! The limit of a transport: the same shape of traffic as an operation's, by the tightest loop that we can write.
+//!
+//! Over sockets, the other side is a process of its own on the server's core. Both sides call the kernel and do nothing else.
+//! Embedded, there is nothing to cross: the loop queues, calls and copies in one thread.
+
+mod memory;
+mod peer;
+mod socket;
+
+use anyhow::Result;
+
+pub use self::peer::{Arguments as PeerArguments, run as run_peer};
+use super::Transport;
+use super::cores::Cores;
+use super::runner::Operation;
+use super::stats::Run;
+
+/// What a request or a reply without a payload takes on the wire, near enough: the smallest message measured.
+pub const MESSAGE_BYTES: u64 = 64;
+
+/// The traffic of an operation: a request of so many bytes, then a reply of so many, with so many under way.
+///
+/// A write is a large request with a small reply (its acknowledgement), a read the reverse, an echo two small messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// From the client.
+    pub request_bytes: u64,
+    /// From the server.
+    pub reply_bytes: u64,
+    /// Requests whose reply is not yet there.
+    pub in_flight: u64,
+}
+
+/// A raw loop that is ready to run.
+pub enum RawLoop {
+    /// Over a socket.
+    Socket(socket::Client),
+    /// Within this thread.
+    Memory(memory::Queue),
+}
+
+impl RawLoop {
+    /// Makes it ready; the other side, if there is one, sleeps while the loop does not run.
+    pub fn start(transport: Transport, shape: Shape, cores: Cores) -> Result<RawLoop> {
+        Ok(match transport {
+            Transport::Tcp => RawLoop::Socket(socket::Client::start(peer::tcp_pair()?, shape, cores)?),
+            Transport::Unix => RawLoop::Socket(socket::Client::start(peer::unix_pair()?, shape, cores)?),
+            Transport::Embedded => RawLoop::Memory(memory::Queue::new(shape)?),
+        })
+    }
+}
+
+impl Operation for RawLoop {
+    fn run(&mut self, operations: u64) -> Result<Run> {
+        match self {
+            RawLoop::Socket(client) => client.run(operations),
+            RawLoop::Memory(queue) => queue.run(operations),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! What a benchmark prints: a row per repetition and one for all of them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use comfy_table::Table;
+use serde::Serialize;
+
+use super::runner::{Outcome, Repetition};
+use super::stats::{Run, median};
+use super::{Load, Transport};
+use crate::output::{short, short_time, table};
+use crate::size::Size;
+
+/// A row of `--json`. Rates are per second; the raw loop's fields start with `raw_`.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    bench: &'static str,
+    transport: Transport,
+    size: Size,
+    in_flight: u64,
+    clients: u64,
+    /// Operations in a repetition.
+    count: u64,
+    ops_per_s: f64,
+    bytes_per_s: f64,
+    p50_ns: u64,
+    p99_ns: u64,
+    p999_ns: u64,
+    max_ns: u64,
+    raw_ops_per_s: f64,
+    raw_bytes_per_s: f64,
+    raw_p50_ns: u64,
+    raw_p99_ns: u64,
+    /// `p50_ns / raw_p50_ns` when one operation is in flight (lower is better), else rate over raw rate (higher is better).
+    ratio: f64,
+    /// Whether the two cores were near each other.
+    near: bool,
+    /// A cache line's way to the other core and back.
+    line_ns: u64,
+    /// Whether other processes were kept off the cores.
+    shielded: bool,
+    #[serde(flatten)]
+    part: Part,
+}
+
+/// Which part of the measurement a row stands for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Part {
+    Repetition {
+        /// Counted from 1.
+        repetition: u64,
+    },
+    Summary {
+        summary: bool,
+        /// Good repetitions that the row is the median of.
+        repetitions: usize,
+        /// Repetitions that do not count, because the cores moved or were as far apart as in fewer repetitions.
+        dropped: usize,
+    },
+}
+
+/// The row of one repetition.
+pub fn repetition_row(load: &Load, repetition: &Repetition, number: u64) -> Row {
+    row(load, repetition, Part::Repetition { repetition: number })
+}
+
+/// The row of all good repetitions: medians of rates, p50s and ratios; p99, p99.9 and max over all their operations.
+pub fn summary_row(load: &Load, outcome: &Outcome) -> Result<Row> {
+    let good = &outcome.good;
+    let over = |value: fn(&Repetition) -> f64| median(good.iter().map(value)).context("no good repetition");
+    let run = merged(good.iter().map(|r| &r.run))?;
+    let raw = merged(good.iter().map(|r| &r.raw))?;
+    let first = good.first().context("no good repetition")?;
+    let part = Part::Summary {
+        summary: true,
+        repetitions: good.len(),
+        dropped: outcome.dropped,
+    };
+    let medians = Row {
+        ops_per_s: over(|r| r.run.rate())?,
+        p50_ns: over(|r| r.run.quantile_ns(0.5) as f64)? as u64,
+        raw_ops_per_s: over(|r| r.raw.rate())?,
+        raw_p50_ns: over(|r| r.raw.quantile_ns(0.5) as f64)? as u64,
+        ratio: over(|r| r.ratio)?,
+        line_ns: over(|r| ns(r.distance.round_trip) as f64)? as u64,
+        p99_ns: run.quantile_ns(0.99),
+        p999_ns: run.quantile_ns(0.999),
+        max_ns: run.latencies.max(),
+        raw_p99_ns: raw.quantile_ns(0.99),
+        ..row(load, first, part)
+    };
+    let size = load.size.0 as f64;
+    Ok(Row {
+        bytes_per_s: medians.ops_per_s * size,
+        raw_bytes_per_s: medians.raw_ops_per_s * size,
+        ..medians
+    })
+}
+
+fn row(load: &Load, repetition: &Repetition, part: Part) -> Row {
+    let Repetition { run, raw, .. } = repetition;
+    let size = load.size.0 as f64;
+    Row {
+        bench: load.bench,
+        transport: load.transport,
+        size: load.size,
+        in_flight: load.in_flight,
+        clients: load.clients,
+        count: load.count,
+        ops_per_s: run.rate(),
+        bytes_per_s: run.rate() * size,
+        p50_ns: run.quantile_ns(0.5),
+        p99_ns: run.quantile_ns(0.99),
+        p999_ns: run.quantile_ns(0.999),
+        max_ns: run.latencies.max(),
+        raw_ops_per_s: raw.rate(),
+        raw_bytes_per_s: raw.rate() * size,
+        raw_p50_ns: raw.quantile_ns(0.5),
+        raw_p99_ns: raw.quantile_ns(0.99),
+        ratio: repetition.ratio,
+        near: repetition.distance.is_near(),
+        line_ns: ns(repetition.distance.round_trip),
+        shielded: load.shielded,
+        part,
+    }
+}
+
+fn merged<'a>(runs: impl Iterator<Item = &'a Run>) -> Result<Run> {
+    let mut sum: Option<Run> = None;
+    for run in runs {
+        match &mut sum {
+            None => sum = Some(run.clone()),
+            Some(sum) => {
+                sum.operations += run.operations;
+                sum.elapsed += run.elapsed;
+                sum.latencies.add(&run.latencies).context("adding latencies up")?;
+            }
+        }
+    }
+    sum.context("no good repetition")
+}
+
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The same for people: the operation and the raw loop under one another.
+pub fn summary_table(row: &Row) -> Table {
+    let mut lines = table(&["", ">ops/s", ">bytes/s", ">p50", ">p99", ">p99.9", ">max"]);
+    let time = |ns| short_time(Duration::from_nanos(ns));
+    lines.add_row([
+        row.bench.into(),
+        short(row.ops_per_s),
+        short(row.bytes_per_s),
+        time(row.p50_ns),
+        time(row.p99_ns),
+        time(row.p999_ns),
+        time(row.max_ns),
+    ]);
+    lines.add_row([
+        "raw loop".into(),
+        short(row.raw_ops_per_s),
+        short(row.raw_bytes_per_s),
+        time(row.raw_p50_ns),
+        time(row.raw_p99_ns),
+        String::new(),
+        String::new(),
+    ]);
+    lines
+}
+
+/// What the table was measured with, and the ratio.
+pub fn summary_line(row: &Row) -> String {
+    let Part::Summary {
+        repetitions, dropped, ..
+    } = row.part
+    else {
+        return String::new();
+    };
+    let (kind, better) = match row.in_flight * row.clients {
+        1 => ("p50 to raw p50", "lower"),
+        _ => ("rate to raw rate", "higher"),
+    };
+    format!(
+        "{} of {} over {}, {} in flight: {kind} {:.3} ({better} is better)\n\
+         median of {repetitions} repetitions of {} operations, {dropped} dropped; cores {} ({} ns); {}",
+        row.bench,
+        row.size,
+        row.transport,
+        row.in_flight * row.clients,
+        row.ratio,
+        row.count,
+        if row.near { "near" } else { "far" },
+        row.line_ns,
+        if row.shielded { "shielded" } else { "not shielded" },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::Distance;
+    use super::super::stats::latencies;
+    use super::*;
+
+    fn run(ns: u64) -> Run {
+        let mut latencies = latencies();
+        latencies.record_n(ns, 100).unwrap();
+        Run {
+            operations: 100,
+            elapsed: Duration::from_nanos(100 * ns),
+            latencies,
+        }
+    }
+
+    fn repetition(ns: u64, raw_ns: u64) -> Repetition {
+        let distance = Distance {
+            round_trip: Duration::from_nanos(100),
+        };
+        Repetition::new(distance, run(ns), run(raw_ns), 1)
+    }
+
+    fn load() -> Load {
+        Load {
+            bench: "raw",
+            transport: Transport::Unix,
+            size: Size(64),
+            in_flight: 1,
+            clients: 1,
+            count: 100,
+            shielded: false,
+        }
+    }
+
+    #[test]
+    fn a_row_has_every_field_that_readers_rely_on() {
+        let row = serde_json::to_value(repetition_row(&load(), &repetition(2000, 1000), 3)).unwrap();
+        for field in [
+            "bench",
+            "transport",
+            "size",
+            "in_flight",
+            "ops_per_s",
+            "bytes_per_s",
+            "p50_ns",
+            "p99_ns",
+            "p999_ns",
+            "max_ns",
+            "raw_ops_per_s",
+            "raw_p50_ns",
+            "ratio",
+            "near",
+        ] {
+            assert!(!row[field].is_null(), "{field}");
+        }
+        assert_eq!(row["transport"], "unix");
+        assert_eq!(row["repetition"], 3);
+        assert_eq!(row["near"], true);
+        assert!((row["ratio"].as_f64().unwrap() - 2.0).abs() < 0.01);
+        assert!((row["ops_per_s"].as_f64().unwrap() - 500_000.0).abs() < 1.0);
+        assert!((row["bytes_per_s"].as_f64().unwrap() - 32_000_000.0).abs() < 100.0);
+    }
+
+    #[test]
+    fn the_summary_is_the_median_and_counts_what_was_dropped() {
+        let good = vec![
+            repetition(1000, 1000),
+            repetition(9000, 1000),
+            repetition(3000, 2000),
+        ];
+        let outcome = Outcome { good, dropped: 2 };
+        let row = summary_row(&load(), &outcome).unwrap();
+        assert!((row.ratio - 1.5).abs() < 0.01, "{}", row.ratio);
+        assert!((2_990..3_010).contains(&row.p50_ns), "{}", row.p50_ns);
+        assert!((8_990..9_010).contains(&row.max_ns), "{}", row.max_ns);
+        let json = serde_json::to_value(&row).unwrap();
+        assert_eq!(
+            (&json["summary"], &json["repetitions"], &json["dropped"]),
+            (&true.into(), &3.into(), &2.into())
+        );
+        assert!(
+            summary_line(&row).contains("p50 to raw p50 1.5"),
+            "{}",
+            summary_line(&row)
+        );
+    }
+
+    #[test]
+    fn nothing_good_is_an_error() {
+        assert!(
+            summary_row(
+                &load(),
+                &Outcome {
+                    good: vec![],
+                    dropped: 9
+                }
+            )
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Error, Result};
+use thiserror::Error;
+
+use crate::config::ConfigError;
+
+/// A mistake in how the command was called, beyond what the argument parser can see.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Reports a failure on stderr and gives the code to exit with.
+pub fn code(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::FAILURE,
+        Err(error) => {
+            // A closed stderr leaves the exit code as the only word.
+            let _ = writeln!(io::stderr().lock(), "crake: {error:#}");
+            ExitCode::from(number(&error))
+        }
+    }
+}
+
+fn number(error: &Error) -> u8 {
+    let is_usage = error.is::<Usage>() || error.is::<ConfigError>();
+    if is_usage { 2 } else { 1 }
+}
+
+/// The reader of our output has gone (`crake ... | head`): there is nobody to tell.
+fn is_closed_pipe(error: &Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn usage_is_two_and_the_rest_is_one() {
+        assert_eq!(number(&anyhow!("lost")), 1);
+        assert_eq!(number(&Usage("no".into()).into()), 2);
+        assert_eq!(number(&ConfigError::NotAnAssignment("x".into()).into()), 2);
+        let wrapped = Err::<(), _>(Usage("no".into())).context("while reading");
+        assert_eq!(number(&wrapped.unwrap_err()), 2);
+    }
+}
