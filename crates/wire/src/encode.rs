@@ -147,7 +147,10 @@ impl<'o> Writer<'o> {
     /// The next `len_bytes` of the frame.
     #[inline]
     fn take(&mut self, len_bytes: usize) -> &'o mut [u8] {
-        let (taken, rest) = mem::take(&mut self.rest).split_at_mut(len_bytes);
+        let whole = mem::take(&mut self.rest);
+        let (taken, rest) = whole
+            .split_at_mut_checked(len_bytes)
+            .expect("the place is shorter than the message");
         self.rest = rest;
         self.offset += len_bytes;
         taken

@@ -138,21 +138,13 @@ impl<'d> FileCheck<'_, 'd> {
         Ok(())
     }
 
+    /// Their Rust names differ: protox refuses names that are one but for case and `_`.
     fn fields(&self, path: &[i32], message: &DescriptorProto) -> Result<Vec<Field>, Error> {
         let mut fields = Vec::new();
-        let mut names = BTreeSet::new();
         for (index, declared) in message.field.iter().enumerate() {
             let path = within(path, tag::MESSAGE_FIELD, index);
             self.refuse_map_and_oneof(&path, message, declared)?;
-            let field = self.field(&path, declared)?;
-            if !names.insert(field.name.clone()) {
-                let message = format!(
-                    "another field of this message is `{}` in Rust: rename one",
-                    field.name
-                );
-                return Err(self.source.error(&path, message));
-            }
-            fields.push(field);
+            fields.push(self.field(&path, declared)?);
         }
         fields.sort_by_key(|field| field.number);
         Ok(fields)

@@ -1,0 +1,538 @@
+// Compiled by crake-wire-gen from example.proto. Do not edit.
+
+/// One of 3 values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(i32)]
+pub enum Kind {
+    /// Value 0.
+    #[default]
+    None = 0,
+    /// Value 1.
+    Directory = 1,
+    /// Value 2.
+    File = 2,
+}
+
+impl TryFrom<i32> for Kind {
+    type Error = ::crake_wire::WireError;
+
+    #[inline]
+    fn try_from(number: i32) -> Result<Self, ::crake_wire::WireError> {
+        match number {
+            0 => Ok(Self::None),
+            1 => Ok(Self::Directory),
+            2 => Ok(Self::File),
+            _ => Err(::crake_wire::WireError::UnknownEnum(number)),
+        }
+    }
+}
+
+impl ::crake_wire::Scalar for Kind {
+    type Raw = [u8; 4];
+    type Read = Result<Self, ::crake_wire::WireError>;
+
+    #[inline]
+    fn to_slot(self) -> u64 {
+        ::crake_wire::Scalar::to_slot(self as i32)
+    }
+
+    #[inline]
+    fn from_slot(slot: u64) -> Result<Self, ::crake_wire::WireError> {
+        <i32 as ::crake_wire::Scalar>::from_slot(slot).try_into()
+    }
+
+    #[inline]
+    fn to_raw(self) -> [u8; 4] {
+        (self as i32).to_le_bytes()
+    }
+
+    #[inline]
+    fn from_raw(raw: [u8; 4]) -> Result<Self, ::crake_wire::WireError> {
+        i32::from_le_bytes(raw).try_into()
+    }
+}
+
+impl ::crake_wire::Element<'_> for Kind {
+    type Raw = [u8; 4];
+    type Item = Result<Self, ::crake_wire::WireError>;
+
+    #[inline]
+    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+        <Self as ::crake_wire::Scalar>::from_raw(*raw)
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LookupRequest<'a> {
+    /// Field 1.
+    pub base: u64,
+    /// Field 2.
+    pub path: &'a str,
+    /// Field 3.
+    pub blocks: bool,
+}
+
+impl LookupRequest<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.base != 0)
+            .with::<2>(!self.path.is_empty())
+            .with::<3>(self.blocks)
+    }
+}
+
+impl ::crake_wire::Encode for LookupRequest<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.path.len()
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for LookupRequest<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if self.base != 0 {
+            head.put_scalar(self.base);
+        }
+        if !self.path.is_empty() {
+            head.put(writer.bytes(self.path.as_bytes()));
+        }
+        if self.blocks {
+            head.put_scalar(self.blocks);
+        }
+    }
+}
+
+/// Reads the message [`LookupRequest`] where it lies.
+#[derive(Clone, Copy)]
+pub struct LookupRequestView<'a> {
+    reader: ::crake_wire::Reader<'a, 1>,
+}
+
+impl<'a> LookupRequestView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn base(&self) -> u64 {
+        self.reader.scalar::<u64, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn path(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn blocks(&self) -> Result<bool, ::crake_wire::WireError> {
+        self.reader.scalar::<bool, 3>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for LookupRequestView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for LookupRequestView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("LookupRequestView")
+            .field("base", &self.base())
+            .field("path", &self.path())
+            .field("blocks", &self.blocks())
+            .finish()
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Attributes {
+    /// Field 1.
+    pub id: u64,
+    /// Field 2.
+    pub kind: Kind,
+    /// Field 3.
+    pub size: u64,
+    /// Field 4.
+    pub modified_ns: i64,
+    /// Field 5.
+    pub storage_class: Option<u32>,
+}
+
+impl Attributes {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.id != 0)
+            .with::<2>(self.kind as i32 != 0)
+            .with::<3>(self.size != 0)
+            .with::<4>(self.modified_ns != 0)
+            .with::<5>(self.storage_class.is_some())
+    }
+}
+
+impl ::crake_wire::Encode for Attributes {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Attributes {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if self.id != 0 {
+            head.put_scalar(self.id);
+        }
+        if self.kind as i32 != 0 {
+            head.put_scalar(self.kind);
+        }
+        if self.size != 0 {
+            head.put_scalar(self.size);
+        }
+        if self.modified_ns != 0 {
+            head.put_scalar(self.modified_ns);
+        }
+        if let Some(value) = self.storage_class {
+            head.put_scalar(value);
+        }
+    }
+}
+
+/// Reads the message [`Attributes`] where it lies.
+#[derive(Clone, Copy)]
+pub struct AttributesView<'a> {
+    reader: ::crake_wire::Reader<'a, 1>,
+}
+
+impl<'a> AttributesView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        self.reader.scalar::<u64, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn kind(&self) -> Result<Kind, ::crake_wire::WireError> {
+        self.reader.scalar::<Kind, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn size(&self) -> u64 {
+        self.reader.scalar::<u64, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn modified_ns(&self) -> i64 {
+        self.reader.scalar::<i64, 4>()
+    }
+
+    /// Field 5.
+    #[inline]
+    pub fn storage_class(&self) -> Option<u32> {
+        self.reader.optional_scalar::<u32, 5>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for AttributesView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for AttributesView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("AttributesView")
+            .field("id", &self.id())
+            .field("kind", &self.kind())
+            .field("size", &self.size())
+            .field("modified_ns", &self.modified_ns())
+            .field("storage_class", &self.storage_class())
+            .finish()
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Block<'a> {
+    /// Field 1.
+    pub offset: u64,
+    /// Field 2.
+    pub length: u32,
+    /// Field 3.
+    pub handle: &'a [u8],
+}
+
+impl Block<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.offset != 0)
+            .with::<2>(self.length != 0)
+            .with::<3>(!self.handle.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Block<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.handle.len()
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Block<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if self.offset != 0 {
+            head.put_scalar(self.offset);
+        }
+        if self.length != 0 {
+            head.put_scalar(self.length);
+        }
+        if !self.handle.is_empty() {
+            head.put(writer.bytes(self.handle));
+        }
+    }
+}
+
+/// Reads the message [`Block`] where it lies.
+#[derive(Clone, Copy)]
+pub struct BlockView<'a> {
+    reader: ::crake_wire::Reader<'a, 1>,
+}
+
+impl<'a> BlockView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn offset(&self) -> u64 {
+        self.reader.scalar::<u64, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn length(&self) -> u32 {
+        self.reader.scalar::<u32, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn handle(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<3>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for BlockView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for BlockView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("BlockView")
+            .field("offset", &self.offset())
+            .field("length", &self.length())
+            .field("handle", &self.handle())
+            .finish()
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LookupReply<'a> {
+    /// Field 1.
+    pub node: Option<Attributes>,
+    /// Field 2.
+    pub blocks: &'a [Block<'a>],
+    /// Field 3.
+    pub inline_value: &'a [u8],
+    /// Field 4.
+    pub replicas: &'a [u32],
+    /// Field 70.
+    pub hosts: &'a [&'a str],
+}
+
+impl LookupReply<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<2> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.node.is_some())
+            .with::<2>(!self.blocks.is_empty())
+            .with::<3>(!self.inline_value.is_empty())
+            .with::<4>(!self.replicas.is_empty())
+            .with::<70>(!self.hosts.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for LookupReply<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.node.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::messages_bytes(self.blocks)
+            + self.inline_value.len()
+            + ::crake_wire::scalars_bytes(self.replicas)
+            + ::crake_wire::blobs_bytes(self.hosts)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for LookupReply<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if let Some(value) = &self.node {
+            head.put(writer.message(value));
+        }
+        if !self.blocks.is_empty() {
+            head.put(writer.messages(self.blocks));
+        }
+        if !self.inline_value.is_empty() {
+            head.put(writer.bytes(self.inline_value));
+        }
+        if !self.replicas.is_empty() {
+            head.put(writer.scalars(self.replicas));
+        }
+        if !self.hosts.is_empty() {
+            head.put(writer.blobs(self.hosts));
+        }
+    }
+}
+
+/// Reads the message [`LookupReply`] where it lies.
+#[derive(Clone, Copy)]
+pub struct LookupReplyView<'a> {
+    reader: ::crake_wire::Reader<'a, 2>,
+}
+
+impl<'a> LookupReplyView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn node(&self) -> Result<Option<AttributesView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<AttributesView<'a>, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn blocks(&self) -> Result<::crake_wire::List<'a, BlockView<'a>>, ::crake_wire::WireError> {
+        self.reader.list::<BlockView<'a>, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn inline_value(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn replicas(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+        self.reader.list::<u32, 4>()
+    }
+
+    /// Field 70.
+    #[inline]
+    pub fn hosts(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
+        self.reader.list::<&'a str, 70>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for LookupReplyView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for LookupReplyView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("LookupReplyView")
+            .field("node", &self.node())
+            .field("blocks", &self.blocks())
+            .field("inline_value", &self.inline_value())
+            .field("replicas", &self.replicas())
+            .field("hosts", &self.hosts())
+            .finish()
+    }
+}

@@ -1,0 +1,357 @@
+// Compiled by crake-wire-gen from new.proto. Do not edit.
+
+/// One of 3 values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(i32)]
+pub enum State {
+    /// Value 0.
+    #[default]
+    New = 0,
+    /// Value 1.
+    Open = 1,
+    /// Value 2.
+    Sealed = 2,
+}
+
+impl TryFrom<i32> for State {
+    type Error = ::crake_wire::WireError;
+
+    #[inline]
+    fn try_from(number: i32) -> Result<Self, ::crake_wire::WireError> {
+        match number {
+            0 => Ok(Self::New),
+            1 => Ok(Self::Open),
+            2 => Ok(Self::Sealed),
+            _ => Err(::crake_wire::WireError::UnknownEnum(number)),
+        }
+    }
+}
+
+impl ::crake_wire::Scalar for State {
+    type Raw = [u8; 4];
+    type Read = Result<Self, ::crake_wire::WireError>;
+
+    #[inline]
+    fn to_slot(self) -> u64 {
+        ::crake_wire::Scalar::to_slot(self as i32)
+    }
+
+    #[inline]
+    fn from_slot(slot: u64) -> Result<Self, ::crake_wire::WireError> {
+        <i32 as ::crake_wire::Scalar>::from_slot(slot).try_into()
+    }
+
+    #[inline]
+    fn to_raw(self) -> [u8; 4] {
+        (self as i32).to_le_bytes()
+    }
+
+    #[inline]
+    fn from_raw(raw: [u8; 4]) -> Result<Self, ::crake_wire::WireError> {
+        i32::from_le_bytes(raw).try_into()
+    }
+}
+
+impl ::crake_wire::Element<'_> for State {
+    type Raw = [u8; 4];
+    type Item = Result<Self, ::crake_wire::WireError>;
+
+    #[inline]
+    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+        <Self as ::crake_wire::Scalar>::from_raw(*raw)
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Record<'a> {
+    /// Field 1.
+    pub kind: &'a str,
+    /// Field 2.
+    pub id: u64,
+    /// Field 3.
+    pub size: u64,
+    /// Field 4.
+    pub marks: &'a [u64],
+    /// Field 7.
+    pub state: State,
+    /// Field 8.
+    pub parts: &'a [Part<'a>],
+    /// Field 9.
+    pub tail: &'a [u8],
+    /// Field 64.
+    pub main: Option<Part<'a>>,
+    /// Field 200.
+    pub note: &'a str,
+}
+
+impl Record<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<4> {
+        ::crake_wire::Present::none()
+            .with::<1>(!self.kind.is_empty())
+            .with::<2>(self.id != 0)
+            .with::<3>(self.size != 0)
+            .with::<4>(!self.marks.is_empty())
+            .with::<7>(self.state as i32 != 0)
+            .with::<8>(!self.parts.is_empty())
+            .with::<9>(!self.tail.is_empty())
+            .with::<64>(self.main.is_some())
+            .with::<200>(!self.note.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Record<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.kind.len()
+            + ::crake_wire::scalars_bytes(self.marks)
+            + ::crake_wire::messages_bytes(self.parts)
+            + self.tail.len()
+            + self.main.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + self.note.len()
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Record<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if !self.kind.is_empty() {
+            head.put(writer.bytes(self.kind.as_bytes()));
+        }
+        if self.id != 0 {
+            head.put_scalar(self.id);
+        }
+        if self.size != 0 {
+            head.put_scalar(self.size);
+        }
+        if !self.marks.is_empty() {
+            head.put(writer.scalars(self.marks));
+        }
+        if self.state as i32 != 0 {
+            head.put_scalar(self.state);
+        }
+        if !self.parts.is_empty() {
+            head.put(writer.messages(self.parts));
+        }
+        if !self.tail.is_empty() {
+            head.put(writer.bytes(self.tail));
+        }
+        if let Some(value) = &self.main {
+            head.put(writer.message(value));
+        }
+        if !self.note.is_empty() {
+            head.put(writer.bytes(self.note.as_bytes()));
+        }
+    }
+}
+
+/// Reads the message [`Record`] where it lies.
+#[derive(Clone, Copy)]
+pub struct RecordView<'a> {
+    reader: ::crake_wire::Reader<'a, 4>,
+}
+
+impl<'a> RecordView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn kind(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        self.reader.scalar::<u64, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn size(&self) -> u64 {
+        self.reader.scalar::<u64, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn marks(&self) -> Result<::crake_wire::List<'a, u64>, ::crake_wire::WireError> {
+        self.reader.list::<u64, 4>()
+    }
+
+    /// Field 7.
+    #[inline]
+    pub fn state(&self) -> Result<State, ::crake_wire::WireError> {
+        self.reader.scalar::<State, 7>()
+    }
+
+    /// Field 8.
+    #[inline]
+    pub fn parts(&self) -> Result<::crake_wire::List<'a, PartView<'a>>, ::crake_wire::WireError> {
+        self.reader.list::<PartView<'a>, 8>()
+    }
+
+    /// Field 9.
+    #[inline]
+    pub fn tail(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<9>()
+    }
+
+    /// Field 64.
+    #[inline]
+    pub fn main(&self) -> Result<Option<PartView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<PartView<'a>, 64>()
+    }
+
+    /// Field 200.
+    #[inline]
+    pub fn note(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<200>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for RecordView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for RecordView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RecordView")
+            .field("kind", &self.kind())
+            .field("id", &self.id())
+            .field("size", &self.size())
+            .field("marks", &self.marks())
+            .field("state", &self.state())
+            .field("parts", &self.parts())
+            .field("tail", &self.tail())
+            .field("main", &self.main())
+            .field("note", &self.note())
+            .finish()
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Part<'a> {
+    /// Field 1.
+    pub number: u64,
+    /// Field 2.
+    pub name: &'a str,
+    /// Field 3.
+    pub labels: &'a [&'a str],
+}
+
+impl Part<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.number != 0)
+            .with::<2>(!self.name.is_empty())
+            .with::<3>(!self.labels.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Part<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.name.len()
+            + ::crake_wire::blobs_bytes(self.labels)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Part<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if self.number != 0 {
+            head.put_scalar(self.number);
+        }
+        if !self.name.is_empty() {
+            head.put(writer.bytes(self.name.as_bytes()));
+        }
+        if !self.labels.is_empty() {
+            head.put(writer.blobs(self.labels));
+        }
+    }
+}
+
+/// Reads the message [`Part`] where it lies.
+#[derive(Clone, Copy)]
+pub struct PartView<'a> {
+    reader: ::crake_wire::Reader<'a, 1>,
+}
+
+impl<'a> PartView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.reader.scalar::<u64, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn labels(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
+        self.reader.list::<&'a str, 3>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for PartView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for PartView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("PartView")
+            .field("number", &self.number())
+            .field("name", &self.name())
+            .field("labels", &self.labels())
+            .finish()
+    }
+}

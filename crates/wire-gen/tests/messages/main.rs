@@ -1,0 +1,31 @@
+//! The compiled messages at work: round trips, other versions of a schema, and hostile bytes.
+//!
+//! What is compiled here is what `tests/golden.rs` holds equal to the compiler's output.
+
+mod evolution;
+mod hostile;
+mod read;
+mod round_trip;
+mod sample;
+
+/// Every kind of field under every label.
+#[allow(dead_code)]
+mod every {
+    include!("../golden/every.rs");
+}
+
+/// The worked example of the format text.
+#[allow(dead_code)]
+mod example {
+    include!("../golden/example.rs");
+}
+
+/// A schema, and the same after a while.
+#[allow(dead_code)]
+mod old {
+    include!("../golden/old.rs");
+}
+#[allow(dead_code)]
+mod new {
+    include!("../golden/new.rs");
+}

@@ -1,0 +1,193 @@
+//! What the format does not carry is refused: with the file, the line and what to use instead.
+
+use std::fs;
+
+use crake_wire_gen::{Config, Error, compile};
+
+const HEAD: &str = "syntax = \"proto3\";\npackage p;\n";
+
+fn refused(source: &str) -> Error {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("t.proto"), source).expect("a file in it");
+    compile(&["t.proto"], &[folder.path()]).expect_err(source)
+}
+
+#[track_caller]
+fn assert_refused(body: &str, line: u32, what: &str) {
+    let error = refused(&format!("{HEAD}{body}"));
+    assert_eq!(error.file(), Some("t.proto"), "{error}");
+    assert_eq!(error.line(), Some(line), "{error}");
+    assert!(error.message().contains(what), "{error}");
+    assert_eq!(error.to_string(), format!("t.proto:{line}: {}", error.message()));
+}
+
+#[test]
+fn maps() {
+    assert_refused(
+        "message M {\n  map<string, uint64> m = 1;\n}",
+        4,
+        "use a repeated message with a key and a value",
+    );
+}
+
+#[test]
+fn oneofs() {
+    assert_refused(
+        "message M {\n  uint32 a = 1;\n  oneof which {\n    uint32 b = 2;\n  }\n}",
+        5,
+        "oneof `which` is not supported: use an `optional` field",
+    );
+}
+
+#[test]
+fn field_numbers_beyond_the_bitmap() {
+    assert_refused(
+        "message M {\n  uint32 a = 252;\n  uint32 b = 253;\n}",
+        5,
+        "use 1 to 252",
+    );
+}
+
+#[test]
+fn messages_that_contain_themselves() {
+    assert_refused("message M {\n  repeated M below = 1;\n}", 3, ".p.M -> .p.M");
+    assert_refused(
+        "message X { A a = 1; }\nmessage A {\n  B b = 1;\n}\nmessage B { repeated A a = 1; }",
+        4,
+        ".p.A -> .p.B -> .p.A",
+    );
+}
+
+#[test]
+fn streaming_methods() {
+    assert_refused(
+        "message M {}\nservice S {\n  rpc A(M) returns (M);\n  rpc B(M) returns (stream M);\n}",
+        6,
+        "page through the data with several calls",
+    );
+}
+
+#[test]
+fn aliases_of_enum_values() {
+    assert_refused(
+        "enum E {\n  option allow_alias = true;\n  A = 0;\n  B = 0;\n}",
+        6,
+        "an alias of `A`",
+    );
+}
+
+#[test]
+fn extensions() {
+    assert_refused(
+        "import \"google/protobuf/descriptor.proto\";\nextend google.protobuf.FieldOptions {\n  bool x = 50000;\n}",
+        5,
+        "add fields to the message itself",
+    );
+}
+
+#[test]
+fn names_that_meet_in_rust() {
+    assert_refused("message Foo {}\nmessage FooView {}", 4, "is `FooView` in Rust");
+    assert_refused("message A { message B {} }\nmessage AB {}", 4, "is `AB` in Rust");
+    assert_refused("message Result {}", 3, "rename it");
+    assert_refused("enum E {\n  E_A = 0;\n  A = 1;\n}", 5, "is `A` in Rust");
+    assert_refused(
+        "message M {\n  uint32 foo_bar = 1;\n  uint32 fooBAR = 2;\n}",
+        5,
+        "conflicts with field 'fooBAR'",
+    );
+}
+
+#[test]
+fn types_of_packages_whose_place_is_not_known() {
+    assert_refused(
+        "import \"google/protobuf/timestamp.proto\";\nmessage M {\n  google.protobuf.Timestamp t = 1;\n}",
+        5,
+        "Config::package_path(\"google.protobuf\", ...)",
+    );
+}
+
+#[test]
+fn proto2_and_groups() {
+    let error = refused(
+        "syntax = \"proto2\";\npackage p;\nmessage M {\n  optional group G = 1 { optional uint32 a = 1; }\n}",
+    );
+    assert_eq!(
+        (error.file(), error.line()),
+        (Some("t.proto"), Some(1)),
+        "{error}"
+    );
+    assert!(
+        error
+            .message()
+            .contains("begin the file with `syntax = \"proto3\";`"),
+        "{error}"
+    );
+    let error = refused("message M {}");
+    assert_eq!(error.file(), Some("t.proto"), "{error}");
+    assert!(error.message().contains("only proto3"), "{error}");
+}
+
+#[test]
+fn what_the_parser_refuses_names_the_line_too() {
+    assert_refused("import \"missing.proto\";", 3, "import 'missing.proto' not found");
+    assert_refused("message M {\n  uint32 a = ;\n}", 4, "expected");
+    assert_refused("message M {\n  Nothing a = 1;\n}", 4, "Nothing");
+    assert_refused("message M {\n  uint32 a = 1;\n  uint32 b = 1;\n}", 5, "1");
+    assert_refused("enum E {\n  A = 1;\n}", 4, "must be 0");
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let error = compile(&["nowhere.proto"], &["."]).unwrap_err();
+    assert!(error.to_string().contains("nowhere.proto"), "{error}");
+}
+
+#[test]
+fn packages_find_each_other_by_their_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "a.proto",
+        "syntax = \"proto3\"; package a; import \"b.proto\"; message A { repeated b.B list = 1; b.E e = 2; }",
+    );
+    write(
+        "b.proto",
+        "syntax = \"proto3\"; package b; message B { string s = 1; } enum E { NONE = 0; }",
+    );
+    let config = Config::new()
+        .file("a.proto")
+        .file("b.proto")
+        .include(folder.path())
+        .package_path("b", "crate::b");
+    let modules = config.compile().unwrap();
+    assert_eq!(
+        modules
+            .iter()
+            .map(|module| module.package.as_str())
+            .collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    assert!(
+        modules[0].text.contains("pub list: &'a [crate::b::B<'a>],"),
+        "{}",
+        modules[0].text
+    );
+    assert!(
+        modules[0].text.contains("pub e: crate::b::E,"),
+        "{}",
+        modules[0].text
+    );
+    assert!(
+        modules[0]
+            .text
+            .contains("::crake_wire::List<'a, crate::b::BView<'a>>"),
+        "{}",
+        modules[0].text
+    );
+    let error = compile(&["a.proto", "b.proto"], &[folder.path()]).unwrap_err();
+    assert!(
+        error.message().contains("Config::package_path(\"b\", ...)"),
+        "{error}"
+    );
+}
