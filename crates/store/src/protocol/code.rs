@@ -103,9 +103,7 @@ mod tests {
 
     #[test]
     fn every_number_gives_its_code_back_and_no_other_does() {
-        let known = (0..=u16::MAX)
-            .filter_map(Code::from_number)
-            .collect::<Vec<_>>();
+        let known = (0..=u16::MAX).filter_map(Code::from_number).collect::<Vec<_>>();
         assert_eq!(known, Code::ALL);
         assert!(
             Code::ALL

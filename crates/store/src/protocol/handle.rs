@@ -132,10 +132,7 @@ mod tests {
     #[test]
     fn only_whole_handles_are_read_at_any_alignment() {
         let two = [vec![0], golden(), golden()].concat();
-        assert_eq!(
-            Handle::parse_all(&two[1..]).unwrap(),
-            [example(), example()]
-        );
+        assert_eq!(Handle::parse_all(&two[1..]).unwrap(), [example(), example()]);
         assert!(Handle::parse_all(&two).is_none());
         assert!(Handle::parse(&two[1..]).is_none());
         assert_eq!(Handle::parse_all(&[]).unwrap(), []);
