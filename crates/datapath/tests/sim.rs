@@ -1,5 +1,7 @@
 //! The simulated network: what it promises, and each of its faults.
 
+#![allow(clippy::unwrap_used)]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -57,8 +59,11 @@ async fn exchange(stream: &Stream, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     Ok(received)
 }
 
+/// What a task gave, once it has ended.
+type Outcome<T> = Rc<RefCell<Option<T>>>;
+
 /// Starts something on a node whose outcome is looked at later.
-fn start<T: 'static>(runtime: &Runtime, future: impl Future<Output = T> + 'static) -> Rc<RefCell<Option<T>>> {
+fn start<T: 'static>(runtime: &Runtime, future: impl Future<Output = T> + 'static) -> Outcome<T> {
     let outcome = Rc::new(RefCell::new(None));
     let slot = outcome.clone();
     let task = runtime.spawn(async move { *slot.borrow_mut() = Some(future.await) });
@@ -66,7 +71,7 @@ fn start<T: 'static>(runtime: &Runtime, future: impl Future<Output = T> + 'stati
     outcome
 }
 
-fn connect_and_exchange(client: &Runtime, len_bytes: usize) -> Rc<RefCell<Option<Result<Vec<u8>, Error>>>> {
+fn connect_and_exchange(client: &Runtime, len_bytes: usize) -> Outcome<Result<Vec<u8>, Error>> {
     let runtime = client.clone();
     start(client, async move {
         let stream = runtime.connect(&ADDRESS).await?;
@@ -137,7 +142,7 @@ fn a_partition_holds_bytes_until_it_heals() {
 }
 
 /// A client that has exchanged something and then waits for more.
-fn waiting_client(network: &Network) -> Rc<RefCell<Option<Result<Buf, Error>>>> {
+fn waiting_client(network: &Network) -> Outcome<Result<Buf, Error>> {
     let client = network.runtime(CLIENT);
     let runtime = client.clone();
     let outcome = start(&client, async move {
