@@ -1,8 +1,9 @@
-//! The compiled messages at work: round trips, other versions of a schema, and hostile bytes.
+//! The compiled messages at work: round trips, other versions of a schema, hostile bytes, and the format text.
 //!
 //! What is compiled here is what `tests/golden.rs` holds equal to the compiler's output.
 
 mod evolution;
+mod format_text;
 mod hostile;
 mod read;
 mod round_trip;
