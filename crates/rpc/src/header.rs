@@ -1,0 +1,176 @@
+//! The 16 bytes at the head of every frame.
+
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::violation::Violation;
+
+/// Length of a header in bytes.
+pub(crate) const HEADER_BYTES: usize = size_of::<WireHeader>();
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// The client's first frame.
+    Hello = 0,
+    /// The server's first frame: the client may call.
+    Welcome = 1,
+    /// The server's only frame: the client may not call.
+    Refuse = 2,
+    /// A call.
+    Request = 3,
+    /// The answer to a call.
+    Reply = 4,
+    /// The caller no longer wants the answer.
+    Cancel = 5,
+    /// The sender's last frame, with the reason.
+    Goodbye = 6,
+}
+
+impl Kind {
+    const fn from_number(number: u8) -> Option<Kind> {
+        Some(match number {
+            0 => Kind::Hello,
+            1 => Kind::Welcome,
+            2 => Kind::Refuse,
+            3 => Kind::Request,
+            4 => Kind::Reply,
+            5 => Kind::Cancel,
+            6 => Kind::Goodbye,
+            _ => return None,
+        })
+    }
+
+    /// Only calls and answers carry a payload.
+    const fn may_carry_payload(self) -> bool {
+        matches!(self, Kind::Request | Kind::Reply)
+    }
+}
+
+/// A header whose kind and flags have been checked. Its lengths have not: see [`crate::limits::FrameLimits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub message_len: u32,
+    pub payload_len: u32,
+    pub id: u32,
+    /// Method of a request, status of a reply, reason of a refusal or goodbye; 0 elsewhere.
+    pub code: u16,
+    pub kind: Kind,
+}
+
+impl Header {
+    /// A header of a frame without payload.
+    pub(crate) const fn new(kind: Kind, id: u32, code: u16, message_len: usize) -> Header {
+        Header {
+            message_len: message_len as u32,
+            payload_len: 0,
+            id,
+            code,
+            kind,
+        }
+    }
+
+    /// Writes the header at the head of `out`.
+    ///
+    /// # Panics
+    /// If `out` is shorter than a header.
+    #[inline]
+    pub(crate) fn encode(&self, out: &mut [u8]) {
+        let wire = WireHeader {
+            message_len: U32::new(self.message_len),
+            payload_len: U32::new(self.payload_len),
+            id: U32::new(self.id),
+            code: U16::new(self.code),
+            kind: self.kind as u8,
+            flags: 0,
+        };
+        out[..HEADER_BYTES].copy_from_slice(wire.as_bytes());
+    }
+
+    /// Reads a header from the head of `bytes`: `None` if they are too few.
+    #[inline]
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+        let Ok((wire, _)) = WireHeader::ref_from_prefix(bytes) else {
+            return Ok(None);
+        };
+        let kind = Kind::from_number(wire.kind).ok_or(Violation::UnknownKind)?;
+        if wire.flags != 0 {
+            return Err(Violation::UnknownFlags);
+        }
+        let payload_len = wire.payload_len.get();
+        if payload_len != 0 && !kind.may_carry_payload() {
+            return Err(Violation::UnexpectedPayload);
+        }
+        Ok(Some(Header {
+            message_len: wire.message_len.get(),
+            payload_len,
+            id: wire.id.get(),
+            code: wire.code.get(),
+            kind,
+        }))
+    }
+
+    /// Length of header and message in bytes: what must lie together before the frame can be looked at.
+    pub(crate) const fn head_len(&self) -> usize {
+        HEADER_BYTES + self.message_len as usize
+    }
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct WireHeader {
+    message_len: U32,
+    payload_len: U32,
+    id: U32,
+    code: U16,
+    kind: u8,
+    flags: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of `docs/format/rpc.md`, section "Header".
+    const EXAMPLE: [u8; 16] = [0x18, 0, 0, 0, 0, 0x10, 0, 0, 0x2a, 0, 1, 0, 0x02, 0, 0x03, 0];
+
+    #[test]
+    fn bytes_are_those_of_the_format_text() {
+        let header = Header {
+            message_len: 24,
+            payload_len: 4096,
+            id: 0x0001_002a,
+            code: 2,
+            kind: Kind::Request,
+        };
+        let mut bytes = [0xff; 16];
+        header.encode(&mut bytes);
+        assert_eq!(bytes, EXAMPLE);
+        assert_eq!(Header::decode(&bytes), Ok(Some(header)));
+    }
+
+    #[test]
+    fn fifteen_bytes_are_not_yet_a_header() {
+        assert_eq!(Header::decode(&EXAMPLE[..15]), Ok(None));
+    }
+
+    #[test]
+    fn unknown_kinds_flags_and_payloads_are_violations() {
+        let with = |at: usize, byte: u8| {
+            let mut bytes = EXAMPLE;
+            bytes[at] = byte;
+            Header::decode(&bytes)
+        };
+        for kind in 7..=255 {
+            assert_eq!(with(14, kind), Err(Violation::UnknownKind));
+        }
+        for flags in 1..=255 {
+            assert_eq!(with(15, flags), Err(Violation::UnknownFlags));
+        }
+        for kind in [0, 1, 2, 5, 6] {
+            assert_eq!(with(14, kind), Err(Violation::UnexpectedPayload));
+        }
+        assert!(with(14, 4).is_ok());
+    }
+}

@@ -1,0 +1,261 @@
+//! A connection's stream with what is to be sent on it and what is being received: what both sides have in common.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use crake_datapath::{Error, Op, Stream};
+use crake_mem::{Buf, Extent, Pool};
+
+use crate::header::{Header, Kind};
+use crate::limits::FrameLimits;
+use crate::outbox::Outbox;
+use crate::reader::Straddle;
+use crate::violation::Reason;
+
+/// One side of a connection. A single task receives and flushes; anybody on the runtime may add frames.
+pub(crate) struct Link {
+    pub stream: Stream,
+    pub outbox: RefCell<Outbox>,
+    /// What was flushed and not taken by the stream at once. Meanwhile the outbox grows.
+    pushing: RefCell<Option<Op<()>>>,
+    receiving: RefCell<Receiving>,
+    pub signal: Signal,
+    /// Calls (on a client) or answers (on a server) that were put into the outbox, wrapping.
+    counted: Cell<u32>,
+    /// How many of these the stream was given.
+    handed: Cell<u32>,
+}
+
+enum Receiving {
+    Nothing,
+    Pop(Op<Buf>),
+    Into(Op<usize>),
+}
+
+/// The frame that a peer begins with.
+pub(crate) struct FirstFrame {
+    pub header: Header,
+    pub message: Vec<u8>,
+    /// Received behind it.
+    pub rest: Buf,
+}
+
+/// Why there is none.
+pub(crate) enum FirstFrameError {
+    /// The stream ended or failed.
+    Gone,
+    /// The bytes are no frame of a handshake.
+    Foreign,
+}
+
+impl From<Error> for FirstFrameError {
+    fn from(_: Error) -> FirstFrameError {
+        FirstFrameError::Gone
+    }
+}
+
+/// What came.
+pub(crate) enum Received {
+    /// Bytes; none when the peer has finished.
+    Bytes(Buf),
+    /// So many bytes in the extent; less than it holds when the peer has finished.
+    Placed(usize),
+}
+
+impl Link {
+    pub(crate) fn new(stream: Stream, pool: &Pool) -> Link {
+        Link {
+            stream,
+            outbox: RefCell::new(Outbox::new(pool)),
+            pushing: RefCell::new(None),
+            receiving: RefCell::new(Receiving::Nothing),
+            signal: Signal::default(),
+            counted: Cell::new(0),
+            handed: Cell::new(0),
+        }
+    }
+
+    /// Numbers a call or an answer that is being put into the outbox, from 1.
+    #[inline]
+    pub(crate) fn count(&self) -> u32 {
+        let number = self.counted.get().wrapping_add(1);
+        self.counted.set(number);
+        number
+    }
+
+    /// The number of the last call or answer that the stream was given.
+    #[inline]
+    pub(crate) fn handed(&self) -> u32 {
+        self.handed.get()
+    }
+
+    /// Gives the outbox to the stream, unless an earlier part of it is still on its way.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        if self.pushing.borrow().is_some() || self.outbox.borrow().is_empty() {
+            return Ok(());
+        }
+        let bytes = self.outbox.borrow_mut().take();
+        self.handed.set(self.counted.get());
+        let mut push = self.stream.push(bytes);
+        match push.try_wait() {
+            Some(result) => result,
+            None => {
+                *self.pushing.borrow_mut() = Some(push);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends; ready when the stream has taken everything.
+    #[inline]
+    pub(crate) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            self.flush()?;
+            let mut pushing = self.pushing.borrow_mut();
+            let Some(push) = pushing.as_mut() else {
+                return Poll::Ready(Ok(()));
+            };
+            let result = ready!(Pin::new(push).poll(cx));
+            *pushing = None;
+            result?;
+        }
+    }
+
+    /// Receives what comes next, into `vacant` if there is one. Pending at least once if there was something without
+    /// waiting, so that a peer that never pauses does not keep this thread to itself.
+    #[inline]
+    pub(crate) fn poll_receive(
+        &self,
+        vacant: impl FnOnce() -> Option<Extent>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Received, Error>> {
+        let mut receiving = self.receiving.borrow_mut();
+        if let Receiving::Nothing = &*receiving {
+            *receiving = match vacant() {
+                Some(extent) => Receiving::Into(self.stream.pop_into(extent)),
+                None => Receiving::Pop(self.stream.pop()),
+            };
+            if receiving.is_done() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        let received = ready!(receiving.poll(cx));
+        *receiving = Receiving::Nothing;
+        Poll::Ready(received)
+    }
+
+    /// Whether a receive is under way.
+    pub(crate) fn is_receiving(&self) -> bool {
+        !matches!(&*self.receiving.borrow(), Receiving::Nothing)
+    }
+
+    /// Receives the peer's first frame, and what came behind it.
+    pub(crate) async fn first_frame(&self) -> Result<FirstFrame, FirstFrameError> {
+        let mut straddle = Straddle::default();
+        loop {
+            let buf = self.stream.pop().await?;
+            if buf.is_empty() {
+                return Err(FirstFrameError::Gone);
+            }
+            let mut input: &[u8] = &buf;
+            // Who breaks a rule here speaks something else altogether.
+            let frame = straddle
+                .fill(&mut input, &FrameLimits::HANDSHAKE)
+                .map_err(|_| FirstFrameError::Foreign)?;
+            if let Some(frame) = frame {
+                return Ok(FirstFrame {
+                    header: frame.header,
+                    message: frame.message.to_vec(),
+                    rest: buf.slice(buf.len() - input.len()..),
+                });
+            }
+        }
+    }
+
+    /// Adds a handshake frame.
+    pub(crate) fn add_handshake(&self, kind: Kind, body: &[u8]) {
+        let header = Header::new(kind, 0, 0, body.len());
+        self.outbox.borrow_mut().frame_of_bytes(&header, body);
+    }
+
+    /// Stops to receive into an extent. Gives the number of bytes if that was just done; what else had come for it is
+    /// received again as bytes.
+    pub(crate) fn stop_placing(&self) -> Option<Result<usize, Error>> {
+        let mut receiving = self.receiving.borrow_mut();
+        let Receiving::Into(op) = &mut *receiving else {
+            return None;
+        };
+        let done = op.try_wait();
+        *receiving = Receiving::Nothing;
+        done
+    }
+
+    /// Stops to receive; what had come is received again by who asks next.
+    pub(crate) fn stop_receiving(&self) {
+        *self.receiving.borrow_mut() = Receiving::Nothing;
+    }
+
+    /// Adds this side's last frame.
+    pub(crate) fn add_farewell(&self, kind: Kind, id: u32, reason: &Reason) {
+        let text = reason.text_bytes();
+        let header = Header::new(kind, id, reason.code, text.len());
+        self.outbox.borrow_mut().frame_of_bytes(&header, text);
+    }
+
+    /// Closes both ways at once; what was not sent is lost.
+    pub(crate) fn close(&self) {
+        self.outbox.borrow_mut().clear();
+        self.stream.close();
+    }
+}
+
+impl Receiving {
+    fn is_done(&self) -> bool {
+        match self {
+            Receiving::Nothing => false,
+            Receiving::Pop(op) => op.is_done(),
+            Receiving::Into(op) => op.is_done(),
+        }
+    }
+
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Error>> {
+        match self {
+            Receiving::Nothing => Poll::Pending,
+            Receiving::Pop(op) => Pin::new(op).poll(cx).map_ok(Received::Bytes),
+            Receiving::Into(op) => Pin::new(op).poll(cx).map_ok(Received::Placed),
+        }
+    }
+}
+
+/// Wakes the connection's task, once however often it is raised before the task runs.
+#[derive(Default)]
+pub(crate) struct Signal {
+    raised: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Signal {
+    #[inline]
+    pub(crate) fn raise(&self) {
+        if self.raised.replace(true) {
+            return;
+        }
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Called by the task when it runs: from now on it is woken again.
+    #[inline]
+    pub(crate) fn listen(&self, cx: &Context<'_>) {
+        self.raised.set(false);
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Frames on their way out: everything that is sent between two flushes goes out as one list.
+
+use crake_mem::{BufMut, Pool, Sga};
+use crake_wire::Encode;
+
+use crate::header::{HEADER_BYTES, Header};
+use crate::payload::take_buffer;
+
+/// Encoded frames that have not been handed to the stream.
+pub(crate) struct Outbox {
+    pool: Pool,
+    /// Where the next frame's header and message go.
+    open: Option<BufMut>,
+    /// What goes out before that.
+    sealed: Sga,
+}
+
+impl Outbox {
+    /// A payload of at most this many bytes is copied behind its message; a longer one goes out from where it is.
+    const COPIED_BYTES_MAX: usize = 1024;
+
+    pub(crate) fn new(pool: &Pool) -> Outbox {
+        Outbox {
+            pool: pool.clone(),
+            open: None,
+            sealed: Sga::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_none() && self.sealed.is_empty()
+    }
+
+    /// Adds a frame without payload. `header.message_len` is the message's length.
+    #[inline]
+    pub(crate) fn frame(&mut self, header: &Header, message: &(impl Encode + ?Sized)) {
+        let out = self.put(header.head_len());
+        header.encode(out);
+        message.encode(&mut out[HEADER_BYTES..]);
+    }
+
+    /// Adds a frame whose message is bytes already.
+    pub(crate) fn frame_of_bytes(&mut self, header: &Header, message: &[u8]) {
+        let out = self.put(header.head_len());
+        header.encode(out);
+        out[HEADER_BYTES..].copy_from_slice(message);
+    }
+
+    /// Adds a frame that is encoded already.
+    pub(crate) fn encoded(&mut self, head: &[u8]) {
+        self.put(head.len()).copy_from_slice(head);
+    }
+
+    /// Adds the payload of the frame that was added last. `payload_len` of its header is `payload.len_bytes()`.
+    pub(crate) fn payload(&mut self, payload: Sga) {
+        let len = payload.len_bytes();
+        if len <= Outbox::COPIED_BYTES_MAX {
+            payload.copy_to(self.put(len));
+        } else {
+            self.seal();
+            self.sealed.append(payload);
+        }
+    }
+
+    /// Everything, to be pushed.
+    pub(crate) fn take(&mut self) -> Sga {
+        self.seal();
+        std::mem::take(&mut self.sealed)
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.open = None;
+        self.sealed.clear();
+    }
+
+    /// Room for `len` bytes, to be overwritten.
+    #[inline]
+    fn put(&mut self, len: usize) -> &mut [u8] {
+        if self.open.as_ref().is_none_or(|open| open.spare() < len) {
+            self.renew(len);
+        }
+        let open = self.open.as_mut().expect("there is one, with room");
+        open.put(len)
+    }
+
+    fn renew(&mut self, len: usize) {
+        self.seal();
+        let pooled = take_buffer(&self.pool);
+        self.open = Some(match pooled.spare() >= len {
+            true => pooled,
+            false => BufMut::with_capacity(len),
+        });
+    }
+
+    #[inline]
+    fn seal(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.sealed.push(open.freeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crake_mem::{Buf, PoolConfig};
+
+    use super::*;
+    use crate::header::Kind;
+
+    struct Text(&'static str);
+
+    impl Encode for Text {
+        fn encoded_len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn encode(&self, out: &mut [u8]) {
+            out.copy_from_slice(self.0.as_bytes());
+        }
+    }
+
+    fn outbox() -> Outbox {
+        Outbox::new(&Pool::new(PoolConfig {
+            buffer_bytes: 4096,
+            headroom_bytes: 0,
+            buffers_max: 4,
+        }))
+    }
+
+    fn add(outbox: &mut Outbox, message: &'static str, payload: usize) {
+        let mut header = Header::new(Kind::Request, 1, 2, message.len());
+        header.payload_len = payload as u32;
+        outbox.frame(&header, &Text(message));
+        if payload > 0 {
+            outbox.payload(Sga::from(Buf::from_vec(vec![b'p'; payload])));
+        }
+    }
+
+    #[test]
+    fn small_frames_and_payloads_share_a_buffer_and_large_payloads_are_not_copied() {
+        let mut outbox = outbox();
+        add(&mut outbox, "a", 0);
+        add(&mut outbox, "b", 1024);
+        assert_eq!(outbox.take().segments().len(), 1);
+        add(&mut outbox, "a", 1025);
+        add(&mut outbox, "b", 0);
+        let sga = outbox.take();
+        assert_eq!(sga.segments().len(), 3);
+        assert_eq!(sga.len_bytes(), 2 * (HEADER_BYTES + 1) + 1025);
+        assert!(outbox.is_empty() && outbox.take().is_empty());
+    }
+
+    #[test]
+    fn a_used_up_pool_and_a_small_buffer_lose_nothing() {
+        let mut outbox = outbox();
+        let held = std::iter::from_fn(|| outbox.pool.take()).collect::<Vec<_>>();
+        assert!(!held.is_empty());
+        for _ in 0..1000 {
+            add(&mut outbox, "message", 0);
+        }
+        outbox.frame_of_bytes(&Header::new(Kind::Reply, 1, 1, 9000), &[1; 9000]);
+        assert_eq!(
+            outbox.take().len_bytes(),
+            1000 * (HEADER_BYTES + 7) + HEADER_BYTES + 9000
+        );
+    }
+}

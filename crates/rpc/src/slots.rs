@@ -1,0 +1,317 @@
+//! The calls of one connection: who waits for which answer.
+//!
+//! A call lives in a slot of a slab. Its id on the wire is the slot's number and, above that, the slot's generation, so
+//! that an answer to an earlier call of the same slot is not taken for this one's. The peer answers each request exactly
+//! once, also a cancelled one: a slot is free again when its answer has come and its caller has let go of it.
+
+use std::task::{Context, Poll, Waker};
+
+use crake_datapath::Time;
+use crake_mem::Extent;
+
+use crate::call::{CallError, Reply};
+use crate::violation::Violation;
+
+/// Names a call on its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CallId(pub u32);
+
+impl CallId {
+    const INDEX_BITS: u32 = 16;
+
+    fn new(index: usize, generation: u16) -> CallId {
+        CallId(u32::from(generation) << CallId::INDEX_BITS | index as u32)
+    }
+
+    #[inline]
+    fn index(self) -> usize {
+        (self.0 & ((1 << CallId::INDEX_BITS) - 1)) as usize
+    }
+
+    #[inline]
+    fn generation(self) -> u16 {
+        (self.0 >> CallId::INDEX_BITS) as u16
+    }
+}
+
+/// Most calls that a connection holds, answered ones that nobody has looked at included.
+pub(crate) const SLOTS_MAX: usize = 1 << CallId::INDEX_BITS;
+
+/// How far a call's request has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It waits for a credit.
+    Queued,
+    /// It was encoded as the connection's request of this number, counting from 1 and wrapping.
+    Encoded(u32),
+    /// Its answer has come, or will not.
+    Answered,
+}
+
+struct Slot {
+    generation: u16,
+    progress: Progress,
+    state: State,
+}
+
+enum State {
+    Free {
+        next: Option<u16>,
+    },
+    Waiting(Waiting),
+    Done(Result<Reply, CallError>),
+    /// The caller is gone, the answer has yet to come.
+    Detached,
+}
+
+struct Waiting {
+    deadline: Time,
+    waker: Option<Waker>,
+    into: Option<Extent>,
+}
+
+/// What becomes of the payload of an answer.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Extent(Extent),
+    Pool,
+    Nowhere,
+}
+
+/// What has to be done about a call that its caller gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detached {
+    /// Nothing: its answer was there.
+    Nothing,
+    /// Its request was sent: tell the server.
+    Cancel,
+    /// Its request waits for a credit: take it out of the queue.
+    Unqueue,
+}
+
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    free: Option<u16>,
+    /// No deadline is before this. Not raised when a call ends, so the earliest one may be later.
+    earliest: Option<Time>,
+}
+
+impl Slots {
+    /// Takes a slot; `None` if there are [`SLOTS_MAX`] calls.
+    #[inline]
+    pub(crate) fn insert(&mut self, deadline: Time, into: Option<Extent>) -> Option<CallId> {
+        if deadline < self.earliest() {
+            self.earliest = Some(deadline);
+        }
+        let state = State::Waiting(Waiting {
+            deadline,
+            waker: None,
+            into,
+        });
+        let progress = Progress::Queued;
+        if let Some(index) = self.free {
+            let slot = &mut self.slots[usize::from(index)];
+            let State::Free { next } = slot.state else {
+                unreachable!("the free list holds free slots");
+            };
+            self.free = next;
+            slot.generation = slot.generation.wrapping_add(1);
+            slot.progress = progress;
+            slot.state = state;
+            return Some(CallId::new(usize::from(index), slot.generation));
+        }
+        let index = self.slots.len();
+        if index == SLOTS_MAX {
+            return None;
+        }
+        self.slots.push(Slot {
+            generation: 0,
+            progress,
+            state,
+        });
+        Some(CallId::new(index, 0))
+    }
+
+    /// Notes that the request was encoded as number `order`.
+    #[inline]
+    pub(crate) fn encoded(&mut self, id: CallId, order: u32) {
+        if let Some(slot) = self.slot(id) {
+            slot.progress = Progress::Encoded(order);
+        }
+    }
+
+    /// Where the payload of the answer to `id` goes. An answer to a call that was not sent is a violation.
+    pub(crate) fn destination(&mut self, id: CallId) -> Result<Destination, Violation> {
+        let slot = self.outstanding(id)?;
+        Ok(match &slot.state {
+            State::Waiting(Waiting {
+                into: Some(extent), ..
+            }) => Destination::Extent(extent.clone()),
+            State::Waiting(_) => Destination::Pool,
+            _ => Destination::Nowhere,
+        })
+    }
+
+    /// Notes the answer. Gives the waker of who waits for it.
+    #[inline]
+    pub(crate) fn answer(
+        &mut self,
+        id: CallId,
+        result: Result<Reply, CallError>,
+    ) -> Result<Option<Waker>, Violation> {
+        let slot = self.outstanding(id)?;
+        slot.progress = Progress::Answered;
+        match &mut slot.state {
+            State::Waiting(waiting) => {
+                let waker = waiting.waker.take();
+                slot.state = State::Done(result);
+                Ok(waker)
+            }
+            // Ended by its deadline; the caller has not looked yet.
+            State::Done(_) => Ok(None),
+            State::Detached | State::Free { .. } => {
+                self.release(id.index());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives the result if it is there, else keeps the waker.
+    #[inline]
+    pub(crate) fn poll(&mut self, id: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, CallError>> {
+        let slot = &mut self.slots[id.index()];
+        if let State::Waiting(waiting) = &mut slot.state {
+            match &waiting.waker {
+                Some(waker) if waker.will_wake(cx.waker()) => {}
+                _ => waiting.waker = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take_done(id))
+    }
+
+    /// Gives the result if it is there.
+    pub(crate) fn try_take(&mut self, id: CallId) -> Option<Result<Reply, CallError>> {
+        match self.slots[id.index()].state {
+            State::Waiting(_) => None,
+            _ => Some(self.take_done(id)),
+        }
+    }
+
+    #[inline]
+    fn take_done(&mut self, id: CallId) -> Result<Reply, CallError> {
+        let slot = &mut self.slots[id.index()];
+        let state = std::mem::replace(&mut slot.state, State::Detached);
+        if slot.progress == Progress::Answered {
+            self.release(id.index());
+        }
+        match state {
+            State::Done(result) => result,
+            _ => unreachable!("a call is waited for until it is done, and then taken once"),
+        }
+    }
+
+    /// The caller is gone.
+    pub(crate) fn detach(&mut self, id: CallId) -> Detached {
+        let Some(slot) = self.slot(id) else {
+            return Detached::Nothing;
+        };
+        let was_waiting = matches!(slot.state, State::Waiting(_));
+        slot.state = State::Detached;
+        match slot.progress {
+            Progress::Encoded(_) if was_waiting => Detached::Cancel,
+            // Its deadline passed, and the server was told then.
+            Progress::Encoded(_) => Detached::Nothing,
+            Progress::Queued => {
+                self.release(id.index());
+                Detached::Unqueue
+            }
+            Progress::Answered => {
+                self.release(id.index());
+                Detached::Nothing
+            }
+        }
+    }
+
+    /// No deadline is before this.
+    #[inline]
+    pub(crate) fn earliest(&self) -> Time {
+        self.earliest.unwrap_or(Time::NEVER)
+    }
+
+    /// Ends the calls whose deadline has come. Hands `ended` each one's id, how far it had got, and its waker.
+    pub(crate) fn expire(&mut self, now: Time, mut ended: impl FnMut(CallId, Progress, Option<Waker>)) {
+        let mut earliest = Time::NEVER;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let State::Waiting(waiting) = &mut slot.state else {
+                continue;
+            };
+            if waiting.deadline > now {
+                earliest = earliest.min(waiting.deadline);
+                continue;
+            }
+            let waker = waiting.waker.take();
+            let progress = slot.progress;
+            let may_have_run = progress != Progress::Queued;
+            slot.state = State::Done(Err(CallError::TimedOut { may_have_run }));
+            if progress == Progress::Queued {
+                slot.progress = Progress::Answered;
+            }
+            ended(CallId::new(index, slot.generation), progress, waker);
+        }
+        self.earliest = Some(earliest);
+    }
+
+    /// Ends all calls: no answer will come any more. `error` is told how far each had got.
+    pub(crate) fn fail_all(
+        &mut self,
+        mut error: impl FnMut(Progress) -> CallError,
+        mut woken: impl FnMut(Waker),
+    ) {
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            match &mut slot.state {
+                State::Waiting(waiting) => {
+                    let waker = waiting.waker.take();
+                    slot.state = State::Done(Err(error(slot.progress)));
+                    slot.progress = Progress::Answered;
+                    waker.into_iter().for_each(&mut woken);
+                }
+                State::Done(_) => slot.progress = Progress::Answered,
+                State::Detached => self.release(index),
+                State::Free { .. } => {}
+            }
+        }
+    }
+
+    /// How many slots are taken.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        let is_taken = |slot: &&Slot| !matches!(slot.state, State::Free { .. });
+        self.slots.iter().filter(is_taken).count()
+    }
+
+    #[inline]
+    fn slot(&mut self, id: CallId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.index())?;
+        (slot.generation == id.generation()).then_some(slot)
+    }
+
+    /// The slot of a call that was sent and not answered.
+    #[inline]
+    fn outstanding(&mut self, id: CallId) -> Result<&mut Slot, Violation> {
+        match self.slot(id) {
+            Some(slot) if matches!(slot.progress, Progress::Encoded(_)) => Ok(slot),
+            _ => Err(Violation::UnknownReply),
+        }
+    }
+
+    #[inline]
+    fn release(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.progress = Progress::Answered;
+        slot.state = State::Free { next: self.free };
+        self.free = Some(index as u16);
+    }
+}
