@@ -33,7 +33,7 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), Failure> {
 }
 
 /// The names of a path, one after the other. Slashes in front, behind and in a row count as one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PathNames<'a> {
     rest: &'a str,
 }

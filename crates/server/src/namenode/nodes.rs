@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::blocks::Extent;
+use super::children::Children;
 use super::command::{Attributes, Block, Kind, NodeId, Value};
-use super::names::Name;
 use super::records::{Place, Record, Records, TAIL_BYTES};
 use super::slab::{NONE, Slab};
 
@@ -12,18 +14,27 @@ use super::slab::{NONE, Slab};
 #[derive(Debug, Default, Hash)]
 pub(super) struct Container {
     /// Index of each entry's record, in the order of names.
-    pub(super) children: std::collections::BTreeMap<Name, u32>,
+    pub(super) children: Children,
     /// Of a table: the highest version given, so that a key that was removed and put again has a new one.
     pub(super) version: u64,
 }
 
 /// What a file or value needs beyond its record while it has blocks or a writer.
-#[derive(Debug, Default, Hash)]
+#[derive(Debug, Hash)]
 pub(super) struct FileData {
     /// In order, without gaps.
-    pub(super) extents: smallvec::SmallVec<[Extent; 1]>,
+    pub(super) extents: SmallVec<[Extent; 1]>,
     /// Number of the hold of its writer, or [`NONE`].
     pub(super) writer: u32,
+}
+
+impl Default for FileData {
+    fn default() -> Self {
+        Self {
+            extents: SmallVec::new(),
+            writer: NONE,
+        }
+    }
 }
 
 impl FileData {
@@ -77,23 +88,16 @@ impl Nodes {
     }
 
     pub(super) fn name(&self, index: u32) -> &[u8] {
-        self.name_of(self.records.at(index))
-    }
-
-    fn name_of<'a>(&'a self, record: &'a Record) -> &'a [u8] {
-        let len = usize::from(record.name_len);
-        if len <= TAIL_BYTES {
-            &record.tail[..len]
-        } else {
-            &self.long_names[record.long_name()]
-        }
+        name_of(self.records.at(index), &self.long_names)
     }
 
     /// Whether the record at `index` is the entry `name` of `parent`.
     #[inline]
     pub(super) fn is_entry(&self, index: u32, parent: u32, name: &[u8]) -> bool {
         let record = self.records.at(index);
-        record.parent == parent && usize::from(record.name_len) == name.len() && self.name_of(record) == name
+        record.parent == parent
+            && usize::from(record.name_len) == name.len()
+            && name_of(record, &self.long_names) == name
     }
 
     /// Gives a record without a value its (other) name.
@@ -174,5 +178,16 @@ impl Nodes {
             modified_ns: record.modified_ns,
             node: NodeId::new(index, record.generation),
         }
+    }
+}
+
+/// The name of a record.
+#[inline]
+pub(super) fn name_of<'a>(record: &'a Record, long_names: &'a Slab<Box<[u8]>>) -> &'a [u8] {
+    let len = usize::from(record.name_len);
+    if len <= TAIL_BYTES {
+        &record.tail[..len]
+    } else {
+        &long_names[record.long_name()]
     }
 }

@@ -1,9 +1,11 @@
 //! Sessions, and what they hold: leases to write files, and large values that are not committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 use super::blocks::Extent;
 use super::command::{Condition, Failure, NodeId, SessionId};
+use super::config::Config;
 use super::names::Name;
 use super::slab::{NONE, Slab};
 
@@ -28,7 +30,7 @@ pub(super) struct PendingPut {
 
 #[derive(Debug, Hash)]
 struct Hold {
-    generation: u32,
+    serial: u64,
     session: u32,
     /// In the list of its session.
     previous: u32,
@@ -40,38 +42,52 @@ struct Hold {
 struct Session {
     id: SessionId,
     deadline_ns: u64,
+    /// Its last hold, from which its others are linked.
     first: u32,
     holds: u32,
 }
 
-/// A session is here as long as it holds something, so that one which only reads costs nothing.
+/// A session is here from its first hold on until it was silent for the time of a lease, so one that only reads costs
+/// nothing.
 #[derive(Debug)]
 pub(super) struct Sessions {
     sessions_max: u32,
-    holds_max: u32,
+    holds_per_session_max: u32,
     lease_ns: u64,
     by_id: BTreeMap<SessionId, u32>,
     sessions: Slab<Session>,
     holds: Slab<Hold>,
-    /// Of the next hold, so that no id comes twice: an index is used 2^32 times at least before one does.
-    generation: u32,
-    /// (time, session): a session is in here once, at a time not after its deadline.
-    deadlines: BTreeSet<(u64, u32)>,
-    pending: u32,
+    /// Of the latest hold, so that no id comes twice.
+    serial: u64,
+    /// (time, session): each session is in here once, at a time not after its deadline.
+    queue: BTreeSet<(u64, u32)>,
+    /// The session asked for last.
+    recent: Option<(SessionId, u32)>,
+    puts: u32,
+}
+
+/// An id of a hold is its serial number and, in the low bits, its index.
+const INDEX_BITS: u32 = 24;
+const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
+
+/// The index of the hold with this id.
+pub(super) fn index_of(id: u64) -> u32 {
+    (id & INDEX_MASK) as u32
 }
 
 impl Sessions {
-    pub(super) fn new(sessions_max: u32, holds_max: u32, lease_ns: u64) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            sessions_max,
-            holds_max,
-            lease_ns,
+            sessions_max: config.sessions_max,
+            holds_per_session_max: config.leases_per_session_max,
+            lease_ns: config.lease_ns,
             by_id: BTreeMap::new(),
             sessions: Slab::default(),
             holds: Slab::default(),
-            generation: 0,
-            deadlines: BTreeSet::new(),
-            pending: 0,
+            serial: 0,
+            queue: BTreeSet::new(),
+            recent: None,
+            puts: 0,
         }
     }
 
@@ -81,5 +97,269 @@ impl Sessions {
 
     pub(super) fn holds(&self) -> usize {
         self.holds.len()
+    }
+
+    /// Large values on their way.
+    pub(super) fn puts(&self) -> u32 {
+        self.puts
+    }
+
+    fn find(&mut self, id: SessionId) -> Option<u32> {
+        if self.recent.is_none_or(|(recent, _)| recent != id) {
+            self.recent = Some((id, *self.by_id.get(&id)?));
+        }
+        self.recent.map(|(_, index)| index)
+    }
+
+    /// A sign of life.
+    pub(super) fn renew(&mut self, id: SessionId, now_ns: u64) {
+        if let Some(index) = self.find(id) {
+            self.sessions[index].deadline_ns = now_ns.saturating_add(self.lease_ns);
+        }
+    }
+
+    /// Refuses if a session may not hold one thing more. After this, [`Self::hold`] cannot fail.
+    pub(super) fn reserve(&mut self, id: SessionId) -> Result<(), Failure> {
+        let full = match self.find(id) {
+            Some(index) => self.sessions[index].holds >= self.holds_per_session_max,
+            None => self.sessions.len() >= self.sessions_max as usize,
+        };
+        if full || self.holds.len() as u64 >= INDEX_MASK {
+            Err(Failure::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives a session something to hold, until it is released or the session falls silent.
+    pub(super) fn hold(&mut self, id: SessionId, now_ns: u64, held: Held) -> u64 {
+        let session = self.find(id).unwrap_or_else(|| self.begin(id, now_ns));
+        self.puts += u32::from(matches!(held, Held::Put(_)));
+        self.serial += 1;
+        let next = self.sessions[session].first;
+        let hold = Hold {
+            serial: self.serial,
+            session,
+            previous: NONE,
+            next,
+            held,
+        };
+        let index = self.holds.insert(hold);
+        if next != NONE {
+            self.holds[next].previous = index;
+        }
+        self.sessions[session].first = index;
+        self.sessions[session].holds += 1;
+        self.serial << INDEX_BITS | u64::from(index)
+    }
+
+    fn begin(&mut self, id: SessionId, now_ns: u64) -> u32 {
+        let deadline_ns = now_ns.saturating_add(self.lease_ns);
+        let index = self.sessions.insert(Session {
+            id,
+            deadline_ns,
+            first: NONE,
+            holds: 0,
+        });
+        self.by_id.insert(id, index);
+        self.queue.insert((deadline_ns, index));
+        index
+    }
+
+    /// What `id` stands for, if `session` holds it.
+    pub(super) fn held(&self, id: u64, session: SessionId) -> Option<&Held> {
+        let hold = self.holds.get(index_of(id))?;
+        let is_it = hold.serial == id >> INDEX_BITS && self.sessions[hold.session].id == session;
+        is_it.then_some(&hold.held)
+    }
+
+    /// Ends a hold, which must be there.
+    pub(super) fn release(&mut self, id: u64) -> Held {
+        self.release_at(index_of(id))
+    }
+
+    /// Ends the hold at an index that is taken.
+    pub(super) fn release_at(&mut self, index: u32) -> Held {
+        let hold = self.holds.remove(index);
+        match hold.previous {
+            NONE => self.sessions[hold.session].first = hold.next,
+            previous => self.holds[previous].next = hold.next,
+        }
+        if hold.next != NONE {
+            self.holds[hold.next].previous = hold.previous;
+        }
+        self.sessions[hold.session].holds -= 1;
+        self.puts -= u32::from(matches!(hold.held, Held::Put(_)));
+        hold.held
+    }
+
+    /// Not later than a session ends.
+    pub(super) fn next_timeout_ns(&self) -> Option<u64> {
+        self.queue.first().map(|&(at_ns, _)| at_ns)
+    }
+
+    /// Something that was held by a session which has fallen silent. To be called until there is none.
+    pub(super) fn expire(&mut self, now_ns: u64) -> Option<Held> {
+        while let Some(&(at_ns, index)) = self.queue.first() {
+            if at_ns > now_ns {
+                return None;
+            }
+            let Session {
+                deadline_ns,
+                first,
+                id,
+                ..
+            } = self.sessions[index];
+            if deadline_ns <= now_ns && first != NONE {
+                return Some(self.release_at(first));
+            }
+            self.queue.pop_first();
+            if deadline_ns > now_ns {
+                self.queue.insert((deadline_ns, index));
+            } else {
+                self.sessions.remove(index);
+                self.by_id.remove(&id);
+                self.recent = None;
+            }
+        }
+        None
+    }
+
+    /// Each hold: its index and what is held.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Held)> {
+        self.holds.iter().map(|(index, hold)| (index, &hold.held))
+    }
+
+    pub(super) fn fingerprint(&self, state: &mut impl Hasher) {
+        self.by_id.hash(state);
+        self.sessions.hash(state);
+        self.holds.hash(state);
+        self.queue.hash(state);
+        (self.serial, self.puts).hash(state);
+    }
+
+    /// Checks that each hold is in the list of its session, and each session in the queue.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut holds = 0;
+        for (index, session) in self.sessions.iter() {
+            let (mut at, mut count) = (session.first, 0);
+            while at != NONE {
+                if self.holds[at].session != index {
+                    return Err(format!("hold {at} is in the list of another session"));
+                }
+                at = self.holds[at].next;
+                count += 1;
+            }
+            let queued = self
+                .queue
+                .iter()
+                .filter(|(at_ns, queued)| *queued == index && *at_ns <= session.deadline_ns);
+            if count != session.holds || queued.count() != 1 || self.by_id.get(&session.id) != Some(&index) {
+                return Err(format!("session {index} is counted, queued or named wrongly"));
+            }
+            holds += count as usize;
+        }
+        let puts = self
+            .iter()
+            .filter(|(_, held)| matches!(held, Held::Put(_)))
+            .count();
+        let counts = (holds, puts, self.by_id.len(), self.queue.len());
+        let expected = (
+            self.holds.len(),
+            self.puts as usize,
+            self.sessions.len(),
+            self.sessions.len(),
+        );
+        (counts == expected)
+            .then_some(())
+            .ok_or_else(|| format!("sessions: {counts:?} instead of {expected:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: SessionId = SessionId(1);
+    const B: SessionId = SessionId(2);
+
+    fn sessions() -> Sessions {
+        let limits = Config {
+            sessions_max: 2,
+            leases_per_session_max: 3,
+            lease_ns: 10,
+            ..Config::default()
+        };
+        Sessions::new(&limits)
+    }
+
+    fn writer(node: u64) -> Held {
+        Held::Writer(NodeId(node))
+    }
+
+    fn expired(sessions: &mut Sessions, now_ns: u64) -> Vec<u64> {
+        let nodes = std::iter::from_fn(|| match sessions.expire(now_ns)? {
+            Held::Writer(node) => Some(node.0),
+            Held::Put(_) => unreachable!("there are writers only"),
+        });
+        let nodes = nodes.collect();
+        sessions.check().unwrap();
+        nodes
+    }
+
+    #[test]
+    fn what_a_silent_session_held_is_found_once() {
+        let mut sessions = sessions();
+        sessions.hold(A, 0, writer(1));
+        sessions.hold(A, 1, writer(2));
+        sessions.hold(B, 5, writer(3));
+        assert_eq!(sessions.next_timeout_ns(), Some(10));
+        assert_eq!(expired(&mut sessions, 9), [0; 0]);
+        assert_eq!(expired(&mut sessions, 10), [2, 1]);
+        assert_eq!(expired(&mut sessions, 10), [0; 0]);
+        assert_eq!(expired(&mut sessions, 15), [3]);
+        assert_eq!(
+            (sessions.sessions(), sessions.holds(), sessions.next_timeout_ns()),
+            (0, 0, None)
+        );
+    }
+
+    #[test]
+    fn a_renewed_session_lives_on() {
+        let mut sessions = sessions();
+        sessions.hold(A, 0, writer(1));
+        sessions.renew(A, 9);
+        sessions.renew(B, 9);
+        assert_eq!(expired(&mut sessions, 18), [0; 0]);
+        assert_eq!(sessions.next_timeout_ns(), Some(19));
+        assert_eq!(expired(&mut sessions, 19), [1]);
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        let mut sessions = sessions();
+        for node in 0..3 {
+            assert_eq!(sessions.reserve(A), Ok(()));
+            sessions.hold(A, 0, writer(node));
+        }
+        assert_eq!(sessions.reserve(A), Err(Failure::Full));
+        sessions.hold(B, 0, writer(9));
+        assert_eq!(sessions.reserve(SessionId(3)), Err(Failure::Full));
+        assert_eq!(expired(&mut sessions, 10).len(), 4);
+        assert_eq!(sessions.reserve(SessionId(3)), Ok(()));
+    }
+
+    #[test]
+    fn an_id_is_good_once_and_for_its_holder_only() {
+        let mut sessions = sessions();
+        let first = sessions.hold(A, 0, writer(1));
+        assert!(sessions.held(first, A).is_some());
+        assert!(sessions.held(first, B).is_none());
+        assert!(sessions.held(first + 1, A).is_none());
+        sessions.release(first);
+        let second = sessions.hold(A, 0, writer(2));
+        assert_ne!(first, second);
+        assert!(sessions.held(first, A).is_none());
+        sessions.check().unwrap();
     }
 }

@@ -1,0 +1,231 @@
+//! Whether a namespace is sound, and whether two are the same: for tests and the simulator.
+
+use std::hash::{Hash, Hasher};
+
+use siphasher::sip::SipHasher13;
+
+use super::blocks::Issued;
+use super::command::Kind;
+use super::namespace::{Namespace, ROOT};
+use super::nodes::{Container, FileData};
+use super::records::{Place, Record, TAIL_BYTES};
+use super::sessions::Held;
+use super::slab::NONE;
+
+impl Namespace {
+    /// Looks at everything: that each node is in its container and in the index under its name, each block has one owner
+    /// or is free, each lease has its file, each count is right. Takes time in proportion to all there is.
+    ///
+    /// # Errors
+    /// What was found to be wrong first.
+    pub fn check(&self) -> Result<(), String> {
+        let mut census = Census::default();
+        for (index, record) in self.nodes.records.iter() {
+            self.check_node(index, record, &mut census)
+                .map_err(|what| format!("node {index} ({record:?}): {what}"))?;
+        }
+        self.check_counts(&census)?;
+        self.check_holds(&mut census)?;
+        self.sessions.check()?;
+        self.registry.check(&census.blocks)
+    }
+
+    fn check_node(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
+        let name = self.nodes.name(index);
+        census.long_names += usize::from(name.len() > TAIL_BYTES);
+        if index == ROOT {
+            expect(
+                record.kind() == Kind::Directory && record.parent == ROOT && name.is_empty(),
+                "is not a root",
+            )?;
+        } else {
+            let parent = self.nodes.records.at(record.parent);
+            let accepts = match record.kind() {
+                Kind::KeyValue => parent.kind == Some(Kind::Table),
+                kind => parent.kind.is_some_and(|parent| parent.accepts(kind)),
+            };
+            expect(accepts, "is in a container that does not take its kind")?;
+            expect(
+                self.child(record.parent, name) == Some(index),
+                "is not in the index",
+            )?;
+            expect(self.reaches_root(index), "cannot be reached from the root")?;
+        }
+        if record.kind().is_container() {
+            self.check_container(index, record, census)
+        } else {
+            self.check_bytes(index, record, census)
+        }
+    }
+
+    fn reaches_root(&self, mut index: u32) -> bool {
+        for _ in 0..self.nodes.records.len() {
+            if index == ROOT {
+                return true;
+            }
+            index = self.nodes.records.at(index).parent;
+        }
+        false
+    }
+
+    fn check_container(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
+        expect(record.place == Place::Nowhere, "is a container with bytes")?;
+        if record.extra == NONE {
+            return expect(record.size == 0, "counts entries and has none");
+        }
+        census.containers += 1;
+        let Container { children, version } = &self.nodes.containers[record.extra];
+        expect(
+            children.len() as u64 == record.size,
+            "counts other entries than it has",
+        )?;
+        expect(
+            !children.is_empty() || *version > 0,
+            "has children's memory and no children",
+        )?;
+        for (name, child) in children.range(std::ops::Bound::Unbounded) {
+            expect(
+                self.nodes.is_entry(child, index, name),
+                "has an entry that is not its child",
+            )?;
+            let child = self.nodes.records.at(child);
+            let is_new = child.kind == Some(Kind::KeyValue) && child.location_or_version > *version;
+            expect(!is_new, "has a key with a version that was not given yet")?;
+        }
+        Ok(())
+    }
+
+    fn check_bytes(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
+        match record.place {
+            Place::Nowhere => expect(record.size == 0 && record.extra == NONE, "has bytes nowhere"),
+            Place::Tail => expect(
+                record.name_room() + record.size as usize <= TAIL_BYTES,
+                "overflows its record",
+            ),
+            Place::Heap => {
+                census.values += 1;
+                expect(
+                    self.nodes.values[record.extra].len() as u64 == record.size,
+                    "has a value of another size",
+                )
+            }
+            Place::Blocks => {
+                census.files += 1;
+                self.check_file(index, record, &self.nodes.files[record.extra], census)
+            }
+        }
+    }
+
+    fn check_file(
+        &self,
+        index: u32,
+        record: &Record,
+        file: &FileData,
+        census: &mut Census,
+    ) -> Result<(), String> {
+        let mut end = 0;
+        for extent in &file.extents {
+            expect(
+                extent.offset == end && extent.length > 0,
+                "has a gap between blocks",
+            )?;
+            end += u64::from(extent.length);
+            census.blocks.push(extent.block.clone());
+        }
+        expect(record.size <= end, "has published more than it has")?;
+        if file.writer == NONE {
+            let last = file.extents.last();
+            let is_tight =
+                last.is_some_and(|last| last.offset < record.size) || record.kind() == Kind::KeyValue;
+            return expect(is_tight, "has blocks without bytes and no writer");
+        }
+        census.writers += 1;
+        let held = self
+            .sessions
+            .iter()
+            .find(|&(hold, _)| hold == file.writer)
+            .map(|(_, held)| held);
+        let is_mine = matches!(held, Some(Held::Writer(node)) if *node == self.nodes.id(index));
+        expect(
+            is_mine && record.kind() == Kind::File,
+            "has a writer that does not hold it",
+        )
+    }
+
+    fn check_counts(&self, census: &Census) -> Result<(), String> {
+        let counted = [census.containers, census.files, census.values, census.long_names];
+        let nodes = &self.nodes;
+        let stored = [
+            nodes.containers.len(),
+            nodes.files.len(),
+            nodes.values.len(),
+            nodes.long_names.len(),
+        ];
+        expect(
+            counted == stored,
+            "containers, files, values or long names that no node has",
+        )?;
+        expect(
+            self.index.len() + 1 == nodes.records.len() as usize,
+            "the index has other names than there are nodes",
+        )?;
+        let entries: u64 = nodes
+            .containers
+            .iter()
+            .map(|(_, container)| container.children.len() as u64)
+            .sum();
+        expect(
+            entries + 1 == u64::from(nodes.records.len()),
+            "containers have other entries than there are nodes",
+        )?;
+        expect(
+            nodes.records.len() + self.sessions.puts() <= self.config.nodes_max,
+            "more nodes than may be",
+        )
+    }
+
+    fn check_holds(&self, census: &mut Census) -> Result<(), String> {
+        let mut writers = 0;
+        for (_, held) in self.sessions.iter() {
+            match held {
+                Held::Writer(_) => writers += 1,
+                Held::Put(put) => census
+                    .blocks
+                    .extend(put.extents.iter().map(|extent| extent.block.clone())),
+            }
+        }
+        expect(writers == census.writers, "a lease that no file has")?;
+        expect(self.taken.is_empty(), "blocks that were taken for nobody")
+    }
+
+    /// A number that is the same for namespaces in the same state, and most likely another for others.
+    pub fn fingerprint(&self) -> u64 {
+        let mut state = SipHasher13::new();
+        for (index, record) in self.nodes.records.iter() {
+            (index, record).hash(&mut state);
+        }
+        self.nodes.containers.hash(&mut state);
+        self.nodes.files.hash(&mut state);
+        self.nodes.values.hash(&mut state);
+        self.nodes.long_names.hash(&mut state);
+        self.registry.fingerprint(&mut state);
+        self.sessions.fingerprint(&mut state);
+        (self.now.mono_ns, self.now.wall_ns).hash(&mut state);
+        state.finish()
+    }
+}
+
+/// What was found at the nodes.
+#[derive(Default)]
+struct Census {
+    blocks: Vec<Issued>,
+    containers: usize,
+    files: usize,
+    values: usize,
+    long_names: usize,
+    writers: usize,
+}
+
+fn expect(holds: bool, what: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what.into()) }
+}

@@ -1,0 +1,48 @@
+//! The entries of a container in the order of their names' bytes.
+
+use std::collections::{BTreeMap, btree_map};
+use std::ops::Bound;
+
+use super::names::Name;
+
+/// Names and the indexes of their records. Empty, it holds no memory.
+#[derive(Debug, Default, Hash)]
+pub(super) struct Children {
+    tree: BTreeMap<Name, u32>,
+}
+
+impl Children {
+    pub(super) fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tree.is_empty()
+    }
+
+    /// Adds a name that is not there.
+    pub(super) fn insert(&mut self, name: &[u8], index: u32) {
+        let before = self.tree.insert(Name::new(name), index);
+        debug_assert_eq!(before, None);
+    }
+
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<u32> {
+        self.tree.remove(name)
+    }
+
+    /// In order, from a bound on.
+    pub(super) fn range<'a>(&'a self, from: Bound<&'a [u8]>) -> impl Iterator<Item = (&'a [u8], u32)> {
+        self.tree
+            .range::<[u8], _>((from, Bound::Unbounded))
+            .map(|(name, &index)| (name.as_bytes(), index))
+    }
+}
+
+impl IntoIterator for Children {
+    type Item = (Name, u32);
+    type IntoIter = btree_map::IntoIter<Name, u32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tree.into_iter()
+    }
+}

@@ -1,0 +1,314 @@
+//! Containers: create, list, rename, delete.
+
+use std::ops::Bound;
+
+use crake_mem::prefetch_read;
+
+use super::command::{Create, Entries, Failure, Kind, LeaseId, NodeId, PAGE_MAX, PageItem, Reply, SessionId};
+use super::names::{Name, check_name};
+use super::namespace::{Namespace, ROOT, Target};
+use super::nodes::{BlockSpan, Container, Nodes, name_of};
+use super::slab::NONE;
+
+/// What an entry of a listing takes on the wire beside its name, at most: its place in the list (8), its bitmap and
+/// slots (24), the attributes' bitmap and slots (96), padding of the name (8).
+const ENTRY_BYTES: usize = 136;
+
+impl Namespace {
+    pub(super) fn create(&mut self, session: SessionId, request: &Create<'_>) -> Result<Reply<'_>, Failure> {
+        self.blocks.clear();
+        if request.kind == Kind::KeyValue {
+            return Err(Failure::WrongKind);
+        }
+        if request.storage_class > u32::from(u8::MAX) {
+            return Err(Failure::TooLong);
+        }
+        let target = self.walk(request.base, request.path)?;
+        if let Some(index) = target.node {
+            return self.create_over(session, request, index);
+        }
+        let kinds = self.check_new_names(request, &target)?;
+        self.reserve_nodes(kinds)?;
+        self.reserve_writer(session, request)?;
+        let (mut parent, mut name) = (target.parent, target.name);
+        for next in target.rest {
+            parent = self.make(parent, name.as_bytes(), Kind::Directory);
+            name = next;
+        }
+        let index = self.make(parent, name.as_bytes(), request.kind);
+        Ok(self.open_new(session, request, index))
+    }
+
+    /// How many nodes have to be made; refuses names that must not be.
+    fn check_new_names(&self, request: &Create<'_>, target: &Target<'_>) -> Result<usize, Failure> {
+        let mut count = 1;
+        for name in target.rest {
+            if !request.parents {
+                return Err(Failure::NotFound);
+            }
+            check_name(name)?;
+            count += 1;
+        }
+        let first = if count == 1 { request.kind } else { Kind::Directory };
+        if !self.kind(target.parent).accepts(first) {
+            return Err(Failure::WrongKind);
+        }
+        if request.path.ends_with('/') && !request.kind.is_container() {
+            return Err(Failure::IsADirectory);
+        }
+        Ok(count)
+    }
+
+    fn create_over(
+        &mut self,
+        session: SessionId,
+        request: &Create<'_>,
+        index: u32,
+    ) -> Result<Reply<'_>, Failure> {
+        let there = self.kind(index);
+        if request.existing_ok && request.kind.is_container() && there == request.kind {
+            return Ok(self.opened(index, LeaseId(0)));
+        }
+        if !request.replace || request.kind.is_container() {
+            return Err(Failure::AlreadyExists);
+        }
+        match there {
+            Kind::File => self.check_trailing_slash(index, request.path)?,
+            Kind::KeyValue => return Err(Failure::WrongKind),
+            Kind::Directory | Kind::Multifile | Kind::Table => return Err(Failure::IsADirectory),
+        }
+        self.reserve_writer(session, request)?;
+        let index = self.supersede(index);
+        Ok(self.open_new(session, request, index))
+    }
+
+    /// Takes what a new file needs: a lease, and the first blocks if its size is known.
+    fn reserve_writer(&mut self, session: SessionId, request: &Create<'_>) -> Result<(), Failure> {
+        if request.kind != Kind::File {
+            return Ok(());
+        }
+        self.sessions.reserve(session)?;
+        if request.size_hint > 0 {
+            let class = (request.storage_class, request.location_class);
+            self.take_blocks(class, 0, request.size_hint)?;
+        }
+        Ok(())
+    }
+
+    fn open_new(&mut self, session: SessionId, request: &Create<'_>, index: u32) -> Reply<'_> {
+        let record = self.nodes.records.at_mut(index);
+        record.storage_class = request.storage_class as u8;
+        record.location_or_version = request.location_class;
+        let lease = if request.kind == Kind::File {
+            self.begin_writing(session, index)
+        } else {
+            LeaseId(0)
+        };
+        self.opened(index, lease)
+    }
+
+    pub(super) fn list(
+        &mut self,
+        base: NodeId,
+        path: &str,
+        prefix: &[u8],
+        after: &[u8],
+        limit: u32,
+    ) -> Result<Reply<'_>, Failure> {
+        let index = self.resolve(base, path)?;
+        if !self.kind(index).is_container() {
+            return Err(Failure::NotADirectory);
+        }
+        self.page.clear();
+        let (mut room, limit) = (self.config.page_bytes_max as usize, page_limit(limit));
+        let (page, nodes) = (&mut self.page, &self.nodes);
+        let more = nodes.visit(index, prefix, after, |name, child| {
+            let bytes = ENTRY_BYTES + name.len();
+            if page.len() == limit || bytes > room {
+                return false;
+            }
+            room -= bytes;
+            prefetch_read(nodes.records.at(child));
+            page.push(PageItem {
+                record: Some(child),
+                blocks: BlockSpan::default(),
+            });
+            true
+        });
+        Ok(Reply::List {
+            entries: Entries {
+                nodes: &self.nodes,
+                page: self.page.iter(),
+            },
+            more,
+        })
+    }
+
+    pub(super) fn rename(
+        &mut self,
+        from: (NodeId, &str),
+        to: (NodeId, &str),
+        no_replace: bool,
+    ) -> Result<Reply<'_>, Failure> {
+        let index = self.resolve(from.0, from.1)?;
+        let target = self.walk(to.0, to.1)?;
+        if index == ROOT || target.node == Some(ROOT) {
+            return Err(Failure::RootIsFixed);
+        }
+        if !target.rest.is_empty() {
+            return Err(Failure::NotFound);
+        }
+        if target.node == Some(index) && !no_replace {
+            return Ok(self.node_reply(index));
+        }
+        self.check_move(index, &target, to.1, no_replace)?;
+        let name = match target.node {
+            // The name stays that of the record when the path has none of its own.
+            Some(replaced) => self.nodes.name(replaced).to_vec(),
+            None => target.name.as_bytes().to_vec(),
+        };
+        if let Some(replaced) = target.node {
+            self.unlink(replaced);
+            self.free_tree(replaced);
+        }
+        self.unlink(index);
+        self.link(target.parent, &name, index);
+        Ok(self.node_reply(index))
+    }
+
+    fn check_move(&self, index: u32, target: &Target<'_>, to: &str, no_replace: bool) -> Result<(), Failure> {
+        let kind = self.kind(index);
+        if kind == Kind::KeyValue {
+            return Err(Failure::WrongKind);
+        }
+        if to.ends_with('/') && !kind.is_container() {
+            return Err(Failure::NotADirectory);
+        }
+        if target.node.is_some() && no_replace {
+            return Err(Failure::AlreadyExists);
+        }
+        if kind.is_container() && self.is_within(target.parent, index) {
+            return Err(Failure::Cycle);
+        }
+        match target.node {
+            Some(replaced) => self.check_replaced(kind, replaced),
+            None if self.kind(target.parent).accepts(kind) => Ok(()),
+            None => Err(Failure::WrongKind),
+        }
+    }
+
+    /// Whether a node of this kind may take the place of another.
+    fn check_replaced(&self, kind: Kind, replaced: u32) -> Result<(), Failure> {
+        let there = self.kind(replaced);
+        match (kind.is_container(), there.is_container()) {
+            (false, true) => Err(Failure::IsADirectory),
+            (true, false) => Err(Failure::NotADirectory),
+            (true, true) if self.nodes.records.at(replaced).size > 0 => Err(Failure::NotEmpty),
+            _ if kind != there => Err(Failure::WrongKind),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `index` is `top`, or somewhere below it.
+    fn is_within(&self, mut index: u32, top: u32) -> bool {
+        while index != top && index != ROOT {
+            index = self.nodes.records.at(index).parent;
+        }
+        index == top
+    }
+
+    pub(super) fn delete(&mut self, base: NodeId, path: &str, recursive: bool) -> Result<Reply<'_>, Failure> {
+        let index = self.resolve(base, path)?;
+        if index == ROOT {
+            return Err(Failure::RootIsFixed);
+        }
+        let record = self.nodes.records.at(index);
+        if record.kind().is_container() && record.size > 0 && !recursive {
+            return Err(Failure::NotEmpty);
+        }
+        self.unlink(index);
+        Ok(Reply::Deleted {
+            nodes: self.free_tree(index),
+        })
+    }
+
+    pub(super) fn node_reply(&self, index: u32) -> Reply<'_> {
+        Reply::Node {
+            node: self.attributes(index),
+            blocks: &[],
+            inline_value: &[],
+        }
+    }
+}
+
+/// Entries of a page that was asked for with this limit.
+pub(super) fn page_limit(limit: u32) -> usize {
+    match limit as usize {
+        0 => PAGE_MAX,
+        limit => limit.min(PAGE_MAX),
+    }
+}
+
+impl Nodes {
+    pub(super) fn container_mut(&mut self, index: u32) -> &mut Container {
+        let record = self.records.at_mut(index);
+        if record.extra == NONE {
+            record.extra = self.containers.insert(Container::default());
+        }
+        &mut self.containers[record.extra]
+    }
+
+    pub(super) fn add_child(&mut self, parent: u32, name: &[u8], index: u32) {
+        self.container_mut(parent).children.insert(name, index);
+        self.records.at_mut(parent).size += 1;
+    }
+
+    pub(super) fn remove_child(&mut self, parent: u32, index: u32) {
+        let extra = self.records.at(parent).extra;
+        let name = name_of(self.records.at(index), &self.long_names);
+        let container = &mut self.containers[extra];
+        let removed = container.children.remove(name);
+        debug_assert_eq!(removed, Some(index));
+        let is_bare = container.children.is_empty() && container.version == 0;
+        let record = self.records.at_mut(parent);
+        record.size -= 1;
+        if is_bare {
+            record.extra = NONE;
+            self.containers.remove(extra);
+        }
+    }
+
+    /// Takes away what a container has beyond its record; of another kind of node, nothing.
+    pub(super) fn take_children(&mut self, index: u32) -> impl Iterator<Item = (Name, u32)> + use<> {
+        let record = self.records.at_mut(index);
+        let container = match record.kind().is_container() && record.extra != NONE {
+            true => self.containers.remove(std::mem::replace(&mut record.extra, NONE)),
+            false => Container::default(),
+        };
+        self.records.at_mut(index).size = 0;
+        container.children.into_iter()
+    }
+
+    /// Shows the entries with a prefix and above a name in their order, until `visitor` has enough; says whether it had.
+    pub(super) fn visit(
+        &self,
+        index: u32,
+        prefix: &[u8],
+        after: &[u8],
+        mut visitor: impl FnMut(&[u8], u32) -> bool,
+    ) -> bool {
+        let Some(container) = self.containers.get(self.records.at(index).extra) else {
+            return false;
+        };
+        let from = if after.is_empty() || after < prefix {
+            Bound::Included(prefix)
+        } else {
+            Bound::Excluded(after)
+        };
+        let mut entries = container
+            .children
+            .range(from)
+            .take_while(|(name, _)| name.starts_with(prefix));
+        entries.any(|(name, child)| !visitor(name, child))
+    }
+}

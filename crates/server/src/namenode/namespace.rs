@@ -1,0 +1,431 @@
+//! The state machine: one command at a time, and what is common to all of them.
+
+use super::blocks::Extent;
+use super::command::{
+    Attributes, Block, Command, DatanodeIds, Datanodes, Failure, Kind, LeaseId, NodeId, Now, PageItem, Reply,
+    SessionId, Usage,
+};
+use super::config::Config;
+use super::datanodes::{Limits, Registry};
+use super::index::Index;
+use super::names::{NameHasher, PathNames, check_name};
+use super::nodes::Nodes;
+use super::records::Place;
+use super::sessions::{Held, Sessions};
+use super::slab::NONE;
+
+/// Index of the root's record, which is made first.
+pub(super) const ROOT: u32 = 0;
+
+/// The namespace of one partition, with the blocks of its files and the datanodes that have them.
+///
+/// It opens no socket, reads no clock and draws no randomness: the same commands at the same times give the same replies
+/// and the same state. A command that fails has changed nothing: what can run out is taken before anything is changed.
+#[derive(Debug)]
+pub struct Namespace {
+    pub(super) config: Config,
+    pub(super) now: Now,
+    pub(super) nodes: Nodes,
+    pub(super) index: Index,
+    pub(super) hasher: NameHasher,
+    pub(super) registry: Registry,
+    pub(super) sessions: Sessions,
+    /// Blocks taken by the present command, until they have an owner.
+    pub(super) taken: Vec<Extent>,
+    /// What the latest reply borrows.
+    pub(super) blocks: Vec<Block>,
+    pub(super) page: Vec<PageItem>,
+}
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// The container of the last name that was looked for. Of the root: itself.
+    pub(super) parent: u32,
+    /// That name; empty if the path has none and means the node that it starts from.
+    pub(super) name: &'a str,
+    /// What has this name.
+    pub(super) node: Option<u32>,
+    /// Names behind it, if there is none.
+    pub(super) rest: PathNames<'a>,
+}
+
+impl Namespace {
+    /// An empty namespace: a root without entries, and no datanodes.
+    ///
+    /// # Panics
+    /// If the limits contradict each other (see the fields of [`Config`]).
+    pub fn new(config: Config) -> Self {
+        assert!(config.nodes_max > 0 && config.nodes_max < 1 << 31, "nodes_max");
+        assert!(config.inline_value_max <= 16 * 1024, "inline_value_max");
+        assert!(
+            config.page_bytes_max >= config.inline_value_max + 2048,
+            "page_bytes_max"
+        );
+        assert!(config.incarnation != 0, "incarnation");
+        let mut nodes = Nodes::new();
+        let root = nodes.records.insert(Kind::Directory);
+        debug_assert_eq!((root, nodes.id(root)), (ROOT, NodeId::ROOT));
+        nodes.records.at_mut(root).parent = ROOT;
+        Self {
+            now: Now::default(),
+            nodes,
+            index: Index::new(),
+            hasher: NameHasher::new(config.seed),
+            registry: Registry::new(Limits {
+                datanodes_max: config.datanodes_max,
+                heartbeat_timeout_ns: config.heartbeat_timeout_ns,
+                namenode: config.incarnation,
+                seed: config.seed,
+            }),
+            sessions: Sessions::new(&config),
+            taken: Vec::new(),
+            blocks: Vec::new(),
+            page: Vec::new(),
+            config,
+        }
+    }
+
+    /// Does what a session asks, after everything that was due before `now`.
+    pub fn apply<'a>(
+        &'a mut self,
+        now: Now,
+        session: SessionId,
+        command: &Command<'a>,
+    ) -> Result<Reply<'a>, Failure> {
+        self.advance(now);
+        match *command {
+            Command::Lookup { base, path, blocks } => self.lookup(base, path, blocks),
+            Command::List {
+                base,
+                path,
+                prefix,
+                after,
+                limit,
+            } => self.list(base, path, prefix, after, limit),
+            Command::Blocks { node, offset, limit } => self.blocks_of(node, offset, limit),
+            Command::Get { table, path, key } => self.get(table, path, key),
+            Command::MultiGet { table, path, keys } => self.multi_get(table, path, keys),
+            Command::Scan {
+                table,
+                path,
+                prefix,
+                after,
+                limit,
+                keys_only,
+            } => self.scan((table, path), (prefix, after), limit, keys_only),
+            Command::Usage => Ok(self.usage()),
+            Command::Datanodes { ids } => Ok(Reply::Datanodes(self.datanodes(ids))),
+            Command::Register(request) => self.registry.register(self.now.mono_ns, &request),
+            Command::Heartbeat {
+                datanode,
+                incarnation,
+            } => Ok(Reply::Heartbeat {
+                known: self.registry.heartbeat(self.now.mono_ns, datanode, incarnation),
+            }),
+            _ => self.apply_write(session, command),
+        }
+    }
+
+    /// The commands that are a session's sign of life.
+    fn apply_write<'a>(
+        &'a mut self,
+        session: SessionId,
+        command: &Command<'a>,
+    ) -> Result<Reply<'a>, Failure> {
+        self.sessions.renew(session, self.now.mono_ns);
+        match *command {
+            Command::Create(ref request) => self.create(session, request),
+            Command::Rename {
+                from_base,
+                from,
+                to_base,
+                to,
+                no_replace,
+            } => self.rename((from_base, from), (to_base, to), no_replace),
+            Command::Delete {
+                base,
+                path,
+                recursive,
+            } => self.delete(base, path, recursive),
+            Command::Append { base, path } => self.append(session, base, path),
+            Command::Allocate {
+                node,
+                lease,
+                offset,
+                want,
+            } => self.allocate(session, (node, lease), offset, want),
+            Command::Publish {
+                node,
+                lease,
+                size,
+                seal,
+            } => self.publish(session, (node, lease), size, seal),
+            Command::Put(ref request) => self.put(session, request),
+            Command::PutCommit { pending, abort } => self.put_commit(session, pending, abort),
+            Command::Remove {
+                table,
+                path,
+                key,
+                condition,
+            } => self.remove_key(table, path, key, condition),
+            Command::Renew => Ok(Reply::Renewed {
+                lease_ms: self.config.lease_ns / 1_000_000,
+            }),
+            _ => unreachable!("apply has the others"),
+        }
+    }
+
+    /// Does what is due: ends the leases of silent sessions, and finds silent datanodes. Time does not go back: an earlier
+    /// `now` counts as the latest one.
+    pub fn advance(&mut self, now: Now) {
+        self.now.mono_ns = self.now.mono_ns.max(now.mono_ns);
+        self.now.wall_ns = now.wall_ns;
+        self.registry.expire(self.now.mono_ns);
+        while let Some(held) = self.sessions.expire(self.now.mono_ns) {
+            self.give_up(held);
+        }
+    }
+
+    /// When [`Self::advance`] has something to do, if nothing comes before: nanoseconds of [`Now::mono_ns`].
+    pub fn next_timeout(&self) -> Option<u64> {
+        [self.sessions.next_timeout_ns(), self.registry.quiet_until_ns()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) fn give_up(&mut self, held: Held) {
+        match held {
+            Held::Writer(node) => {
+                let index = self
+                    .nodes
+                    .records
+                    .find(node)
+                    .expect("a file's lease ends with it");
+                self.expire_writer(index);
+            }
+            Held::Put(put) => put
+                .extents
+                .iter()
+                .for_each(|extent| self.registry.release(&extent.block)),
+        }
+    }
+
+    fn usage(&self) -> Reply<'_> {
+        let (capacity, used) = self.registry.capacity_and_used();
+        let usage = Usage {
+            nodes: u64::from(self.nodes.records.len()),
+            capacity,
+            used,
+            incarnation: self.config.incarnation,
+            sessions: self.sessions.sessions() as u64,
+            leases: self.sessions.holds() as u64,
+        };
+        Reply::Usage {
+            usage,
+            datanodes: self.datanodes(&[]),
+        }
+    }
+
+    fn datanodes<'a>(&'a self, ids: &'a [u32]) -> Datanodes<'a> {
+        let ids = if ids.is_empty() {
+            DatanodeIds::All(1..self.registry.end())
+        } else {
+            DatanodeIds::These(ids.iter())
+        };
+        Datanodes {
+            registry: &self.registry,
+            ids,
+        }
+    }
+
+    /// Refuses if there may not be so many nodes more.
+    pub(super) fn reserve_nodes(&self, count: usize) -> Result<(), Failure> {
+        let taken = u64::from(self.nodes.records.len()) + u64::from(self.sessions.puts());
+        let fits = taken + count as u64 <= u64::from(self.config.nodes_max);
+        fits.then_some(()).ok_or(Failure::Full)
+    }
+
+    // Paths.
+
+    #[inline]
+    pub(super) fn start(&self, base: NodeId) -> Result<u32, Failure> {
+        if base == NodeId::ROOT {
+            return Ok(ROOT);
+        }
+        self.nodes.records.find(base).ok_or(Failure::NotFound)
+    }
+
+    #[inline]
+    pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
+        self.index.find(self.hasher.tag(parent, name), |record| {
+            self.nodes.is_entry(record, parent, name)
+        })
+    }
+
+    pub(super) fn kind(&self, index: u32) -> Kind {
+        self.nodes.records.at(index).kind()
+    }
+
+    /// The node that a path means.
+    pub(super) fn resolve(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
+        let mut at = self.start(base)?;
+        for name in PathNames::new(path)? {
+            at = self
+                .child(at, name.as_bytes())
+                .ok_or_else(|| self.why_missing(at, name))?;
+        }
+        self.check_trailing_slash(at, path)?;
+        Ok(at)
+    }
+
+    /// Why there is no entry `name` at `parent`. What could be no name is found here, after all lookups that succeed.
+    #[cold]
+    pub(super) fn why_missing(&self, parent: u32, name: &str) -> Failure {
+        if !self.kind(parent).is_container() {
+            return Failure::NotADirectory;
+        }
+        check_name(name).err().unwrap_or(Failure::NotFound)
+    }
+
+    /// A path that ends with a slash means a container.
+    #[inline]
+    pub(super) fn check_trailing_slash(&self, index: u32, path: &str) -> Result<(), Failure> {
+        if path.ends_with('/') && !self.kind(index).is_container() {
+            return Err(Failure::NotADirectory);
+        }
+        Ok(())
+    }
+
+    /// As far as a path leads.
+    pub(super) fn walk<'p>(&self, base: NodeId, path: &'p str) -> Result<Target<'p>, Failure> {
+        let start = self.start(base)?;
+        let mut names = PathNames::new(path)?;
+        let (mut parent, mut name, mut node) = (self.nodes.records.at(start).parent, "", start);
+        while let Some(next) = names.next() {
+            (parent, name) = (node, next);
+            node = match self.child(parent, name.as_bytes()) {
+                Some(child) => child,
+                None => match self.why_missing(parent, name) {
+                    Failure::NotFound => {
+                        return Ok(Target {
+                            parent,
+                            name,
+                            node: None,
+                            rest: names,
+                        });
+                    }
+                    failure => return Err(failure),
+                },
+            };
+        }
+        Ok(Target {
+            parent,
+            name,
+            node: Some(node),
+            rest: names,
+        })
+    }
+
+    // Making and unmaking.
+
+    /// Makes a node and gives it a name that is free in a container.
+    pub(super) fn make(&mut self, parent: u32, name: &[u8], kind: Kind) -> u32 {
+        let index = self.nodes.records.insert(kind);
+        let wall_ns = self.now.wall_ns;
+        let record = self.nodes.records.at_mut(index);
+        record.created_ns = wall_ns;
+        record.modified_ns = wall_ns;
+        self.link(parent, name, index);
+        index
+    }
+
+    /// Puts a node that has no name into a container, under a name that is free there.
+    pub(super) fn link(&mut self, parent: u32, name: &[u8], index: u32) {
+        self.nodes.set_name(index, name);
+        self.nodes.records.at_mut(index).parent = parent;
+        self.index.insert(self.hasher.tag(parent, name), index);
+        self.nodes.add_child(parent, name, index);
+        self.nodes.records.at_mut(parent).modified_ns = self.now.wall_ns;
+    }
+
+    /// Takes a node out of its container.
+    pub(super) fn unlink(&mut self, index: u32) {
+        let parent = self.nodes.records.at(index).parent;
+        self.index
+            .remove(self.hasher.tag(parent, self.nodes.name(index)), index);
+        self.nodes.remove_child(parent, index);
+        self.nodes.records.at_mut(parent).modified_ns = self.now.wall_ns;
+    }
+
+    /// Frees a node that is in no container, and all below it; counts them.
+    pub(super) fn free_tree(&mut self, top: u32) -> u64 {
+        let (mut left, mut count) = (vec![top], 0);
+        while let Some(index) = left.pop() {
+            for (name, child) in self.nodes.take_children(index) {
+                self.index.remove(self.hasher.tag(index, name.as_bytes()), child);
+                left.push(child);
+            }
+            self.empty(index);
+            self.nodes.remove(index);
+            count += 1;
+        }
+        count
+    }
+
+    /// Frees what a file or value holds: its bytes and its lease.
+    pub(super) fn empty(&mut self, index: u32) {
+        let record = self.nodes.records.at_mut(index);
+        let extra = record.extra;
+        match std::mem::replace(&mut record.place, Place::Nowhere) {
+            Place::Nowhere => return,
+            Place::Tail => {}
+            Place::Heap => drop(self.nodes.values.remove(extra)),
+            Place::Blocks => {
+                let file = self.nodes.files.remove(extra);
+                file.extents
+                    .iter()
+                    .for_each(|extent| self.registry.release(&extent.block));
+                if file.writer != NONE {
+                    self.sessions.release_at(file.writer);
+                }
+            }
+        }
+        let record = self.nodes.records.at_mut(index);
+        record.extra = NONE;
+        record.size = 0;
+    }
+
+    /// Puts another node, empty and of the same kind, in the place of a file or value.
+    pub(super) fn supersede(&mut self, index: u32) -> u32 {
+        self.empty(index);
+        let (wall_ns, record) = (self.now.wall_ns, self.nodes.records.at_mut(index));
+        if record.generation < u32::MAX {
+            // The same record under another id: neither the container nor the index notices.
+            record.generation += 1;
+            record.created_ns = wall_ns;
+            record.modified_ns = wall_ns;
+            let parent = record.parent;
+            self.nodes.records.at_mut(parent).modified_ns = wall_ns;
+            return index;
+        }
+        let (parent, kind, name) = (record.parent, record.kind(), self.nodes.name(index).to_vec());
+        self.unlink(index);
+        self.nodes.remove(index);
+        self.make(parent, &name, kind)
+    }
+
+    pub(super) fn attributes(&self, index: u32) -> Attributes {
+        self.nodes.attributes(index)
+    }
+
+    /// The answer to who opened, or would have opened, a node; its blocks are the reply's.
+    pub(super) fn opened(&self, index: u32, lease: LeaseId) -> Reply<'_> {
+        Reply::Opened {
+            node: self.attributes(index),
+            lease,
+            blocks: &self.blocks,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Tables: put, get, remove and scan of keys.
+
+use super::command::{
+    Condition, Failure, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply, ScanEntries, SessionId,
+    Value, Values,
+};
+use super::directory::page_limit;
+use super::file::{FIRST_BLOCKS, file_data_mut};
+use super::names::{Name, check_key};
+use super::namespace::Namespace;
+use super::records::{Place, TAIL_BYTES};
+use super::sessions::{Held, PendingPut};
+
+/// What a value takes on the wire beside its bytes, at most: place in a list (8), bitmap and slots (64), padding (8).
+const VALUE_BYTES: usize = 80;
+/// What a key takes more: place in a list (8), bitmap and slots (24), padding (8).
+const KEY_BYTES: usize = 40;
+/// A block: place in a list (8), bitmap and slots (40), handle (48), padding (8).
+const BLOCK_BYTES: usize = 104;
+/// Blocks that come with each value of a page; the rest is asked for by its node.
+const PAGE_VALUE_BLOCKS: usize = 4;
+
+impl Namespace {
+    fn table(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
+        let index = self.resolve(base, path)?;
+        (self.kind(index) == Kind::Table)
+            .then_some(index)
+            .ok_or(Failure::WrongKind)
+    }
+
+    /// The key's node, if its version is what the condition says.
+    fn check_condition(&self, table: u32, key: &[u8], condition: Condition) -> Result<Option<u32>, Failure> {
+        let node = self.child(table, key);
+        let version = node.map_or(0, |index| self.nodes.records.at(index).location_or_version);
+        match condition {
+            Condition::IfAbsent if version != 0 => Err(Failure::AlreadyExists),
+            Condition::IfVersion(expected) if version != expected => Err(Failure::VersionMismatch),
+            _ => Ok(node),
+        }
+    }
+
+    pub(super) fn put(&mut self, session: SessionId, request: &Put<'_>) -> Result<Reply<'_>, Failure> {
+        let table = self.table(request.table, request.path)?;
+        check_key(request.key)?;
+        if request.large {
+            return self.put_large(session, table, request);
+        }
+        if request.value.len() > self.config.inline_value_max as usize {
+            return Err(Failure::TooLong);
+        }
+        let node = self.check_condition(table, request.key, request.condition)?;
+        if node.is_none() {
+            self.reserve_nodes(1)?;
+        }
+        let (index, version) = self.node_for_value(table, request.key, node);
+        self.set_inline_value(index, request.value);
+        Ok(Reply::Put {
+            version,
+            pending: PendingId(0),
+            blocks: &[],
+        })
+    }
+
+    /// The node that a new value of a key goes to, with its version and no bytes.
+    fn node_for_value(&mut self, table: u32, key: &[u8], node: Option<u32>) -> (u32, u64) {
+        let index = match node {
+            // Who has handles of these blocks must not take the new value's for more of them.
+            Some(index) if self.nodes.records.at(index).place == Place::Blocks => {
+                let created_ns = self.nodes.records.at(index).created_ns;
+                let index = self.supersede(index);
+                self.nodes.records.at_mut(index).created_ns = created_ns;
+                index
+            }
+            Some(index) => index,
+            None => self.make(table, key, Kind::KeyValue),
+        };
+        let container = self.nodes.container_mut(table);
+        container.version += 1;
+        let (version, wall_ns) = (container.version, self.now.wall_ns);
+        let record = self.nodes.records.at_mut(index);
+        record.location_or_version = version;
+        record.modified_ns = wall_ns;
+        (index, version)
+    }
+
+    /// Stores a value behind the key if there is room, else by itself.
+    fn set_inline_value(&mut self, index: u32, value: &[u8]) {
+        let record = self.nodes.records.at(index);
+        let (place, extra) = (record.place, record.extra);
+        if place == Place::Heap && self.nodes.values[extra].len() == value.len() {
+            self.nodes.values[extra].copy_from_slice(value);
+            return;
+        }
+        self.empty(index);
+        let room = TAIL_BYTES - self.nodes.records.at(index).name_room();
+        let heap = (value.len() > room).then(|| self.nodes.values.insert(value.into()));
+        let record = self.nodes.records.at_mut(index);
+        record.size = value.len() as u64;
+        if let Some(number) = heap {
+            record.place = Place::Heap;
+            record.extra = number;
+        } else {
+            record.place = Place::Tail;
+            let start = record.name_room();
+            record.tail[start..start + value.len()].copy_from_slice(value);
+        }
+    }
+
+    /// Takes everything that the commit will need: blocks, a hold, a node.
+    fn put_large(&mut self, session: SessionId, table: u32, request: &Put<'_>) -> Result<Reply<'_>, Failure> {
+        self.reserve_nodes(1)?;
+        self.sessions.reserve(session)?;
+        self.taken.clear();
+        self.blocks.clear();
+        if request.size > 0 {
+            self.take_value_blocks(table, request.size)?;
+        }
+        let put = PendingPut {
+            table: self.nodes.id(table),
+            key: Name::new(request.key),
+            condition: request.condition,
+            size: request.size,
+            extents: self.taken.drain(..).collect(),
+        };
+        let pending = self
+            .sessions
+            .hold(session, self.now.mono_ns, Held::Put(Box::new(put)));
+        Ok(Reply::Put {
+            version: 0,
+            pending: PendingId(pending),
+            blocks: &self.blocks,
+        })
+    }
+
+    fn take_value_blocks(&mut self, table: u32, size: u64) -> Result<(), Failure> {
+        let record = self.nodes.records.at(table);
+        let class = (u32::from(record.storage_class), record.location_or_version);
+        if self.take_blocks(class, 0, size)? >= size {
+            return Ok(());
+        }
+        let too_long = self.taken.len() == super::command::BLOCKS_MAX;
+        self.untake_blocks();
+        Err(if too_long {
+            Failure::TooLong
+        } else {
+            Failure::NoSpace
+        })
+    }
+
+    pub(super) fn put_commit(
+        &mut self,
+        session: SessionId,
+        pending: PendingId,
+        abort: bool,
+    ) -> Result<Reply<'_>, Failure> {
+        let Some(Held::Put(put)) = self.sessions.held(pending.0, session) else {
+            return Err(Failure::LeaseLost);
+        };
+        if abort {
+            let held = self.sessions.release(pending.0);
+            self.give_up(held);
+            return Ok(Reply::Put {
+                version: 0,
+                pending: PendingId(0),
+                blocks: &[],
+            });
+        }
+        let table = self.nodes.records.find(put.table).ok_or(Failure::NotFound)?;
+        let node = self.check_condition(table, put.key.as_bytes(), put.condition)?;
+        let Held::Put(put) = self.sessions.release(pending.0) else {
+            unreachable!("it was a put above")
+        };
+        let (index, version) = self.node_for_value(table, put.key.as_bytes(), node);
+        self.empty(index);
+        self.nodes.records.at_mut(index).size = put.size;
+        file_data_mut(&mut self.nodes, index).extents = put.extents.into();
+        Ok(Reply::Put {
+            version,
+            pending: PendingId(0),
+            blocks: &[],
+        })
+    }
+
+    pub(super) fn get(&mut self, base: NodeId, path: &str, key: &[u8]) -> Result<Reply<'_>, Failure> {
+        let table = self.table(base, path)?;
+        check_key(key)?;
+        let node = self.child(table, key);
+        Ok(self.value_reply(node))
+    }
+
+    /// The value at a node, with its first blocks.
+    #[inline]
+    pub(super) fn value_reply(&mut self, node: Option<u32>) -> Reply<'_> {
+        let Some(index) = node else {
+            return Reply::Value(Value::default());
+        };
+        self.blocks.clear();
+        self.collect_blocks(index, 0, FIRST_BLOCKS);
+        Reply::Value(self.nodes.value(index, &self.blocks))
+    }
+
+    pub(super) fn multi_get(
+        &mut self,
+        base: NodeId,
+        path: &str,
+        keys: &[&[u8]],
+    ) -> Result<Reply<'_>, Failure> {
+        let table = self.table(base, path)?;
+        if keys.len() > KEYS_MAX {
+            return Err(Failure::TooLong);
+        }
+        keys.iter().try_for_each(|key| check_key(key))?;
+        self.page.clear();
+        self.blocks.clear();
+        let mut room = self.config.page_bytes_max as usize;
+        for key in keys {
+            let record = self.child(table, key);
+            let item = self.page_item(record, true);
+            let bytes = self.value_bytes(&item);
+            if bytes > room {
+                break;
+            }
+            room -= bytes;
+            self.page.push(item);
+        }
+        Ok(Reply::Values(Values {
+            nodes: &self.nodes,
+            blocks: &self.blocks,
+            page: self.page.iter(),
+        }))
+    }
+
+    fn page_item(&mut self, record: Option<u32>, with_value: bool) -> PageItem {
+        let blocks = match record {
+            Some(index) if with_value => self.collect_blocks(index, 0, PAGE_VALUE_BLOCKS),
+            _ => Default::default(),
+        };
+        PageItem { record, blocks }
+    }
+
+    /// What a value takes on the wire at most.
+    fn value_bytes(&self, item: &PageItem) -> usize {
+        let inline = item
+            .record
+            .map_or(0, |index| self.nodes.inline_value(index).len());
+        VALUE_BYTES + inline + (item.blocks.end - item.blocks.start) as usize * BLOCK_BYTES
+    }
+
+    pub(super) fn remove_key(
+        &mut self,
+        base: NodeId,
+        path: &str,
+        key: &[u8],
+        condition: Condition,
+    ) -> Result<Reply<'_>, Failure> {
+        let table = self.table(base, path)?;
+        check_key(key)?;
+        let node = self.check_condition(table, key, condition)?;
+        if let Some(index) = node {
+            self.unlink(index);
+            self.free_tree(index);
+        }
+        Ok(Reply::Removed {
+            removed: node.is_some(),
+        })
+    }
+
+    pub(super) fn scan(
+        &mut self,
+        (base, path): (NodeId, &str),
+        (prefix, after): (&[u8], &[u8]),
+        limit: u32,
+        keys_only: bool,
+    ) -> Result<Reply<'_>, Failure> {
+        let table = self.table(base, path)?;
+        let more = self.collect_keys(table, prefix, after, page_limit(limit));
+        self.blocks.clear();
+        let mut room = self.config.page_bytes_max as usize;
+        let mut fitting = 0;
+        while fitting < self.page.len() {
+            let item = self.page_item(self.page[fitting].record, !keys_only);
+            let index = item.record.expect("a scan's page has keys only");
+            let value = if keys_only {
+                VALUE_BYTES
+            } else {
+                self.value_bytes(&item)
+            };
+            let bytes = KEY_BYTES + self.nodes.name(index).len() + value;
+            if bytes > room {
+                break;
+            }
+            room -= bytes;
+            self.page[fitting] = item;
+            fitting += 1;
+        }
+        let more = more || fitting < self.page.len();
+        self.page.truncate(fitting);
+        let values = Values {
+            nodes: &self.nodes,
+            blocks: &self.blocks,
+            page: self.page.iter(),
+        };
+        Ok(Reply::Scan {
+            entries: ScanEntries { values, keys_only },
+            more,
+        })
+    }
+
+    /// Fills the page with the records of keys; says whether there are others.
+    fn collect_keys(&mut self, table: u32, prefix: &[u8], after: &[u8], limit: usize) -> bool {
+        self.page.clear();
+        let (page, nodes) = (&mut self.page, &self.nodes);
+        nodes.visit(table, prefix, after, |_, child| {
+            if page.len() == limit {
+                return false;
+            }
+            crake_mem::prefetch_read(nodes.records.at(child));
+            page.push(PageItem {
+                record: Some(child),
+                blocks: Default::default(),
+            });
+            true
+        })
+    }
+}
