@@ -140,7 +140,11 @@ impl Pool {
         if count == 0 {
             return None;
         }
-        let memory = Region::anonymous(count.checked_mul(shared.stride_bytes)?, HugePages::Try).ok()?;
+        let memory = Region::anonymous(
+            chunk_bytes(count.checked_mul(shared.stride_bytes)?),
+            HugePages::Try,
+        )
+        .ok()?;
         // Now, where it can fail, rather than at the first touch, where it would kill.
         memory.prefault().ok()?;
         let chunk = Chunk::new(memory, count, shared.stride_bytes, Rc::as_ptr(&self.shared));
@@ -207,6 +211,18 @@ impl Drop for Chunk {
     fn drop(&mut self) {
         // SAFETY: leaked in `new`; the pool is dropped only when none of its buffers is in use.
         drop(unsafe { Box::from_raw(self.headers.as_ptr()) });
+    }
+}
+
+/// What is asked for to get `used_bytes`: whole huge pages if most of them is used.
+fn chunk_bytes(used_bytes: usize) -> usize {
+    let whole = used_bytes
+        .checked_next_multiple_of(CHUNK_BYTES)
+        .unwrap_or(used_bytes);
+    if whole - used_bytes <= whole / 4 {
+        whole
+    } else {
+        used_bytes
     }
 }
 
