@@ -50,6 +50,9 @@ fn no_bytes_are_refused() {
 
 #[test]
 fn more_than_an_address_space_is_refused() {
+    if skipped_under_miri() {
+        return;
+    }
     for pages in [HugePages::Never, HugePages::Try] {
         for len_bytes in [usize::MAX, usize::MAX / 2, 1 << 50] {
             assert!(Region::anonymous(len_bytes, pages).is_err());
