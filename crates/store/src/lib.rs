@@ -1,4 +1,76 @@
 //! What a user links: names, node types, streams, key-value.
+//!
+//! A [`Store`] is a client of one Crake cluster: it asks the namenode where things are, and moves bytes straight
+//! between the caller's memory and the datanodes. It polls in the caller's own thread; [`blocking::Store`] is the same
+//! for programs without a runtime.
+//!
+//! Not here: servers (`crake-server`, with a cluster inside the process), file system mounts and gateways.
+//!
+//! # Invariants
+//!
+//! * Bytes are not copied between the caller's buffers and the connection, except by the buffered streams.
+//! * Nothing is published before all bytes below it are acknowledged.
+//! * What is not safe to do twice is not sent twice: the error says whether it may have happened.
+//! * Every operation ends by its deadline, with a result or an error that says who is at fault.
+//! * Memory per stream and per connection has a limit.
+//!
+//! ```no_run
+//! use crake_datapath::{Runtime, RuntimeConfig};
+//! use crake_store::{Node, Store};
+//!
+//! let runtime = Runtime::new(RuntimeConfig::default())?;
+//! runtime.block_on(async {
+//!     let store = Store::connect(&runtime, "crake://localhost:9060").await?;
+//!     let mut out = store.create("/tmp/greeting", Node::File).await?.buffered_writer()?;
+//!     out.write(b"hello").await?;
+//!     out.close().await?;
+//!
+//!     let reader = store.open("/tmp/greeting").await?.reader()?;
+//!     assert_eq!(reader.read_to_vec(0, 100).await?, b"hello");
+//!
+//!     let users = store.make_table("/users", true).await?;
+//!     users.put(b"alice", b"1").await?;
+//!     assert_eq!(&users.get(b"alice").await?.expect("just put")[..], b"1");
+//!     Ok::<(), crake_store::Error>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 #![forbid(unsafe_code)]
 
+mod block;
+mod buffered;
+mod cluster;
+mod datanodes;
+mod error;
+mod failure;
+mod file;
+mod link;
+mod node;
+#[macro_use]
+mod operation;
+mod options;
+mod pending;
 pub mod protocol;
+mod reader;
+mod session;
+mod signal;
+mod stats;
+mod store;
+mod table;
+mod transfer;
+mod writer;
+
+pub use buffered::{BufferedReader, BufferedWriter};
+pub use cluster::Usage;
+pub use datanodes::Datanode;
+pub use error::Error;
+pub use file::File;
+pub use node::{Attributes, CreateOptions, Entry, Node, Page};
+pub use options::{ConnectOptions, DEFAULT_PORT, Transport};
+pub use pending::Pending;
+pub use reader::{Read, Reader};
+pub use stats::{KindStats, OperationKind, Stats};
+pub use store::{Listing, Store};
+pub use table::{Condition, Get, Put, Scan, Table, Value};
+pub use writer::{Write, Writer};

@@ -4,6 +4,14 @@
 pub mod code;
 pub mod handle;
 
+/// What a peer says that it is when it connects.
+pub mod role {
+    /// Reads and writes.
+    pub const CLIENT: u8 = 1;
+    /// Registers with a namenode and keeps blocks.
+    pub const DATANODE: u8 = 2;
+}
+
 /// What a client may ask of a datanode: `proto/datanode.proto`, compiled.
 pub mod datanode {
     include!(concat!(env!("OUT_DIR"), "/crake.datanode.rs"));

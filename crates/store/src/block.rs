@@ -1,0 +1,149 @@
+//! Blocks of files, as a client remembers them.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use crake_wire::{List, WireError};
+
+use crate::protocol::Handle;
+use crate::protocol::namenode::BlockView;
+
+/// A block of a file or value, with a handle for each replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// First byte of the file that it holds.
+    pub offset: u64,
+    /// Bytes that it can hold, above 0.
+    pub len_bytes: u32,
+    /// Whether its datanodes are gone.
+    pub lost: bool,
+    /// One per replica. Only a lost block may have none.
+    pub handles: SmallVec<[Handle; 1]>,
+}
+
+impl Block {
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + u64::from(self.len_bytes)
+    }
+
+    pub(crate) fn contains(&self, offset: u64) -> bool {
+        (self.offset..self.end()).contains(&offset)
+    }
+
+    fn read(view: BlockView<'_>) -> Result<Block, WireError> {
+        let handles = Handle::parse_all(view.handles()?).ok_or(WireError::Truncated)?;
+        let block = Block {
+            offset: view.offset(),
+            len_bytes: view.length(),
+            lost: view.lost()?,
+            handles: handles.into(),
+        };
+        let sound = block.len_bytes > 0
+            && block.offset.checked_add(u64::from(block.len_bytes)).is_some()
+            && (block.lost || !block.handles.is_empty());
+        if sound {
+            Ok(block)
+        } else {
+            Err(WireError::OutOfFrame)
+        }
+    }
+}
+
+/// Blocks as a reply lists them.
+pub type Blocks = SmallVec<[Block; 1]>;
+
+/// Reads the blocks of a reply, which must be in ascending order.
+pub(crate) fn read_blocks<'a>(views: List<'a, BlockView<'a>>) -> Result<Blocks, WireError> {
+    let mut blocks = Blocks::with_capacity(views.len());
+    for view in views {
+        let block = Block::read(view?)?;
+        if blocks.last().is_some_and(|last| last.end() > block.offset) {
+            return Err(WireError::OutOfFrame);
+        }
+        blocks.push(block);
+    }
+    Ok(blocks)
+}
+
+/// The blocks of a file that are known here, by offset.
+#[derive(Default)]
+pub(crate) struct BlockMap {
+    blocks: BTreeMap<u64, Block>,
+}
+
+/// More are forgotten, and asked for again when needed: 16 GiB of a file in blocks of 1 MiB take about 2 MB.
+const BLOCKS_MAX: usize = 16 * 1024;
+
+impl BlockMap {
+    /// The block that holds a byte.
+    pub(crate) fn find(&self, offset: u64) -> Option<&Block> {
+        let (_, block) = self.blocks.range(..=offset).next_back()?;
+        block.contains(offset).then_some(block)
+    }
+
+    /// Where the run of known blocks that holds `offset` ends, looking no further than `limit`.
+    pub(crate) fn known_until(&self, offset: u64, limit: u64) -> u64 {
+        let mut end = offset;
+        while let Some(block) = self.find(end).filter(|_| end < limit) {
+            end = block.end();
+        }
+        end
+    }
+
+    pub(crate) fn insert(&mut self, blocks: Blocks) {
+        if self.blocks.len() + blocks.len() > BLOCKS_MAX {
+            self.blocks.clear();
+        }
+        self.blocks
+            .extend(blocks.into_iter().map(|block| (block.offset, block)));
+    }
+
+    /// Forgets the block that holds a byte.
+    pub(crate) fn forget(&mut self, offset: u64) {
+        if let Some(start) = self.find(offset).map(|block| block.offset) {
+            self.blocks.remove(&start);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(offset: u64, len_bytes: u32) -> Block {
+        Block {
+            offset,
+            len_bytes,
+            lost: true,
+            handles: SmallVec::new(),
+        }
+    }
+
+    #[test]
+    fn finds_the_block_of_a_byte_and_the_end_of_what_is_known() {
+        let mut map = BlockMap::default();
+        map.insert(Blocks::from_vec(vec![
+            block(0, 100),
+            block(100, 50),
+            block(200, 10),
+        ]));
+        assert_eq!(map.find(99), Some(&block(0, 100)));
+        assert_eq!(map.find(100), Some(&block(100, 50)));
+        assert_eq!(map.find(150), None);
+        assert_eq!(map.known_until(0, 1000), 150);
+        assert_eq!(map.known_until(0, 100), 100);
+        assert_eq!(map.known_until(160, 1000), 160);
+        map.forget(120);
+        assert_eq!(map.known_until(0, 1000), 100);
+    }
+
+    #[test]
+    fn never_grows_above_its_limit() {
+        let mut map = BlockMap::default();
+        for at in 0..2 * BLOCKS_MAX as u64 {
+            map.insert(Blocks::from_vec(vec![block(at, 1)]));
+            assert!(map.blocks.len() <= BLOCKS_MAX && map.find(at).is_some());
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The stream out of a file through slices that are read ahead.
+
+use std::collections::VecDeque;
+
+use crake_mem::Extent;
+
+use crate::Error;
+use crate::reader::{Read, Reader};
+use crate::transfer::Holder;
+
+/// Reads ahead in slices, so that small reads cost a copy each; [`ConnectOptions::slices`] of them are being read, or read from.
+///
+/// [`ConnectOptions::slices`]: crate::ConnectOptions::slices
+pub struct BufferedReader {
+    reader: Reader,
+    position: u64,
+    current: Option<Slice>,
+    ahead: VecDeque<Ahead>,
+}
+
+/// A slice with bytes in it.
+struct Slice {
+    start: u64,
+    len: usize,
+    extent: Extent,
+}
+
+/// A slice that is being read.
+struct Ahead {
+    start: u64,
+    extent: Extent,
+    read: Read,
+}
+
+impl BufferedReader {
+    pub(crate) fn new(reader: Reader) -> BufferedReader {
+        BufferedReader {
+            reader,
+            position: 0,
+            current: None,
+            ahead: VecDeque::new(),
+        }
+    }
+
+    /// Where the next byte comes from.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Bytes that may be read, as far as is known here.
+    pub fn size(&self) -> u64 {
+        self.reader.size()
+    }
+
+    /// Goes to a byte of the file, or beyond its end. What was read ahead is kept if it is of use there.
+    pub fn seek(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// Copies what is there without waiting, which may be nothing.
+    #[inline]
+    pub fn try_read(&mut self, out: &mut [u8]) -> usize {
+        let Some(current) = &self.current else { return 0 };
+        let Some(at) = self
+            .position
+            .checked_sub(current.start)
+            .filter(|&at| at < current.len as u64)
+        else {
+            return 0;
+        };
+        let count = out.len().min(current.len - at as usize);
+        current.extent.read(at as usize, &mut out[..count]);
+        self.position += count as u64;
+        count
+    }
+
+    /// Copies at least one byte into `out`, and as many as are at hand; 0 at the end of the file.
+    #[inline]
+    pub async fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let count = self.try_read(out);
+        if count > 0 || out.is_empty() || !self.next_slice().await? {
+            return Ok(count);
+        }
+        Ok(self.try_read(out))
+    }
+
+    /// Makes the slice at the position the current one; `false` at the end of the file.
+    async fn next_slice(&mut self) -> Result<bool, Error> {
+        if let Some(passed) = self.current.take() {
+            self.give_back(passed.extent);
+        }
+        self.drop_useless();
+        self.read_ahead()?;
+        // Taken from the queue only when it is there: whoever gives up waiting loses nothing.
+        let Some(ahead) = self.ahead.front_mut() else {
+            return Ok(false);
+        };
+        let outcome = (&mut ahead.read).await;
+        let Ahead { start, extent, .. } = self.ahead.pop_front().expect("it was there");
+        let len = match outcome {
+            Ok(len) => len,
+            Err(error) => {
+                self.give_back(extent);
+                return Err(error);
+            }
+        };
+        self.current = Some(Slice { start, len, extent });
+        self.read_ahead()?;
+        Ok(self.position < start + len as u64)
+    }
+
+    /// Gives up what is being read but does not hold the position or follow it.
+    fn drop_useless(&mut self) {
+        let slice_bytes = self.slice_bytes();
+        while let Some(front) = self.ahead.front() {
+            if (front.start..front.start + slice_bytes).contains(&self.position) {
+                return;
+            }
+            if let Some(Ahead { extent, read, .. }) = self.ahead.pop_front() {
+                drop(read);
+                self.give_back(extent);
+            }
+        }
+    }
+
+    /// Starts reads until all slices are in use or the file ends.
+    fn read_ahead(&mut self) -> Result<(), Error> {
+        let options = self.reader.core().session().options();
+        let in_use = usize::from(self.current.is_some());
+        while self.ahead.len() + in_use < options.slices.max(1) {
+            let start = self.next_start();
+            if start >= self.size() && !(self.reader.is_growing() && in_use + self.ahead.len() == 0) {
+                return Ok(());
+            }
+            let extent = self.take_slice()?;
+            let read = self.reader.read(start, extent.clone());
+            self.ahead.push_back(Ahead { start, extent, read });
+        }
+        Ok(())
+    }
+
+    /// Where the first byte is that no slice holds.
+    fn next_start(&self) -> u64 {
+        if let Some(last) = self.ahead.back() {
+            return last.start + self.slice_bytes();
+        }
+        match &self.current {
+            Some(current) => current.start + current.len as u64,
+            None => self.position,
+        }
+    }
+
+    fn slice_bytes(&self) -> u64 {
+        self.reader.core().session().options().slice_bytes as u64
+    }
+
+    fn take_slice(&self) -> Result<Extent, Error> {
+        let core = self.reader.core();
+        core.session()
+            .slices()
+            .take_extent()
+            .map_err(|error| Error::Full {
+                path: (**core.path()).into(),
+                detail: format!("this process has no memory for a slice: {error}").into(),
+            })
+    }
+
+    fn give_back(&self, extent: Extent) {
+        self.reader.core().session().slices().give_back_extent(extent);
+    }
+}
+
+impl Drop for BufferedReader {
+    fn drop(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.give_back(current.extent);
+        }
+        for Ahead { extent, read, .. } in std::mem::take(&mut self.ahead) {
+            drop(read);
+            self.give_back(extent);
+        }
+    }
+}

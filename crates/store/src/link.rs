@@ -1,0 +1,90 @@
+//! A connection to one server that is made when it is needed, and made anew when it broke.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+
+use crake_datapath::{Runtime, Time};
+use crake_rpc::Client;
+
+use crate::Error;
+use crate::signal::Signal;
+
+/// At most one connection, shared by all who ask for it, and at most one attempt to make it at a time.
+#[derive(Default)]
+pub(crate) struct Link {
+    client: RefCell<Option<Client>>,
+    attempting: Cell<bool>,
+    /// Why the last attempt failed.
+    failure: RefCell<Option<Error>>,
+    attempt_ended: Signal,
+    used: Cell<Time>,
+}
+
+impl Link {
+    /// The connection, if there is a live one.
+    #[inline]
+    pub(crate) fn ready(&self, now: Time) -> Option<Client> {
+        let client = self.client.borrow();
+        let client = client.as_ref().filter(|client| client.is_connected())?;
+        self.used.set(now);
+        Some(client.clone())
+    }
+
+    /// The connection; `connect` makes one if there is none and nobody is at it.
+    ///
+    /// The attempt runs as a task of its own, so that it serves the others when this caller gives up.
+    pub(crate) async fn connected<F>(
+        self: &Rc<Self>,
+        runtime: &Runtime,
+        connect: impl FnOnce() -> F,
+    ) -> Result<Client, Error>
+    where
+        F: Future<Output = Result<Client, Error>> + 'static,
+    {
+        if let Some(client) = self.ready(runtime.now()) {
+            return Ok(client);
+        }
+        let ended = self.attempt_ended.changed();
+        if !self.attempting.replace(true) {
+            let (link, attempt) = (self.clone(), connect());
+            runtime.spawn(async move { link.end(attempt.await) }).detach();
+        }
+        ended.await;
+        match self.ready(runtime.now()) {
+            Some(client) => Ok(client),
+            None => Err(self.failure.borrow().clone().unwrap_or_else(closed_at_once)),
+        }
+    }
+
+    /// Takes over a connection made elsewhere.
+    pub(crate) fn establish(&self, client: Client) {
+        *self.client.borrow_mut() = Some(client);
+    }
+
+    fn end(&self, outcome: Result<Client, Error>) {
+        self.attempting.set(false);
+        match outcome {
+            Ok(client) => {
+                *self.failure.borrow_mut() = None;
+                self.establish(client);
+            }
+            Err(error) => *self.failure.borrow_mut() = Some(error),
+        }
+        self.attempt_ended.notify();
+    }
+
+    /// Whether it was not used since `time`, and nobody is making it.
+    pub(crate) fn is_idle_since(&self, time: Time) -> bool {
+        !self.attempting.get() && self.used.get() < time
+    }
+}
+
+/// The connection was made, and was gone before its first user looked.
+fn closed_at_once() -> Error {
+    Error::Unavailable {
+        peer: "server".into(),
+        may_have_run: false,
+        detail: "it closed the new connection at once".into(),
+    }
+}

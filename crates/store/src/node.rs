@@ -1,0 +1,189 @@
+//! Nodes of the namespace as a client sees them.
+
+use crate::protocol::namenode;
+use crate::protocol::namenode::AttributesView;
+
+use crake_wire::WireError;
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// Ordered names of further nodes.
+    Directory,
+    /// A growing sequence of bytes.
+    File,
+    /// Files that are written in parallel and read as one stream, in the order of their names.
+    Multifile,
+    /// Keys and values.
+    Table,
+    /// A value of a table.
+    KeyValue,
+}
+
+impl Node {
+    /// Whether nodes of this kind hold other nodes.
+    pub fn is_container(self) -> bool {
+        matches!(self, Node::Directory | Node::Multifile | Node::Table)
+    }
+
+    /// The kind in lower case, as listings show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Node::Directory => "directory",
+            Node::File => "file",
+            Node::Multifile => "multifile",
+            Node::Table => "table",
+            Node::KeyValue => "keyvalue",
+        }
+    }
+
+    pub(crate) fn to_wire(self) -> namenode::Kind {
+        match self {
+            Node::Directory => namenode::Kind::Directory,
+            Node::File => namenode::Kind::File,
+            Node::Multifile => namenode::Kind::Multifile,
+            Node::Table => namenode::Kind::Table,
+            Node::KeyValue => namenode::Kind::Keyvalue,
+        }
+    }
+
+    fn from_wire(kind: namenode::Kind) -> Option<Node> {
+        match kind {
+            namenode::Kind::None => None,
+            namenode::Kind::Directory => Some(Node::Directory),
+            namenode::Kind::File => Some(Node::File),
+            namenode::Kind::Multifile => Some(Node::Multifile),
+            namenode::Kind::Table => Some(Node::Table),
+            namenode::Kind::Keyvalue => Some(Node::KeyValue),
+        }
+    }
+}
+
+/// What the namenode knows about a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// Never used for another node.
+    pub id: u64,
+    /// What it is.
+    pub kind: Node,
+    /// Bytes published; of a container, its entries.
+    pub size: u64,
+    /// Last change, in nanoseconds since the Unix epoch by the namenode's clock.
+    pub modified_ns: u64,
+    /// Creation, likewise.
+    pub created_ns: u64,
+    /// Of a value, from 1.
+    pub version: u64,
+    /// Tier: 0 is DRAM.
+    pub storage_class: u32,
+    /// Preferred host: 0 is any.
+    pub location_class: u64,
+    /// How many datanodes hold each byte.
+    pub replicas: u32,
+    /// Whether a writer has it.
+    pub open: bool,
+    /// Bytes in the blocks that it has.
+    pub capacity: u64,
+}
+
+impl Attributes {
+    /// Whether it holds other nodes.
+    pub fn is_container(&self) -> bool {
+        self.kind.is_container()
+    }
+
+    #[inline]
+    pub(crate) fn read(view: Option<AttributesView<'_>>) -> Result<Attributes, WireError> {
+        let view = view.ok_or(WireError::Truncated)?;
+        Ok(Attributes {
+            id: view.id(),
+            kind: Node::from_wire(view.kind()?).ok_or(WireError::UnknownEnum(0))?,
+            size: view.size(),
+            modified_ns: view.modified_ns(),
+            created_ns: view.created_ns(),
+            version: view.version(),
+            storage_class: view.storage_class(),
+            location_class: view.location_class(),
+            replicas: view.replicas().max(1),
+            open: view.open()?,
+            capacity: view.capacity(),
+        })
+    }
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, without the directory's path.
+    pub name: String,
+    /// What has that name.
+    pub attributes: Attributes,
+}
+
+/// A part of an ordered listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In ascending order of names or keys.
+    pub entries: Vec<T>,
+    /// Whether there were more when the page was made.
+    pub more: bool,
+}
+
+/// How [`crate::Store::create`] makes a node. `Node::File.into()` has the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// What to make.
+    pub kind: Node,
+    /// Make missing directories on the way.
+    pub parents: bool,
+    /// A file may take the place of a file.
+    pub replace: bool,
+    /// A container of the same kind may be there already.
+    pub existing_ok: bool,
+    /// Tier: 0 is DRAM.
+    pub storage_class: u32,
+    /// Preferred host: 0 is any.
+    pub location_class: u64,
+    /// Bytes that will be written, if known: the first blocks then come with the reply.
+    pub size_hint: u64,
+}
+
+impl From<Node> for CreateOptions {
+    fn from(kind: Node) -> CreateOptions {
+        CreateOptions {
+            kind,
+            parents: false,
+            replace: false,
+            existing_ok: false,
+            storage_class: 0,
+            location_class: 0,
+            size_hint: 0,
+        }
+    }
+}
+
+impl CreateOptions {
+    /// Make missing directories on the way.
+    pub fn parents(mut self) -> CreateOptions {
+        self.parents = true;
+        self
+    }
+
+    /// Let a file take the place of a file.
+    pub fn replace(mut self) -> CreateOptions {
+        self.replace = true;
+        self
+    }
+
+    /// Take it as success if a container of the same kind is there already.
+    pub fn existing_ok(mut self) -> CreateOptions {
+        self.existing_ok = true;
+        self
+    }
+
+    /// So many bytes will be written.
+    pub fn size_hint(mut self, bytes: u64) -> CreateOptions {
+        self.size_hint = bytes;
+        self
+    }
+}

@@ -1,0 +1,527 @@
+//! What a client asks of a namenode, one type per method.
+
+use std::rc::Rc;
+
+use crake_mem::Buf;
+use crake_rpc::Reply;
+use crake_wire::WireError;
+
+use crate::block::{Blocks, read_blocks};
+use crate::cluster::Usage;
+use crate::datanodes::Datanode;
+use crate::node::{Attributes, CreateOptions, Entry, Page};
+use crate::pending::{Operation, Subject};
+use crate::protocol::namenode::{self, namenode as method};
+use crate::session::Session;
+use crate::stats::OperationKind;
+
+/// Paths go out without the slashes at their ends: the base says where they start.
+#[inline]
+pub(crate) fn relative(path: &str) -> &str {
+    path.trim_matches('/')
+}
+
+/// A part of a message as a buffer. It shares the receive buffer while there are plenty of those, and is a copy
+/// otherwise: what a caller keeps must not starve the connections of memory to receive in.
+pub(crate) fn keep(session: &Session, message: &Buf, part: &[u8]) -> Buf {
+    let pool = session.runtime().pool();
+    if pool.in_use() > pool.capacity() / 2 {
+        return Buf::copy_from_slice(part);
+    }
+    let start = part.as_ptr().addr().wrapping_sub(message.as_ptr().addr());
+    match message.get(start..start.wrapping_add(part.len())) {
+        Some(_) => message.slice(start..start + part.len()),
+        None => Buf::copy_from_slice(part),
+    }
+}
+
+/// Declares an operation's constants and what is the same for all.
+macro_rules! operation {
+    ($method:ident, $kind:ident, repeatable: $repeatable:literal, $request:ident -> $output:ty) => {
+        const METHOD: u16 = method::$method;
+        const KIND: OperationKind = OperationKind::$kind;
+        const REPEATABLE: bool = $repeatable;
+        type Request<'r>
+            = namenode::$request<'r>
+        where
+            Self: 'r;
+        type Output = $output;
+    };
+    ($method:ident, $kind:ident, repeatable: $repeatable:literal, plain $request:ident -> $output:ty) => {
+        const METHOD: u16 = method::$method;
+        const KIND: OperationKind = OperationKind::$kind;
+        const REPEATABLE: bool = $repeatable;
+        type Request<'r>
+            = namenode::$request
+        where
+            Self: 'r;
+        type Output = $output;
+    };
+}
+
+/// Says nothing new, to measure the way there and back.
+#[derive(Debug, Clone, Copy)]
+pub struct Echo<'a> {
+    pub(crate) data: &'a [u8],
+}
+
+impl Operation for Echo<'_> {
+    operation!(ECHO, Other, repeatable: true, EchoRequest -> Buf);
+
+    #[inline]
+    fn request(&self) -> Self::Request<'_> {
+        namenode::EchoRequest { data: self.data }
+    }
+
+    #[inline]
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Buf, WireError> {
+        let view = namenode::EchoReplyView::parse(&reply.message)?;
+        Ok(keep(session, &reply.message, view.data()?))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Cluster
+    }
+}
+
+/// Attributes of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+}
+
+impl Operation for Lookup<'_> {
+    operation!(LOOKUP, Lookup, repeatable: true, LookupRequest -> Attributes);
+
+    #[inline]
+    fn request(&self) -> Self::Request<'_> {
+        namenode::LookupRequest {
+            base: self.base,
+            path: relative(self.path),
+            blocks: false,
+        }
+    }
+
+    #[inline]
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::LookupReplyView::parse(&reply.message)?.node()?)
+    }
+
+    #[inline]
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(self.path)
+    }
+}
+
+/// Attributes of a path, and the first blocks if it is a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Open<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+}
+
+impl Operation for Open<'_> {
+    operation!(LOOKUP, Lookup, repeatable: true, LookupRequest -> crate::File);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::LookupRequest {
+            base: self.base,
+            path: relative(self.path),
+            blocks: true,
+        }
+    }
+
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<crate::File, WireError> {
+        let view = namenode::LookupReplyView::parse(&reply.message)?;
+        let attributes = Attributes::read(view.node()?)?;
+        Ok(crate::File::opened(
+            session,
+            self.path,
+            attributes,
+            read_blocks(view.blocks()?)?,
+        ))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(self.path)
+    }
+}
+
+/// A new node.
+#[derive(Debug, Clone, Copy)]
+pub struct Create<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+    pub(crate) options: CreateOptions,
+}
+
+impl Operation for Create<'_> {
+    operation!(CREATE, Create, repeatable: false, CreateRequest -> crate::File);
+
+    #[inline]
+    fn request(&self) -> Self::Request<'_> {
+        namenode::CreateRequest {
+            base: self.base,
+            path: relative(self.path),
+            kind: self.options.kind.to_wire(),
+            parents: self.options.parents,
+            replace: self.options.replace,
+            existing_ok: self.options.existing_ok,
+            storage_class: self.options.storage_class,
+            location_class: self.options.location_class,
+            size_hint: self.options.size_hint,
+        }
+    }
+
+    #[inline]
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<crate::File, WireError> {
+        let view = namenode::CreateReplyView::parse(&reply.message)?;
+        let attributes = Attributes::read(view.node()?)?;
+        let blocks = read_blocks(view.blocks()?)?;
+        Ok(crate::File::created(
+            session,
+            self.path,
+            attributes,
+            view.lease(),
+            blocks,
+        ))
+    }
+
+    #[inline]
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(self.path)
+    }
+}
+
+/// The lease of a file that has no writer.
+#[derive(Debug, Clone, Copy)]
+pub struct Append<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+}
+
+impl Operation for Append<'_> {
+    operation!(APPEND, Append, repeatable: false, AppendRequest -> crate::File);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::AppendRequest {
+            base: self.base,
+            path: relative(self.path),
+        }
+    }
+
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<crate::File, WireError> {
+        let view = namenode::AppendReplyView::parse(&reply.message)?;
+        let attributes = Attributes::read(view.node()?)?;
+        let blocks = read_blocks(view.blocks()?)?;
+        Ok(crate::File::created(
+            session,
+            self.path,
+            attributes,
+            view.lease(),
+            blocks,
+        ))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(self.path)
+    }
+}
+
+/// A page of a directory.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+    pub(crate) prefix: &'a [u8],
+    pub(crate) after: &'a [u8],
+    pub(crate) limit: u32,
+}
+
+impl Operation for List<'_> {
+    operation!(LIST, List, repeatable: true, ListRequest -> Page<Entry>);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::ListRequest {
+            base: self.base,
+            path: relative(self.path),
+            prefix: self.prefix,
+            after: self.after,
+            limit: self.limit,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Page<Entry>, WireError> {
+        let view = namenode::ListReplyView::parse(&reply.message)?;
+        let entries = view
+            .entries()?
+            .map(|entry| read_entry(entry?))
+            .collect::<Result<_, _>>()?;
+        Ok(Page {
+            entries,
+            more: view.more()?,
+        })
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(self.path)
+    }
+}
+
+fn read_entry(view: namenode::EntryView<'_>) -> Result<Entry, WireError> {
+    let name = str::from_utf8(view.name()?).map_err(|_| WireError::NotUtf8)?;
+    Ok(Entry {
+        name: name.into(),
+        attributes: Attributes::read(view.node()?)?,
+    })
+}
+
+/// Another name for a node.
+#[derive(Debug, Clone, Copy)]
+pub struct Rename<'a> {
+    pub(crate) base: u64,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) no_replace: bool,
+}
+
+impl Operation for Rename<'_> {
+    operation!(RENAME, Rename, repeatable: false, RenameRequest -> Attributes);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::RenameRequest {
+            from_base: self.base,
+            from: relative(self.from),
+            to_base: self.base,
+            to: relative(self.to),
+            no_replace: self.no_replace,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::RenameReplyView::parse(&reply.message)?.node()?)
+    }
+
+    /// Both names, for each of them can be what is wrong.
+    fn subject(&self) -> Subject<'_> {
+        Subject::Move(self.from, self.to)
+    }
+}
+
+/// A node, or a tree of them, removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Delete<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+    pub(crate) recursive: bool,
+}
+
+impl Operation for Delete<'_> {
+    operation!(DELETE, Delete, repeatable: false, DeleteRequest -> u64);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::DeleteRequest {
+            base: self.base,
+            path: relative(self.path),
+            recursive: self.recursive,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
+        Ok(namenode::DeleteReplyView::parse(&reply.message)?.nodes())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(self.path)
+    }
+}
+
+/// More blocks at the end of a file.
+///
+/// Repeatable: it names the capacity that it starts from, so a second one finds that moved on and gets no more blocks.
+#[derive(Debug, Clone)]
+pub struct Allocate {
+    pub(crate) path: Rc<str>,
+    pub(crate) node: u64,
+    pub(crate) lease: u64,
+    pub(crate) offset: u64,
+    pub(crate) want_bytes: u64,
+}
+
+impl Operation for Allocate {
+    operation!(ALLOCATE, Allocate, repeatable: true, plain AllocateRequest -> Blocks);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::AllocateRequest {
+            node: self.node,
+            lease: self.lease,
+            offset: self.offset,
+            want: self.want_bytes,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Blocks, WireError> {
+        read_blocks(namenode::AllocateReplyView::parse(&reply.message)?.blocks()?)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.path)
+    }
+}
+
+/// The blocks that hold a file from some byte on.
+#[derive(Debug, Clone)]
+pub struct FetchBlocks {
+    pub(crate) path: Rc<str>,
+    pub(crate) node: u64,
+    pub(crate) offset: u64,
+    pub(crate) limit: u32,
+}
+
+impl Operation for FetchBlocks {
+    operation!(BLOCKS, Blocks, repeatable: true, plain BlocksRequest -> (Attributes, Blocks));
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::BlocksRequest {
+            node: self.node,
+            offset: self.offset,
+            limit: self.limit,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<(Attributes, Blocks), WireError> {
+        let view = namenode::BlocksReplyView::parse(&reply.message)?;
+        Ok((Attributes::read(view.node()?)?, read_blocks(view.blocks()?)?))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.path)
+    }
+}
+
+/// A size made visible, or a lease ended.
+///
+/// Repeatable: sizes only grow, and the writer checks what became of a seal that may have run.
+#[derive(Debug, Clone)]
+pub struct Publish {
+    pub(crate) path: Rc<str>,
+    pub(crate) node: u64,
+    pub(crate) lease: u64,
+    pub(crate) size: u64,
+    pub(crate) seal: bool,
+}
+
+impl Operation for Publish {
+    operation!(PUBLISH, Publish, repeatable: true, plain PublishRequest -> Attributes);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::PublishRequest {
+            node: self.node,
+            lease: self.lease,
+            size: self.size,
+            seal: self.seal,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::PublishReplyView::parse(&reply.message)?.node()?)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.path)
+    }
+}
+
+/// This client is still there; gives how long its leases last, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Renew;
+
+impl Operation for Renew {
+    operation!(RENEW, Renew, repeatable: true, plain RenewRequest -> u64);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::RenewRequest {}
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
+        Ok(namenode::RenewReplyView::parse(&reply.message)?.lease_ms())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Cluster
+    }
+}
+
+/// How full the cluster is.
+#[derive(Debug, Clone, Copy)]
+pub struct AskUsage;
+
+impl Operation for AskUsage {
+    operation!(USAGE, Other, repeatable: true, plain UsageRequest -> Usage);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::UsageRequest {}
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Usage, WireError> {
+        let view = namenode::UsageReplyView::parse(&reply.message)?;
+        Ok(Usage {
+            nodes: view.nodes(),
+            capacity: view.capacity(),
+            used: view.used(),
+            datanodes: view
+                .datanodes()?
+                .map(|it| read_datanode(it?))
+                .collect::<Result<_, _>>()?,
+            incarnation: view.incarnation(),
+            sessions: view.sessions(),
+            leases: view.leases(),
+        })
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Cluster
+    }
+}
+
+/// The datanodes with these numbers; all if there are none.
+#[derive(Debug, Clone)]
+pub struct ListDatanodes {
+    pub(crate) ids: Vec<u32>,
+}
+
+impl Operation for ListDatanodes {
+    operation!(DATANODES, Other, repeatable: true, DatanodesRequest -> Vec<Datanode>);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::DatanodesRequest { ids: &self.ids }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Vec<Datanode>, WireError> {
+        let view = namenode::DatanodesReplyView::parse(&reply.message)?;
+        view.datanodes()?
+            .map(|datanode| read_datanode(datanode?))
+            .collect()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Cluster
+    }
+}
+
+fn read_datanode(view: namenode::DatanodeView<'_>) -> Result<Datanode, WireError> {
+    Ok(Datanode {
+        id: view.id(),
+        incarnation: view.incarnation(),
+        endpoints: view
+            .endpoints()?
+            .map(|it| it.map(str::to_owned))
+            .collect::<Result<_, _>>()?,
+        location_class: view.location_class(),
+        capacity: view.capacity(),
+        used: view.used(),
+        alive: view.alive()?,
+        name: view.name()?.into(),
+    })
+}

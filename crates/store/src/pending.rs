@@ -1,0 +1,212 @@
+//! One request to the namenode, from call to answer.
+//!
+//! A request is sent in the call that makes it, so any number can be in flight without a task for each: a
+//! [`Pending`] is a few words beside the slot that the RPC layer keeps anyway. Only what goes wrong takes the slow
+//! way, an ordinary `async` function in a box: waiting for a connection, and sending again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use crake_datapath::Time;
+use crake_rpc::{Call, CallError, CallOptions, Client, Reply};
+use crake_wire::{Encode, WireError};
+
+use crate::Error;
+use crate::failure;
+use crate::session::Session;
+use crate::stats::OperationKind;
+
+/// A method of the namenode with its arguments. Cheap to clone: it borrows, or holds numbers.
+pub trait Operation: Clone + Unpin {
+    /// Its number.
+    const METHOD: u16;
+    /// What it counts as.
+    const KIND: OperationKind;
+    /// Whether doing it twice is as good as doing it once. If not, it is not sent again when it may have run.
+    const REPEATABLE: bool;
+    /// The request's message.
+    type Request<'r>: Encode
+    where
+        Self: 'r;
+    /// What the caller gets.
+    type Output;
+
+    /// Makes the message.
+    fn request(&self) -> Self::Request<'_>;
+    /// Reads the answer.
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Self::Output, WireError>;
+    /// What it is about, for errors.
+    fn subject(&self) -> Subject<'_>;
+}
+
+/// What an operation is about, as its errors name it.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// A path.
+    Path(&'a str),
+    /// One path that becomes another.
+    Move(&'a str, &'a str),
+    /// A key of the table with this path.
+    Key(&'a str, &'a [u8]),
+    /// The cluster as a whole.
+    Cluster,
+}
+
+impl Subject<'_> {
+    pub(crate) fn to_text(self) -> Box<str> {
+        match self {
+            Subject::Path(path) => path.into(),
+            Subject::Move(from, to) => format!("{from} -> {to}").into(),
+            Subject::Key(table, key) => format!("{table}[{}]", key.escape_ascii()).into(),
+            Subject::Cluster => "cluster".into(),
+        }
+    }
+}
+
+/// An operation in flight: a future of its result.
+///
+/// It was sent when it was made. Dropping it cancels it, with the usual doubt: it may have run.
+#[must_use = "an operation that is dropped is cancelled"]
+pub struct Pending<'a, O: Operation + 'a> {
+    session: Rc<Session>,
+    operation: O,
+    started: Time,
+    deadline: Time,
+    state: State<'a>,
+}
+
+enum State<'a> {
+    Calling(Call),
+    Repeating(Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>),
+    Done,
+}
+
+impl<'a, O: Operation + 'a> Pending<'a, O> {
+    #[inline]
+    pub(crate) fn start(session: &Rc<Session>, operation: O) -> Pending<'a, O> {
+        Pending::start_within(session, operation, session.options().deadline)
+    }
+
+    #[inline]
+    pub(crate) fn start_within(session: &Rc<Session>, operation: O, limit: Duration) -> Pending<'a, O> {
+        let started = session.runtime().now();
+        let deadline = started + limit;
+        let state = match session.ready() {
+            Some(client) => State::Calling(send(&client, &operation, deadline)),
+            None => State::repeating(session, &operation, deadline, None),
+        };
+        Pending {
+            session: session.clone(),
+            operation,
+            started,
+            deadline,
+            state,
+        }
+    }
+
+    /// The result if it is there; does not wait. The runtime must be turned for it to arrive.
+    ///
+    /// # Panics
+    ///
+    /// If the result was taken before.
+    pub fn try_wait(&mut self) -> Option<Result<O::Output, Error>> {
+        match Pin::new(self).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        }
+    }
+
+    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Result<Reply, Error>> {
+        loop {
+            let failed = match &mut self.state {
+                State::Calling(call) => match ready!(Pin::new(call).poll(context)) {
+                    Ok(reply) => return Poll::Ready(Ok(reply)),
+                    Err(failed) => failed,
+                },
+                State::Repeating(repeating) => return repeating.as_mut().poll(context),
+                State::Done => panic!("the result of this operation was taken before"),
+            };
+            self.state = State::repeating(&self.session, &self.operation, self.deadline, Some(failed));
+        }
+    }
+
+    #[inline]
+    fn finish(&mut self, reply: Result<Reply, Error>) -> Result<O::Output, Error> {
+        self.state = State::Done;
+        let result = reply.and_then(|reply| {
+            self.operation
+                .read(&self.session, &reply)
+                .map_err(|error| Error::protocol(self.session.peer(), error))
+        });
+        match &result {
+            Ok(_) => self.session.count(O::KIND, 0, self.started),
+            Err(_) => self.session.count_failure(O::KIND),
+        }
+        result
+    }
+}
+
+impl<'a> State<'a> {
+    #[cold]
+    fn repeating<O: Operation + 'a>(
+        session: &Rc<Session>,
+        operation: &O,
+        deadline: Time,
+        failed: Option<CallError>,
+    ) -> State<'a> {
+        State::Repeating(Box::pin(repeat(
+            session.clone(),
+            operation.clone(),
+            deadline,
+            failed,
+        )))
+    }
+}
+
+impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
+    type Output = Result<O::Output, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let reply = ready!(self.poll_reply(context));
+        Poll::Ready(self.finish(reply))
+    }
+}
+
+#[inline]
+fn send<O: Operation>(client: &Client, operation: &O, deadline: Time) -> Call {
+    client.call(
+        O::METHOD,
+        &operation.request(),
+        CallOptions::new().deadline(deadline),
+    )
+}
+
+/// Waits for a connection and sends, again and again, as long as that is allowed and the deadline is not over.
+async fn repeat<O: Operation>(
+    session: Rc<Session>,
+    operation: O,
+    deadline: Time,
+    mut failed: Option<CallError>,
+) -> Result<Reply, Error> {
+    let mut pause = session.pause();
+    loop {
+        if let Some(error) = failed.take() {
+            if !failure::may_repeat(&error, O::REPEATABLE) {
+                return Err(failure::of_namenode(&error, session.peer(), operation.subject()));
+            }
+            if !pause.wait(deadline).await {
+                return Err(failure::of_namenode(&error, session.peer(), operation.subject()));
+            }
+            session.count_repeat();
+        }
+        let client = session.connected(deadline).await?;
+        match send(&client, &operation, deadline).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => failed = Some(error),
+        }
+    }
+}

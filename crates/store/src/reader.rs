@@ -1,0 +1,200 @@
+//! The direct stream out of a file.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use smallvec::SmallVec;
+
+use crake_mem::{Extent, HugePages, Region};
+
+use crate::Error;
+use crate::file::FileCore;
+use crate::node::Attributes;
+use crate::transfer::{Bytes, Transfer};
+
+/// Reads any range of a file into the caller's memory, any number of reads in flight.
+///
+/// Bytes go from the connection straight into the target. Blocks are looked up ahead of a sequential reader.
+#[derive(Clone)]
+pub struct Reader {
+    core: Rc<FileCore>,
+}
+
+impl Reader {
+    pub(crate) fn new(core: Rc<FileCore>) -> Reader {
+        Reader { core }
+    }
+
+    pub(crate) fn core(&self) -> &Rc<FileCore> {
+        &self.core
+    }
+
+    /// Whether the file had a writer when the namenode was asked last.
+    pub fn is_growing(&self) -> bool {
+        self.core.attributes().open
+    }
+
+    /// Bytes that may be read, as far as is known here.
+    pub fn size(&self) -> u64 {
+        self.core.size()
+    }
+
+    /// Asks the namenode how far the file has grown.
+    pub async fn refresh(&self) -> Result<Attributes, Error> {
+        self.core.refresh(self.core.deadline()).await
+    }
+
+    /// Reads from byte `offset` on until `target` is full or the file ends; gives the number of bytes read. Starts at once.
+    ///
+    /// Beyond the size that is known here it asks the namenode first if the file had a writer when last seen.
+    pub fn read(&self, offset: u64, target: impl Into<Extent>) -> Read {
+        Read::start(&self.core, offset, target.into())
+    }
+
+    /// The bytes of a range, fewer if the file ends.
+    pub async fn read_to_vec(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+        let len = match self.core.attributes().open {
+            true => len,
+            false => usize::try_from(self.size().saturating_sub(offset)).map_or(len, |rest| rest.min(len)),
+        };
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let target = target(len, &self.core)?;
+        let count = self.read(offset, target.clone()).await?;
+        Ok(target.slice(..count).to_vec())
+    }
+}
+
+/// Memory to read into.
+pub(crate) fn target(len: usize, core: &FileCore) -> Result<Extent, Error> {
+    let region = Region::anonymous(len, HugePages::Never).map_err(|error| Error::Full {
+        path: (**core.path()).into(),
+        detail: format!("this process has no memory for {len} bytes: {error}").into(),
+    })?;
+    Ok(region.extent(..len))
+}
+
+/// A read in flight: a future of the number of bytes read.
+///
+/// Dropping it gives it up; the target is not written after that.
+#[must_use = "a read that is dropped is given up"]
+pub struct Read {
+    parts: SmallVec<[Part; 1]>,
+    done_bytes: usize,
+}
+
+enum Part {
+    /// A range of one known block.
+    Direct {
+        transfer: Transfer<FileCore>,
+        len: usize,
+    },
+    /// The rest, of which the blocks or the size are not known yet.
+    Rest(Pin<Box<dyn Future<Output = Result<usize, Error>>>>),
+}
+
+impl Read {
+    fn start(core: &Rc<FileCore>, offset: u64, target: Extent) -> Read {
+        let mut read = Read {
+            parts: SmallVec::new(),
+            done_bytes: 0,
+        };
+        let known = core.size().saturating_sub(offset).min(target.len() as u64) as usize;
+        let direct = read.start_known_blocks(core, offset, &target.slice(..known));
+        let at = offset + direct as u64;
+        if direct < known || known < target.len() && core.attributes().open {
+            let rest = read_rest(core.clone(), at, target.slice(direct..));
+            read.parts.push(Part::Rest(Box::pin(rest)));
+        } else {
+            look_ahead(core, at);
+        }
+        read
+    }
+
+    /// Starts what lies in known blocks, up to the first that is not; gives the number of bytes.
+    fn start_known_blocks(&mut self, core: &Rc<FileCore>, offset: u64, target: &Extent) -> usize {
+        let mut done = 0;
+        while done < target.len() {
+            let at = offset + done as u64;
+            let Some(block) = core.block(at) else { break };
+            let len = (block.end() - at).min((target.len() - done) as u64) as usize;
+            let bytes = Bytes::Read(target.slice(done..done + len));
+            self.parts.push(Part::Direct {
+                transfer: Transfer::start(core, block, at, bytes),
+                len,
+            });
+            done += len;
+        }
+        done
+    }
+}
+
+/// So far ahead of a reader its blocks are to be known.
+const LOOK_AHEAD_BYTES: u64 = 8 << 20;
+
+fn look_ahead(core: &Rc<FileCore>, at: u64) {
+    let limit = core.size().min(at + LOOK_AHEAD_BYTES);
+    let known = core.known_until(at, limit);
+    if known < limit {
+        core.prefetch(known);
+    }
+}
+
+/// Finds out what is not known about the rest of a read, and reads it.
+async fn read_rest(core: Rc<FileCore>, offset: u64, target: Extent) -> Result<usize, Error> {
+    let deadline = core.deadline();
+    if core.attributes().open && offset + target.len() as u64 > core.size() {
+        core.fetch(offset, deadline).await?;
+    }
+    let len = core.size().saturating_sub(offset).min(target.len() as u64) as usize;
+    if len == 0 {
+        return Ok(0);
+    }
+    let mut done = 0;
+    let mut parts = Read {
+        parts: SmallVec::new(),
+        done_bytes: 0,
+    };
+    while done < len {
+        core.find(offset + done as u64, deadline).await?;
+        done += parts.start_known_blocks(&core, offset + done as u64, &target.slice(done..len));
+    }
+    look_ahead(&core, offset + len as u64);
+    parts.await
+}
+
+impl Future for Read {
+    type Output = Result<usize, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let read = &mut *self;
+        let mut at = 0;
+        while at < read.parts.len() {
+            let ended = match &mut read.parts[at] {
+                Part::Direct { transfer, len } => Pin::new(transfer)
+                    .poll(context)
+                    .map(|result| result.map(|()| *len)),
+                Part::Rest(rest) => rest.as_mut().poll(context),
+            };
+            match ended {
+                Poll::Pending => at += 1,
+                Poll::Ready(Ok(bytes)) => {
+                    read.done_bytes += bytes;
+                    drop(read.parts.swap_remove(at));
+                }
+                Poll::Ready(Err(error)) => {
+                    read.parts.clear();
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        if read.parts.is_empty() {
+            Poll::Ready(Ok(read.done_bytes))
+        } else {
+            Poll::Pending
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The store: what a program holds to work with a cluster.
+
+use std::fmt;
+use std::rc::Rc;
+
+use crake_datapath::{Address, Runtime};
+use crake_rpc::ClientId;
+
+use crate::datanodes::Datanode;
+use crate::node::{Attributes, CreateOptions, Entry, Node, Page};
+use crate::operation::{
+    Append, AskUsage, Create, Delete, Echo, List, ListDatanodes, Lookup, Open, Rename, Renew,
+};
+use crate::pending::Pending;
+use crate::session::Session;
+use crate::stats::Stats;
+use crate::table::Table;
+use crate::writer::Writer;
+use crate::{ConnectOptions, Error};
+
+/// A client of one cluster, bound to a thread. Clones share the connections, the identity and the statistics.
+///
+/// Operations are sent when they are called, and give a future of their result: hold many to have many in flight, or
+/// `.await` each. Paths are `/`-separated and start at the base of the store's URL, with or without a leading slash.
+#[derive(Clone)]
+pub struct Store {
+    session: Rc<Session>,
+}
+
+impl Store {
+    /// Connects to the cluster of a URL ([`ConnectOptions`] says what it may hold).
+    pub async fn connect(runtime: &Runtime, url: &str) -> Result<Store, Error> {
+        Store::connect_with(runtime, url.parse()?).await
+    }
+
+    /// Connects to the namenode at an address.
+    pub async fn attach(runtime: &Runtime, namenode: &Address) -> Result<Store, Error> {
+        Store::connect_with(runtime, ConnectOptions::to(namenode)).await
+    }
+
+    /// Connects to a cluster. One attempt for each address: a wrong one is told at once.
+    pub async fn connect_with(runtime: &Runtime, options: ConnectOptions) -> Result<Store, Error> {
+        let session = Session::new(runtime, options)?;
+        session.connect_once().await?;
+        let lease_ms = Pending::start(&session, Renew).await.map_err(not_a_namenode)?;
+        session.set_lease(lease_ms);
+        let store = Store { session };
+        store.find_base().await?;
+        Ok(store)
+    }
+
+    async fn find_base(&self) -> Result<(), Error> {
+        let base = &self.session.options().base;
+        if !base.is_empty() {
+            let attributes = self.lookup(base).await?;
+            if attributes.kind != Node::Directory {
+                return Err(Error::NotADirectory {
+                    path: base.as_str().into(),
+                });
+            }
+            self.session.set_base(attributes.id);
+        }
+        Ok(())
+    }
+
+    /// The runtime that turns this store.
+    pub fn runtime(&self) -> &Runtime {
+        self.session.runtime()
+    }
+
+    /// Who this store is to the servers.
+    pub fn client_id(&self) -> ClientId {
+        self.session.client()
+    }
+
+    /// Where the namenode is.
+    pub fn namenode(&self) -> &Address {
+        self.session.address()
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> Stats {
+        self.session.stats()
+    }
+
+    /// The attributes of a path.
+    #[inline]
+    pub fn lookup<'a>(&self, path: &'a str) -> Pending<'a, Lookup<'a>> {
+        Pending::start(
+            &self.session,
+            Lookup {
+                base: self.session.base(),
+                path,
+            },
+        )
+    }
+
+    /// Whether there is something at a path.
+    pub async fn exists(&self, path: &str) -> Result<bool, Error> {
+        match self.lookup(path).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. } | Error::NotADirectory { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a node to read it: one round trip, which brings the first blocks of a file along.
+    pub fn open<'a>(&self, path: &'a str) -> Pending<'a, Open<'a>> {
+        Pending::start(
+            &self.session,
+            Open {
+                base: self.session.base(),
+                path,
+            },
+        )
+    }
+
+    /// Makes a node. Of a file the result can be written; see [`File::writer`].
+    #[inline]
+    pub fn create<'a>(&self, path: &'a str, options: impl Into<CreateOptions>) -> Pending<'a, Create<'a>> {
+        let options = options.into();
+        Pending::start(
+            &self.session,
+            Create {
+                base: self.session.base(),
+                path,
+                options,
+            },
+        )
+    }
+
+    /// Opens a file to append to it; [`Error::LeaseHeld`] while another writer has it.
+    pub async fn append(&self, path: &str) -> Result<Writer, Error> {
+        self.append_file(path).await?.writer()
+    }
+
+    /// As [`Store::append`], and gives the file, for a buffered writer or for a reader beside the writer.
+    pub fn append_file<'a>(&self, path: &'a str) -> Pending<'a, Append<'a>> {
+        Pending::start(
+            &self.session,
+            Append {
+                base: self.session.base(),
+                path,
+            },
+        )
+    }
+
+    /// Makes a directory; with `parents`, also those above it, and it may be there already.
+    pub async fn make_dir(&self, path: &str, parents: bool) -> Result<Attributes, Error> {
+        let options = CreateOptions {
+            parents,
+            existing_ok: parents,
+            ..Node::Directory.into()
+        };
+        Ok(self.create(path, options).await?.attributes())
+    }
+
+    /// Makes a table; with `parents`, also directories above it, and it may be there already.
+    pub async fn make_table(&self, path: &str, parents: bool) -> Result<Table, Error> {
+        let options = CreateOptions {
+            parents,
+            existing_ok: parents,
+            ..Node::Table.into()
+        };
+        let made = self.create(path, options).await?;
+        Ok(Table::new(&self.session, made.attributes().id, path))
+    }
+
+    /// Opens a table.
+    pub async fn table(&self, path: &str) -> Result<Table, Error> {
+        let attributes = self.lookup(path).await?;
+        if attributes.kind != Node::Table {
+            let detail = format!("a {}, not a table", attributes.kind.name());
+            return Err(Error::WrongKind {
+                path: path.into(),
+                detail: detail.into(),
+            });
+        }
+        Ok(Table::new(&self.session, attributes.id, path))
+    }
+
+    /// One page of a container's entries whose names start with `prefix` and are above `after`; 0 is the largest limit.
+    pub fn list_page<'a>(
+        &self,
+        path: &'a str,
+        prefix: &'a str,
+        after: &'a str,
+        limit: u32,
+    ) -> Pending<'a, List<'a>> {
+        let base = self.session.base();
+        let (prefix, after) = (prefix.as_bytes(), after.as_bytes());
+        Pending::start(
+            &self.session,
+            List {
+                base,
+                path,
+                prefix,
+                after,
+                limit,
+            },
+        )
+    }
+
+    /// A container's entries in order, fetched page by page.
+    pub fn list(&self, path: &str) -> Listing {
+        Listing {
+            store: self.clone(),
+            path: path.into(),
+            after: String::new(),
+            page: Vec::new().into_iter(),
+            more: true,
+        }
+    }
+
+    /// Gives a node another name, in the place of what has it, as far as POSIX allows that.
+    pub fn rename<'a>(&self, from: &'a str, to: &'a str) -> Pending<'a, Rename<'a>> {
+        self.start_rename(from, to, false)
+    }
+
+    /// Gives a node a name that nothing has.
+    pub fn rename_new<'a>(&self, from: &'a str, to: &'a str) -> Pending<'a, Rename<'a>> {
+        self.start_rename(from, to, true)
+    }
+
+    fn start_rename<'a>(&self, from: &'a str, to: &'a str, no_replace: bool) -> Pending<'a, Rename<'a>> {
+        Pending::start(
+            &self.session,
+            Rename {
+                base: self.session.base(),
+                from,
+                to,
+                no_replace,
+            },
+        )
+    }
+
+    /// Removes a node, with all below it if `recursive`; gives how many nodes were removed.
+    pub fn delete<'a>(&self, path: &'a str, recursive: bool) -> Pending<'a, Delete<'a>> {
+        Pending::start(
+            &self.session,
+            Delete {
+                base: self.session.base(),
+                path,
+                recursive,
+            },
+        )
+    }
+
+    /// How full the cluster is.
+    pub fn usage(&self) -> Pending<'static, AskUsage> {
+        Pending::start(&self.session, AskUsage)
+    }
+
+    /// The cluster's datanodes.
+    pub async fn datanodes(&self) -> Result<Vec<Datanode>, Error> {
+        Pending::start(&self.session, ListDatanodes { ids: Vec::new() }).await
+    }
+
+    /// Has the namenode send bytes back.
+    #[inline]
+    pub fn echo<'a>(&self, data: &'a [u8]) -> Pending<'a, Echo<'a>> {
+        Pending::start(&self.session, Echo { data })
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("namenode", self.namenode())
+            .field("client", &self.client_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whoever does not know the first method that every namenode has is something else.
+fn not_a_namenode(error: Error) -> Error {
+    match error {
+        Error::Protocol { peer, .. } => Error::Refused {
+            peer,
+            detail: "it is a Crake server, but not a namenode".into(),
+        },
+        other => other,
+    }
+}
+
+/// A container's entries, in order.
+pub struct Listing {
+    store: Store,
+    path: Box<str>,
+    after: String,
+    page: std::vec::IntoIter<Entry>,
+    more: bool,
+}
+
+impl Listing {
+    /// The next entry; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Entry>, Error> {
+        loop {
+            if let Some(entry) = self.page.next() {
+                return Ok(Some(entry));
+            }
+            match self.next_page().await? {
+                Some(entries) => self.page = entries.into_iter(),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next page, without what [`Listing::next`] gave of the last one; `None` at the end.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, Error> {
+        if !self.more {
+            return Ok(None);
+        }
+        let Page { entries, more } = self.store.list_page(&self.path, "", &self.after, 0).await?;
+        let Some(last) = entries.last() else {
+            self.more = false;
+            return Ok(None);
+        };
+        self.after.clone_from(&last.name);
+        self.more = more;
+        Ok(Some(entries))
+    }
+}

@@ -1,0 +1,521 @@
+//! Tables: keys and values.
+
+mod operation;
+
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use crake_datapath::Time;
+use crake_mem::{Buf, Sga};
+
+use crate::Error;
+use crate::block::{Block, Blocks};
+use crate::node::Page;
+use crate::pending::{Pending, Subject};
+use crate::protocol::namenode;
+use crate::session::Session;
+use crate::transfer::{Bytes, Holder, Transfer, Tried};
+
+pub use operation::{Found, LargeValue, Remove};
+use operation::{GetValue, MultiGet, PutBegin, PutEnd, PutInline, ScanTable};
+
+/// A table: ordered keys of 1 to 255 bytes, each with a value of any size and its version.
+///
+/// Values up to [`inline_bytes_max`](crate::ConnectOptions::inline_bytes_max) travel in the namenode's messages: one
+/// round trip. Larger ones lie in blocks, and appear in the table when all their bytes are there.
+#[derive(Clone)]
+pub struct Table {
+    session: Rc<Session>,
+    id: u64,
+    path: Rc<str>,
+}
+
+/// A value as it was at one time.
+#[derive(Debug, Clone)]
+pub struct Value {
+    /// Counts the puts of this key, from 1.
+    pub version: u64,
+    /// When it was put, in nanoseconds since the Unix epoch by the namenode's clock.
+    pub modified_ns: u64,
+    /// Its bytes. They may lie in a receive buffer: who keeps thousands of small values copies them.
+    pub data: Buf,
+}
+
+impl Deref for Value {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+/// When a put or a removal takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// In any case.
+    #[default]
+    Always,
+    /// Only if the key has no value.
+    IfAbsent,
+    /// Only if its value has this version.
+    IfVersion(u64),
+}
+
+impl Condition {
+    #[inline]
+    fn to_wire(self) -> (namenode::Condition, u64) {
+        match self {
+            Condition::Always => (namenode::Condition::Always, 0),
+            Condition::IfAbsent => (namenode::Condition::IfAbsent, 0),
+            Condition::IfVersion(version) => (namenode::Condition::IfVersion, version),
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn new(session: &Rc<Session>, id: u64, path: &str) -> Table {
+        Table {
+            session: session.clone(),
+            id,
+            path: path.into(),
+        }
+    }
+
+    /// Never used for another node.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The path that it was opened by; it may have been renamed since.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Puts a value, in the place of any other; gives its version. Sent at once if it is small.
+    #[inline]
+    pub fn put<'a>(&'a self, key: &'a [u8], value: &'a [u8]) -> Put<'a> {
+        self.put_when(key, value, Condition::Always)
+    }
+
+    /// Puts a value if the key has none; [`Error::AlreadyExists`] if it has.
+    #[inline]
+    pub fn put_if_absent<'a>(&'a self, key: &'a [u8], value: &'a [u8]) -> Put<'a> {
+        self.put_when(key, value, Condition::IfAbsent)
+    }
+
+    /// Puts a value if the one there has this version; [`Error::VersionMismatch`] if not.
+    #[inline]
+    pub fn put_if_version<'a>(&'a self, key: &'a [u8], value: &'a [u8], version: u64) -> Put<'a> {
+        self.put_when(key, value, Condition::IfVersion(version))
+    }
+
+    /// Puts a value under a condition.
+    #[inline]
+    pub fn put_when<'a>(&'a self, key: &'a [u8], value: &'a [u8], condition: Condition) -> Put<'a> {
+        if value.len() <= self.session.options().inline_bytes_max {
+            let operation = PutInline {
+                table: self,
+                key,
+                value,
+                condition,
+            };
+            return Put {
+                state: PutState::Inline(Pending::start(&self.session, operation)),
+            };
+        }
+        self.put_blocks(key, Sga::from(Buf::copy_from_slice(value)), condition)
+    }
+
+    /// Puts a value from where it lies, without a copy on the way if it is large.
+    pub fn put_from<'a>(&'a self, key: &'a [u8], value: impl Into<Sga>, condition: Condition) -> Put<'a> {
+        self.put_blocks(key, value.into(), condition)
+    }
+
+    fn put_blocks<'a>(&'a self, key: &'a [u8], value: Sga, condition: Condition) -> Put<'a> {
+        Put {
+            state: PutState::Large(Box::pin(put_large(self, key, value, condition))),
+        }
+    }
+
+    /// The value of a key, `None` if it has none. Sent at once.
+    #[inline]
+    pub fn get<'a>(&'a self, key: &'a [u8]) -> Get<'a> {
+        let operation = GetValue { table: self, key };
+        Get {
+            table: self,
+            key,
+            state: GetState::Asking(Pending::start(&self.session, operation)),
+        }
+    }
+
+    /// The values of many keys, in their order.
+    pub async fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>, Error> {
+        let mut values = Vec::with_capacity(keys.len());
+        while values.len() < keys.len() {
+            let rest = &keys[values.len()..];
+            let batch = &rest[..rest.len().min(MULTI_GET_MAX)];
+            let found = Pending::start(
+                &self.session,
+                MultiGet {
+                    table: self,
+                    keys: batch,
+                },
+            )
+            .await?;
+            if found.is_empty() || found.len() > batch.len() {
+                return Err(Error::protocol(
+                    self.session.peer(),
+                    "it answered with a wrong number of values",
+                ));
+            }
+            for (found, key) in found.into_iter().zip(batch) {
+                values.push(fetch(self, key, found).await?);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Removes a key; gives whether it had a value. Sent at once.
+    pub fn remove<'a>(&'a self, key: &'a [u8]) -> Pending<'a, Remove<'a>> {
+        self.remove_when(key, Condition::Always)
+    }
+
+    /// Removes a key under a condition.
+    pub fn remove_when<'a>(&'a self, key: &'a [u8], condition: Condition) -> Pending<'a, Remove<'a>> {
+        Pending::start(
+            &self.session,
+            Remove {
+                table: self,
+                key,
+                condition,
+            },
+        )
+    }
+
+    /// One page of the keys that start with `prefix` and are above `after`, with their values; 0 is the largest limit.
+    pub async fn scan_page(
+        &self,
+        prefix: &[u8],
+        after: &[u8],
+        limit: u32,
+    ) -> Result<Page<(Vec<u8>, Value)>, Error> {
+        let request = ScanTable {
+            table: self,
+            prefix,
+            after,
+            limit,
+            keys_only: false,
+        };
+        let page = Pending::start(&self.session, request).await?;
+        let entries = fetch_all(self, page.entries).await?;
+        Ok(Page {
+            entries,
+            more: page.more,
+        })
+    }
+
+    /// One page of the keys that start with `prefix` and are above `after`, without values; 0 is the largest limit.
+    pub async fn keys_page(&self, prefix: &[u8], after: &[u8], limit: u32) -> Result<Page<Vec<u8>>, Error> {
+        let request = ScanTable {
+            table: self,
+            prefix,
+            after,
+            limit,
+            keys_only: true,
+        };
+        let page = Pending::start(&self.session, request).await?;
+        let entries = page.entries.into_iter().map(|(key, _)| key).collect();
+        Ok(Page {
+            entries,
+            more: page.more,
+        })
+    }
+
+    /// All keys that start with `prefix` and are above `after`, with their values, in order.
+    pub fn scan(&self, prefix: &[u8], after: &[u8]) -> Scan {
+        Scan {
+            table: self.clone(),
+            prefix: prefix.into(),
+            after: after.into(),
+            page: Vec::new().into_iter(),
+            more: true,
+        }
+    }
+
+    fn key_error(&self, key: &[u8]) -> Box<str> {
+        Subject::Key(&self.path, key).to_text()
+    }
+}
+
+/// The most keys of one request.
+const MULTI_GET_MAX: usize = 128;
+
+/// A scan under way.
+pub struct Scan {
+    table: Table,
+    prefix: Vec<u8>,
+    after: Vec<u8>,
+    page: std::vec::IntoIter<(Vec<u8>, Value)>,
+    more: bool,
+}
+
+impl Scan {
+    /// The next key and its value; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<(Vec<u8>, Value)>, Error> {
+        loop {
+            if let Some(entry) = self.page.next() {
+                return Ok(Some(entry));
+            }
+            if !self.more {
+                return Ok(None);
+            }
+            self.next_page().await?;
+        }
+    }
+
+    async fn next_page(&mut self) -> Result<(), Error> {
+        let request = ScanTable {
+            table: &self.table,
+            prefix: &self.prefix,
+            after: &self.after,
+            limit: 0,
+            keys_only: false,
+        };
+        let page = Pending::start(&self.table.session, request).await?;
+        self.more = page.more && !page.entries.is_empty();
+        if let Some((last, _)) = page.entries.last() {
+            self.after.clone_from(last);
+        }
+        self.page = fetch_all(&self.table, page.entries).await?.into_iter();
+        Ok(())
+    }
+}
+
+/// A put in flight: a future of the value's version.
+#[must_use = "an operation that is dropped is cancelled"]
+pub struct Put<'a> {
+    state: PutState<'a>,
+}
+
+enum PutState<'a> {
+    Inline(Pending<'a, PutInline<'a>>),
+    Large(Pin<Box<dyn Future<Output = Result<u64, Error>> + 'a>>),
+}
+
+impl Future for Put<'_> {
+    type Output = Result<u64, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.state {
+            PutState::Inline(pending) => Pin::new(pending).poll(context),
+            PutState::Large(put) => put.as_mut().poll(context),
+        }
+    }
+}
+
+/// A get in flight: a future of the value.
+#[must_use = "an operation that is dropped is cancelled"]
+pub struct Get<'a> {
+    table: &'a Table,
+    key: &'a [u8],
+    state: GetState<'a>,
+}
+
+enum GetState<'a> {
+    Asking(Pending<'a, GetValue<'a>>),
+    Fetching(Pin<Box<dyn Future<Output = Result<Option<Value>, Error>> + 'a>>),
+}
+
+impl Future for Get<'_> {
+    type Output = Result<Option<Value>, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let found = match &mut self.state {
+                GetState::Asking(pending) => ready!(Pin::new(pending).poll(context))?,
+                GetState::Fetching(value) => return value.as_mut().poll(context),
+            };
+            match found {
+                Found::Nothing => return Poll::Ready(Ok(None)),
+                Found::Inline(value) => return Poll::Ready(Ok(Some(value))),
+                Found::Blocks(_) => {
+                    self.state = GetState::Fetching(Box::pin(fetch(self.table, self.key, found)));
+                }
+            }
+        }
+    }
+}
+
+/// The value that was found; a large one is read from its blocks. When it was replaced meanwhile, the new one.
+async fn fetch(table: &Table, key: &[u8], mut found: Found) -> Result<Option<Value>, Error> {
+    let deadline = table.session.runtime().now() + table.session.options().deadline;
+    loop {
+        let large = match found {
+            Found::Nothing => return Ok(None),
+            Found::Inline(value) => return Ok(Some(value)),
+            Found::Blocks(large) => large,
+        };
+        match read_large(table, key, &large).await {
+            // Its blocks were taken back: it was replaced or removed.
+            Err(Error::BlockLost { .. } | Error::NotFound { .. })
+                if table.session.runtime().now() < deadline =>
+            {
+                found = Pending::start(&table.session, GetValue { table, key }).await?;
+                if let Found::Blocks(again) = &found
+                    && again.version == large.version
+                {
+                    return Err(lost(table, key, &large));
+                }
+            }
+            result => return result.map(Some),
+        }
+    }
+}
+
+/// The values of a page. One that was removed after the page was made is not in it.
+async fn fetch_all(table: &Table, page: Vec<(Vec<u8>, Found)>) -> Result<Vec<(Vec<u8>, Value)>, Error> {
+    let mut entries = Vec::with_capacity(page.len());
+    for (key, found) in page {
+        if let Some(value) = fetch(table, &key, found).await? {
+            entries.push((key, value));
+        }
+    }
+    Ok(entries)
+}
+
+fn lost(table: &Table, key: &[u8], large: &LargeValue) -> Error {
+    Error::BlockLost {
+        path: table.key_error(key),
+        offset: 0,
+        len: large.size,
+    }
+}
+
+async fn read_large(table: &Table, key: &[u8], large: &LargeValue) -> Result<Value, Error> {
+    let holder = ValueBlocks::new(table, key);
+    let len = usize::try_from(large.size).unwrap_or(usize::MAX);
+    let covered = large.blocks.last().map_or(0, Block::end) >= large.size && large.blocks[0].offset == 0;
+    if !covered {
+        return Err(Error::protocol(
+            table.session.peer(),
+            "it listed too few blocks for a value",
+        ));
+    }
+    let region =
+        crake_mem::Region::anonymous(len, crake_mem::HugePages::Never).map_err(|error| Error::Full {
+            path: table.key_error(key),
+            detail: format!("this process has no memory for {len} bytes: {error}").into(),
+        })?;
+    let target = region.extent(..len);
+    let reads = large
+        .blocks
+        .iter()
+        .filter(|block| block.offset < large.size)
+        .map(|block| {
+            let range = block.offset as usize..block.end().min(large.size) as usize;
+            Transfer::start(
+                &holder,
+                block.clone(),
+                block.offset,
+                Bytes::Read(target.slice(range)),
+            )
+        })
+        .collect::<Vec<_>>();
+    for read in reads {
+        read.await?;
+    }
+    let data = Buf::from_vec(target.to_vec());
+    Ok(Value {
+        version: large.version,
+        modified_ns: large.modified_ns,
+        data,
+    })
+}
+
+/// Puts a value through blocks: takes them, fills them, and only then has the value appear.
+async fn put_large(table: &Table, key: &[u8], value: Sga, condition: Condition) -> Result<u64, Error> {
+    let size = value.len_bytes() as u64;
+    let _kept = table.session.hold_lease();
+    let begin = PutBegin {
+        table,
+        key,
+        size,
+        condition,
+    };
+    let (pending, blocks) = Pending::start(&table.session, begin).await?;
+    let end = |abort| PutEnd {
+        table,
+        key,
+        pending,
+        abort,
+    };
+    match fill(table, key, value, blocks).await {
+        Ok(()) => Pending::start(&table.session, end(false)).await,
+        Err(error) => {
+            // The error is what went wrong before; blocks that are not given back here fall to the lease.
+            let _ = Pending::start(&table.session, end(true)).await;
+            Err(error)
+        }
+    }
+}
+
+async fn fill(table: &Table, key: &[u8], mut value: Sga, blocks: Blocks) -> Result<(), Error> {
+    let holder = ValueBlocks::new(table, key);
+    let mut writes = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        let len = (block.len_bytes as usize).min(value.len_bytes());
+        if len > 0 {
+            let offset = block.offset;
+            let bytes = Bytes::Write(value.split_to(len));
+            writes.push(Transfer::start(&holder, block, offset, bytes));
+        }
+    }
+    if !value.is_empty() {
+        return Err(Error::protocol(
+            table.session.peer(),
+            "it gave too few blocks for a value",
+        ));
+    }
+    for write in writes {
+        write.await?;
+    }
+    Ok(())
+}
+
+/// A large value as its transfers see it.
+struct ValueBlocks {
+    session: Rc<Session>,
+    name: Box<str>,
+}
+
+impl ValueBlocks {
+    fn new(table: &Table, key: &[u8]) -> Rc<ValueBlocks> {
+        Rc::new(ValueBlocks {
+            session: table.session.clone(),
+            name: table.key_error(key),
+        })
+    }
+}
+
+impl Holder for ValueBlocks {
+    fn session(&self) -> &Rc<Session> {
+        &self.session
+    }
+
+    fn name(&self) -> Box<str> {
+        self.name.clone()
+    }
+
+    /// The blocks of a version never change: stale ones are lost, and whoever wants the value asks for it anew.
+    async fn look_again(self: Rc<Self>, tried: Block, why: Tried, _: Time) -> Result<Block, Error> {
+        Ok(Block {
+            lost: why == Tried::Stale,
+            ..tried
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! What a client asks of a namenode about tables, one type per method.
+
+use std::rc::Rc;
+
+use crake_mem::Buf;
+use crake_rpc::Reply;
+use crake_wire::WireError;
+
+use super::{Condition, Table, Value};
+use crate::block::{Blocks, read_blocks};
+use crate::node::Page;
+use crate::operation::keep;
+use crate::pending::{Operation, Subject};
+use crate::protocol::namenode::{self, namenode as method};
+use crate::session::Session;
+use crate::stats::OperationKind;
+
+/// A small value put.
+#[derive(Clone)]
+pub struct PutInline<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+    pub(super) condition: Condition,
+}
+
+impl Operation for PutInline<'_> {
+    operation!(PUT, Put, repeatable: false, PutRequest -> u64);
+
+    #[inline]
+    fn request(&self) -> Self::Request<'_> {
+        let (condition, version) = self.condition.to_wire();
+        namenode::PutRequest {
+            table: self.table.id,
+            key: self.key,
+            value: self.value,
+            condition,
+            version,
+            ..Default::default()
+        }
+    }
+
+    #[inline]
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
+        Ok(namenode::PutReplyView::parse(&reply.message)?.version())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.table.path, self.key)
+    }
+}
+
+/// Blocks for a large value.
+#[derive(Clone)]
+pub struct PutBegin<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a [u8],
+    pub(super) size: u64,
+    pub(super) condition: Condition,
+}
+
+impl Operation for PutBegin<'_> {
+    operation!(PUT, Put, repeatable: false, PutRequest -> (u64, Blocks));
+
+    fn request(&self) -> Self::Request<'_> {
+        let (condition, version) = self.condition.to_wire();
+        namenode::PutRequest {
+            table: self.table.id,
+            key: self.key,
+            condition,
+            version,
+            large: true,
+            size: self.size,
+            ..Default::default()
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<(u64, Blocks), WireError> {
+        let view = namenode::PutReplyView::parse(&reply.message)?;
+        Ok((view.pending(), read_blocks(view.blocks()?)?))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.table.path, self.key)
+    }
+}
+
+/// A large value appears, or its blocks are given back.
+#[derive(Clone)]
+pub struct PutEnd<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a [u8],
+    pub(super) pending: u64,
+    pub(super) abort: bool,
+}
+
+impl Operation for PutEnd<'_> {
+    operation!(PUT_COMMIT, Put, repeatable: false, plain PutCommitRequest -> u64);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::PutCommitRequest {
+            pending: self.pending,
+            abort: self.abort,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
+        Ok(namenode::PutReplyView::parse(&reply.message)?.version())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.table.path, self.key)
+    }
+}
+
+/// The value of a key.
+#[derive(Clone)]
+pub struct GetValue<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a [u8],
+}
+
+impl Operation for GetValue<'_> {
+    operation!(GET, Get, repeatable: true, GetRequest -> Found);
+
+    #[inline]
+    fn request(&self) -> Self::Request<'_> {
+        namenode::GetRequest {
+            table: self.table.id,
+            path: "",
+            key: self.key,
+        }
+    }
+
+    #[inline]
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Found, WireError> {
+        Found::read(
+            session,
+            &reply.message,
+            namenode::ValueView::parse(&reply.message)?,
+        )
+    }
+
+    #[inline]
+    fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.table.path, self.key)
+    }
+}
+
+/// The values of several keys: of the first ones, as many as fit a message.
+#[derive(Clone)]
+pub struct MultiGet<'a> {
+    pub(super) table: &'a Table,
+    pub(super) keys: &'a [&'a [u8]],
+}
+
+impl Operation for MultiGet<'_> {
+    operation!(MULTI_GET, MultiGet, repeatable: true, MultiGetRequest -> Vec<Found>);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::MultiGetRequest {
+            table: self.table.id,
+            path: "",
+            keys: self.keys,
+        }
+    }
+
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Vec<Found>, WireError> {
+        let values = namenode::MultiGetReplyView::parse(&reply.message)?.values()?;
+        values
+            .map(|value| Found::read(session, &reply.message, value?))
+            .collect()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.table.path)
+    }
+}
+
+/// A value removed.
+#[derive(Clone)]
+pub struct Remove<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a [u8],
+    pub(super) condition: Condition,
+}
+
+impl Operation for Remove<'_> {
+    operation!(REMOVE, Remove, repeatable: false, RemoveRequest -> bool);
+
+    fn request(&self) -> Self::Request<'_> {
+        let (condition, version) = self.condition.to_wire();
+        namenode::RemoveRequest {
+            table: self.table.id,
+            path: "",
+            key: self.key,
+            condition,
+            version,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<bool, WireError> {
+        namenode::RemoveReplyView::parse(&reply.message)?.removed()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.table.path, self.key)
+    }
+}
+
+/// A page of keys.
+#[derive(Clone)]
+pub struct ScanTable<'a> {
+    pub(super) table: &'a Table,
+    pub(super) prefix: &'a [u8],
+    pub(super) after: &'a [u8],
+    pub(super) limit: u32,
+    pub(super) keys_only: bool,
+}
+
+impl Operation for ScanTable<'_> {
+    operation!(SCAN, Scan, repeatable: true, ScanRequest -> Page<(Vec<u8>, Found)>);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::ScanRequest {
+            table: self.table.id,
+            path: "",
+            prefix: self.prefix,
+            after: self.after,
+            limit: self.limit,
+            keys_only: self.keys_only,
+        }
+    }
+
+    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Page<(Vec<u8>, Found)>, WireError> {
+        let view = namenode::ScanReplyView::parse(&reply.message)?;
+        let entry = |entry: Result<namenode::ScanEntryView<'_>, WireError>| {
+            let entry = entry?;
+            let found = match entry.value()? {
+                Some(value) => Found::read(session, &reply.message, value)?,
+                None => Found::Nothing,
+            };
+            Ok((entry.key()?.to_vec(), found))
+        };
+        let entries = view.entries()?.map(entry).collect::<Result<_, _>>()?;
+        Ok(Page {
+            entries,
+            more: view.more()?,
+        })
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.table.path)
+    }
+}
+
+/// What the namenode says about a key.
+#[derive(Debug)]
+pub enum Found {
+    /// It has no value.
+    Nothing,
+    /// A small one.
+    Inline(Value),
+    /// A large one.
+    Blocks(Box<LargeValue>),
+}
+
+/// Where a large value is.
+#[derive(Debug, Clone)]
+pub struct LargeValue {
+    pub(super) version: u64,
+    pub(super) modified_ns: u64,
+    pub(super) size: u64,
+    pub(super) blocks: Blocks,
+}
+
+impl Found {
+    #[inline]
+    fn read(session: &Session, message: &Buf, view: namenode::ValueView<'_>) -> Result<Found, WireError> {
+        if !view.found()? {
+            return Ok(Found::Nothing);
+        }
+        let (version, modified_ns) = (view.version(), view.modified_ns());
+        let blocks = view.blocks()?;
+        if blocks.is_empty() {
+            let data = keep(session, message, view.inline_value()?);
+            return Ok(Found::Inline(Value {
+                version,
+                modified_ns,
+                data,
+            }));
+        }
+        let blocks = read_blocks(blocks)?;
+        Ok(Found::Blocks(Box::new(LargeValue {
+            version,
+            modified_ns,
+            size: view.size(),
+            blocks,
+        })))
+    }
+}
