@@ -86,6 +86,16 @@ impl Server {
         self.registry.sessions.borrow().len()
     }
 
+    /// Ends the connection that a [`Peer`](crate::Peer) of this number came over, at once: nothing that was not sent
+    /// goes out any more, and nothing is written any more to the place of a payload. The service is told as of any
+    /// connection that is over. Nothing happens if there is none.
+    pub fn cut_off(&self, connection: u64) {
+        if let Some(session) = self.registry.sessions.borrow().get(&connection) {
+            session.answers.link.close();
+            session.answers.link.signal.raise();
+        }
+    }
+
     /// Stops in good order: accepts no more clients, reads no more requests, answers those that were read, and tells each
     /// client which these are. Done when all are gone. An answer that a service owes keeps it waiting.
     pub async fn shutdown(&self) {

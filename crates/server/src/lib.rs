@@ -3,5 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod datanode;
+mod embedded;
+mod error;
 pub mod mac;
 pub mod namenode;
+
+pub use datanode::{Datanode, DatanodeConfig, DatanodeStatus, Memory, Registration};
+pub use embedded::{Cluster, ClusterConfig};
+pub use error::StartError;
+pub use namenode::{Namenode, NamenodeConfig, NamenodeStatus};

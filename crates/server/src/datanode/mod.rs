@@ -3,9 +3,15 @@
 mod blocks;
 mod flights;
 mod generations;
+mod registration;
+mod role;
+mod service;
 mod tier;
+mod waiting;
 mod written;
 
+pub use registration::Registration;
+pub use role::{Datanode, DatanodeConfig, DatanodeStatus, LISTEN_PORT};
 pub use tier::{Memory, TierError};
 
 /// Blocks begin at multiples of this.

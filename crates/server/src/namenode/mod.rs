@@ -14,12 +14,16 @@ mod namespace;
 mod nodes;
 mod reads;
 mod records;
+mod role;
+mod service;
 mod sessions;
 mod slab;
 mod table;
+mod translate;
 
 pub use command::{Command, Failure, Now, Reply, SessionId};
 pub use config::Config;
 pub use names::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 pub use namespace::Namespace;
 pub use reads::Read;
+pub use role::{LISTEN_PORT, Namenode, NamenodeConfig, NamenodeStatus};

@@ -1,0 +1,271 @@
+//! A datanode as a guest of a runtime.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::rc::Rc;
+
+use crake_datapath::{Address, Runtime, Task};
+use crake_rpc::{Server, ServerConfig};
+
+use super::blocks::Blocks;
+use super::registration::{Profile, Registrar, Registration, Standing};
+use super::service::{DatanodeService, Endpoint};
+use super::tier::{Memory, Tier};
+use crate::StartError;
+
+/// The port that a datanode listens at unless told otherwise.
+pub const LISTEN_PORT: u16 = 50020;
+
+/// Endpoints that a namenode takes of one datanode.
+const ENDPOINTS_MAX: usize = crate::namenode::command::ENDPOINTS_MAX;
+
+/// What a datanode is started with.
+#[derive(Debug, Clone)]
+pub struct DatanodeConfig {
+    /// Where the namenode is: its addresses, tried in turn. At least one.
+    pub namenode: Vec<Address>,
+    /// Where to listen, best first: 1 to 8 addresses. Port 0 takes a free one.
+    pub listen: Vec<Address>,
+    /// Where clients reach it, best first; empty: where it listens. An unspecified IP address (`0.0.0.0`) is replaced by
+    /// the one that this machine uses towards the namenode.
+    pub advertise: Vec<Address>,
+    /// For people, and to be recognised after a restart: different for each datanode of a cluster. Empty: the
+    /// first address that it advertises.
+    pub name: String,
+    /// Bytes of DRAM to give: a multiple of 1 MiB, at most 16 TiB.
+    pub dram_bytes: u64,
+    /// When this memory is taken from the machine.
+    pub memory: Memory,
+    /// The host that it is on, for clients that prefer one; 0 is unknown.
+    pub location_class: u64,
+    /// The tier that its memory counts as; 0 is DRAM.
+    pub storage_class: u32,
+    /// Clients at each address, at most.
+    pub connections_max: usize,
+}
+
+impl Default for DatanodeConfig {
+    /// 1 GiB taken at start, 65,536 connections; no addresses.
+    fn default() -> DatanodeConfig {
+        DatanodeConfig {
+            namenode: Vec::new(),
+            listen: Vec::new(),
+            advertise: Vec::new(),
+            name: String::new(),
+            dram_bytes: 1 << 30,
+            memory: Memory::AtStart,
+            location_class: 0,
+            storage_class: 0,
+            connections_max: 65_536,
+        }
+    }
+}
+
+/// What a datanode is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatanodeStatus {
+    /// How it stands with its namenode.
+    pub registration: Registration,
+    /// Bytes that it gives.
+    pub capacity_bytes: u64,
+    /// Blocks with bytes in them.
+    pub blocks: u64,
+    /// These bytes.
+    pub written_bytes: u64,
+    /// Clients that are connected.
+    pub connections: usize,
+    /// Payloads that are being received into blocks or sent from them, at most.
+    pub under_way: usize,
+}
+
+/// A running datanode. Dropped, it stops at once: what it holds is gone, its clients are disconnected.
+pub struct Datanode {
+    // Before the servers: a datanode that does not listen any more must not register.
+    registering: RefCell<Option<Task<()>>>,
+    servers: Rc<Vec<Server>>,
+    service: Rc<RefCell<DatanodeService>>,
+    standing: Rc<Standing>,
+    advertised: Vec<Address>,
+}
+
+impl Datanode {
+    /// Takes the memory, listens, and begins to register; [`registered`](Self::registered) says when that is done.
+    ///
+    /// # Errors
+    /// The memory is not there, an address cannot be listened at, or the configuration does not fit.
+    pub fn start(runtime: &Runtime, config: DatanodeConfig) -> Result<Datanode, StartError> {
+        check(&config)?;
+        let blocks = Blocks::new(Tier::new(config.dram_bytes, config.memory)?);
+        let service = DatanodeService::new(runtime, blocks);
+        let servers = Rc::new(listen(runtime, &config, &service)?);
+        let cutting = Rc::downgrade(&servers);
+        service.borrow_mut().set_cut_off(Rc::new(move |connection| {
+            let (endpoint, connection) = Endpoint::split(connection);
+            if let Some(server) = cutting
+                .upgrade()
+                .as_ref()
+                .and_then(|servers| servers.get(endpoint))
+            {
+                server.cut_off(connection);
+            }
+        }));
+        let advertised = advertised(&config, &servers);
+        let endpoints = advertised.iter().map(Address::to_string).collect::<Vec<_>>();
+        let profile = Profile {
+            name: if config.name.is_empty() {
+                endpoints[0].clone()
+            } else {
+                config.name
+            },
+            capacity_bytes: config.dram_bytes,
+            endpoints,
+            location_class: config.location_class,
+            storage_class: config.storage_class,
+        };
+        let standing = Standing::new();
+        let registrar = Registrar::new(runtime, config.namenode, profile, &service, &standing);
+        let registering = runtime.spawn(registrar.run());
+        Ok(Datanode {
+            registering: RefCell::new(Some(registering)),
+            servers,
+            service,
+            standing,
+            advertised,
+        })
+    }
+
+    /// Done when the namenode knows this datanode.
+    pub async fn registered(&self) {
+        self.standing.registered().await;
+    }
+
+    /// Where it listens, in the order of the configuration; with the ports that were chosen.
+    pub fn listening(&self) -> Vec<Address> {
+        self.servers
+            .iter()
+            .map(|server| server.local_address().clone())
+            .collect()
+    }
+
+    /// Where clients are told that it is.
+    pub fn advertised(&self) -> &[Address] {
+        &self.advertised
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> DatanodeStatus {
+        let service = self.service.borrow();
+        let blocks = service.blocks();
+        let (count, written_bytes) = blocks.written();
+        DatanodeStatus {
+            registration: self.standing.registration(),
+            capacity_bytes: blocks.len_bytes(),
+            blocks: count,
+            written_bytes,
+            connections: self.servers.iter().map(Server::connections).sum(),
+            under_way: blocks.under_way(),
+        }
+    }
+
+    /// Stops in good order: sends no more heartbeats, takes no more requests, answers those that it has. What it holds
+    /// is gone when it is dropped.
+    pub async fn shutdown(&self) {
+        drop(self.registering.take());
+        for server in self.servers.iter() {
+            server.shutdown().await;
+        }
+    }
+}
+
+impl fmt::Debug for Datanode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datanode")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+fn check(config: &DatanodeConfig) -> Result<(), StartError> {
+    if config.namenode.is_empty() {
+        return Err(StartError::Config("a datanode needs the address of a namenode"));
+    }
+    if config.listen.is_empty() {
+        return Err(StartError::Config("a datanode needs an address to listen at"));
+    }
+    if config.listen.len() > ENDPOINTS_MAX || config.advertise.len() > ENDPOINTS_MAX {
+        return Err(StartError::Config("a datanode has at most 8 addresses"));
+    }
+    Ok(())
+}
+
+fn listen(
+    runtime: &Runtime,
+    config: &DatanodeConfig,
+    service: &Rc<RefCell<DatanodeService>>,
+) -> Result<Vec<Server>, StartError> {
+    let server_config = ServerConfig {
+        connections_max: config.connections_max,
+        ..ServerConfig::default()
+    };
+    let listen = config.listen.iter().zip(0..).map(|(address, number)| {
+        let endpoint = Rc::new(RefCell::new(Endpoint::new(service, number)));
+        Server::bind(runtime, address, server_config, endpoint).map_err(|error| StartError::Listen {
+            address: address.clone(),
+            error,
+        })
+    });
+    listen.collect()
+}
+
+fn advertised(config: &DatanodeConfig, servers: &[Server]) -> Vec<Address> {
+    if !config.advertise.is_empty() {
+        return config.advertise.clone();
+    }
+    let listening = servers.iter().map(|server| server.local_address().clone());
+    listening
+        .map(|address| reachable(address, &config.namenode))
+        .collect()
+}
+
+/// An address that others can use: one that says "any" becomes that of the interface towards the namenode.
+fn reachable(address: Address, namenode: &[Address]) -> Address {
+    match address {
+        Address::Tcp(socket) if socket.ip().is_unspecified() => {
+            let towards = namenode.iter().find_map(|address| match address {
+                Address::Tcp(socket) => Some(*socket),
+                _ => None,
+            });
+            let ip = towards.and_then(own_ip).unwrap_or(IpAddr::from([127, 0, 0, 1]));
+            Address::Tcp(SocketAddr::new(ip, socket.port()))
+        }
+        other => other,
+    }
+}
+
+/// The address that this machine would send from. A datagram socket that is connected asks the routing table and sends
+/// nothing.
+fn own_ip(towards: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if towards.is_ipv4() {
+        [0, 0, 0, 0].into()
+    } else {
+        [0u16; 8].into()
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(towards).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unspecified_address_becomes_one_that_others_reach() {
+        let namenode = ["tcp://127.0.0.1:9060".parse().unwrap()];
+        let any = reachable("tcp://0.0.0.0:50020".parse().unwrap(), &namenode);
+        assert_eq!(any.to_string(), "tcp://127.0.0.1:50020");
+        let fixed = "tcp://10.1.2.3:50020".parse::<Address>().unwrap();
+        assert_eq!(reachable(fixed.clone(), &namenode), fixed);
+    }
+}

@@ -1,0 +1,24 @@
+//! Why a role does not start.
+
+use crake_datapath::{Address, Error};
+
+use crate::datanode::TierError;
+
+/// Why a namenode, a datanode or a cluster did not start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration does not fit.
+    #[error("{0}")]
+    Config(&'static str),
+    /// The datanode's memory is not to be had.
+    #[error(transparent)]
+    Tier(#[from] TierError),
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {error}")]
+    Listen {
+        /// The address.
+        address: Address,
+        /// Why.
+        error: Error,
+    },
+}

@@ -1,0 +1,227 @@
+//! A namenode as a guest of a runtime.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use crake_datapath::{Address, Runtime, Task, Time};
+use crake_rpc::{Server, ServerConfig};
+
+use super::config::Config;
+use super::namespace::Namespace;
+use super::service::NamenodeService;
+use crate::StartError;
+
+/// The port that a namenode listens at unless told otherwise.
+pub const LISTEN_PORT: u16 = 9060;
+
+/// Shortest lease and heartbeat timeout: below this, what timers and a loaded machine do decides who is alive.
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+/// What is due is looked for at least this often.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+/// And not more often than this, however much is due.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(1);
+
+/// What a namenode is started with.
+#[derive(Debug, Clone)]
+pub struct NamenodeConfig {
+    /// Where to listen; at least one address. Port 0 takes a free one.
+    pub listen: Vec<Address>,
+    /// Nodes (directories, files, tables, values), at most; below 2^31.
+    pub nodes_max: u32,
+    /// Clients that hold leases, at most.
+    pub sessions_max: u32,
+    /// Leases and values on their way of one client, at most.
+    pub leases_per_session_max: u32,
+    /// Names of datanodes, at most.
+    pub datanodes_max: u32,
+    /// Bytes of the largest value that is kept in the namenode itself; at most 16 KiB.
+    pub inline_value_max: u32,
+    /// How long a client's leases live after its last sign of life; at least 10 ms.
+    pub lease: Duration,
+    /// How long a datanode may be silent; at least 10 ms. It sends a heartbeat five times in this time.
+    pub heartbeat_timeout: Duration,
+    /// Clients at each address, at most.
+    pub connections_max: usize,
+}
+
+impl Default for NamenodeConfig {
+    /// 100 M nodes, 65,536 sessions of 65,536 leases, 4,096 datanodes, values up to 1 KiB inline, leases of 10 s,
+    /// datanodes silent for 5 s, 65,536 connections; no addresses.
+    fn default() -> NamenodeConfig {
+        let namespace = Config::default();
+        NamenodeConfig {
+            listen: Vec::new(),
+            nodes_max: namespace.nodes_max,
+            sessions_max: namespace.sessions_max,
+            leases_per_session_max: namespace.leases_per_session_max,
+            datanodes_max: namespace.datanodes_max,
+            inline_value_max: namespace.inline_value_max,
+            lease: Duration::from_nanos(namespace.lease_ns),
+            heartbeat_timeout: Duration::from_nanos(namespace.heartbeat_timeout_ns),
+            connections_max: 65_536,
+        }
+    }
+}
+
+/// What a namenode is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamenodeStatus {
+    /// Of this life of it.
+    pub incarnation: u64,
+    /// Clients and datanodes that are connected.
+    pub connections: usize,
+    /// Nodes, with the root.
+    pub nodes: u64,
+    /// Bytes of live datanodes.
+    pub capacity_bytes: u64,
+    /// Of these, in issued blocks.
+    pub used_bytes: u64,
+    /// Live datanodes.
+    pub datanodes: usize,
+    /// Clients that hold a lease or a pending put.
+    pub sessions: u64,
+    /// Leases and pending puts.
+    pub leases: u64,
+}
+
+/// A running namenode. Dropped, it stops at once, and the namespace is gone.
+pub struct Namenode {
+    servers: Vec<Server>,
+    service: Rc<RefCell<NamenodeService>>,
+    _expiring: Task<()>,
+}
+
+impl Namenode {
+    /// Listens and serves an empty namespace.
+    ///
+    /// # Errors
+    /// An address cannot be listened at, or the configuration does not fit.
+    pub fn start(runtime: &Runtime, config: NamenodeConfig) -> Result<Namenode, StartError> {
+        check(&config)?;
+        let namespace = Namespace::new(namespace_config(runtime, &config));
+        let service = Rc::new(RefCell::new(NamenodeService::new(runtime, namespace)));
+        let servers = listen(runtime, &config, &service)?;
+        let every = config.lease.min(config.heartbeat_timeout).min(LOOK_EVERY_MAX);
+        let expiring = runtime.spawn(expire(runtime.clone(), Rc::downgrade(&service), every));
+        Ok(Namenode {
+            servers,
+            service,
+            _expiring: expiring,
+        })
+    }
+
+    /// Where it listens, in the order of the configuration; with the ports that were chosen.
+    pub fn listening(&self) -> Vec<Address> {
+        self.servers
+            .iter()
+            .map(|server| server.local_address().clone())
+            .collect()
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> NamenodeStatus {
+        let (usage, datanodes) = self.service.borrow_mut().usage();
+        NamenodeStatus {
+            incarnation: usage.incarnation,
+            connections: self.servers.iter().map(Server::connections).sum(),
+            nodes: usage.nodes,
+            capacity_bytes: usage.capacity,
+            used_bytes: usage.used,
+            datanodes,
+            sessions: usage.sessions,
+            leases: usage.leases,
+        }
+    }
+
+    /// Looks at everything in the namespace for contradictions: blocks that belong to nobody or to two, counts that do
+    /// not add up. Takes time in proportion to the number of nodes; for tests and simulations.
+    ///
+    /// # Errors
+    /// The first one that was found.
+    pub fn check(&self) -> Result<(), String> {
+        self.service.borrow().namespace().check()
+    }
+
+    /// Stops in good order: takes no more requests and answers those that it has. The namespace is gone when the
+    /// namenode is dropped.
+    pub async fn shutdown(&self) {
+        for server in &self.servers {
+            server.shutdown().await;
+        }
+    }
+}
+
+impl fmt::Debug for Namenode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namenode")
+            .field("listening", &self.listening())
+            .finish_non_exhaustive()
+    }
+}
+
+fn check(config: &NamenodeConfig) -> Result<(), StartError> {
+    if config.listen.is_empty() {
+        return Err(StartError::Config("a namenode needs an address to listen at"));
+    }
+    if config.lease < TIMEOUT_MIN || config.heartbeat_timeout < TIMEOUT_MIN {
+        return Err(StartError::Config(
+            "leases and heartbeat timeouts are at least 10 ms",
+        ));
+    }
+    if config.inline_value_max > 16 * 1024 {
+        return Err(StartError::Config("values in the namenode have at most 16 KiB"));
+    }
+    if config.nodes_max == 0 || config.nodes_max >= 1 << 31 {
+        return Err(StartError::Config("a namenode has 1 to 2^31 - 1 nodes"));
+    }
+    Ok(())
+}
+
+fn namespace_config(runtime: &Runtime, config: &NamenodeConfig) -> Config {
+    Config {
+        seed: u128::from(runtime.random()) << 64 | u128::from(runtime.random()),
+        incarnation: runtime.random() | 1,
+        nodes_max: config.nodes_max,
+        sessions_max: config.sessions_max,
+        leases_per_session_max: config.leases_per_session_max,
+        datanodes_max: config.datanodes_max,
+        inline_value_max: config.inline_value_max,
+        lease_ns: config.lease.as_nanos() as u64,
+        heartbeat_timeout_ns: config.heartbeat_timeout.as_nanos() as u64,
+        ..Config::default()
+    }
+}
+
+fn listen(
+    runtime: &Runtime,
+    config: &NamenodeConfig,
+    service: &Rc<RefCell<NamenodeService>>,
+) -> Result<Vec<Server>, StartError> {
+    let server_config = ServerConfig {
+        connections_max: config.connections_max,
+        ..ServerConfig::default()
+    };
+    let listen = config.listen.iter().map(|address| {
+        Server::bind(runtime, address, server_config, service.clone()).map_err(|error| StartError::Listen {
+            address: address.clone(),
+            error,
+        })
+    });
+    listen.collect()
+}
+
+/// Has the service do what is due. Nothing that a request begins is due earlier than `every` after it, so to look that
+/// often, and when the namespace says so, misses nothing.
+async fn expire(runtime: Runtime, service: Weak<RefCell<NamenodeService>>, every: Duration) {
+    loop {
+        let Some(service) = service.upgrade() else { return };
+        let next = service.borrow_mut().expire().map_or(Time::NEVER, Time);
+        drop(service);
+        let now = runtime.now();
+        runtime
+            .sleep_until(next.min(now + every).max(now + LOOK_EVERY_MIN))
+            .await;
+    }
+}

@@ -1,0 +1,92 @@
+//! Replies of the namespace as messages. Nothing is copied: messages borrow what replies borrow.
+
+use crake_store::protocol::namenode as wire;
+use smallvec::SmallVec;
+
+use super::command::{Attributes, Block, Condition, Datanode, Failure, Kind, Value};
+
+/// Blocks of one reply. Files and values that are looked up mostly have few.
+pub(super) type Blocks<'a> = SmallVec<[wire::Block<'a>; 4]>;
+
+#[inline]
+pub(super) fn attributes(node: &Attributes) -> wire::Attributes {
+    wire::Attributes {
+        id: node.id.0,
+        kind: kind(node.kind),
+        size: node.size,
+        modified_ns: node.modified_ns,
+        created_ns: node.created_ns,
+        version: node.version,
+        storage_class: node.storage_class,
+        location_class: node.location_class,
+        replicas: node.replicas,
+        open: node.open,
+        capacity: node.capacity,
+    }
+}
+
+#[inline]
+fn kind(kind: Kind) -> wire::Kind {
+    match kind {
+        Kind::Directory => wire::Kind::Directory,
+        Kind::File => wire::Kind::File,
+        Kind::Multifile => wire::Kind::Multifile,
+        Kind::Table => wire::Kind::Table,
+        Kind::KeyValue => wire::Kind::Keyvalue,
+    }
+}
+
+/// The kind to create.
+pub(super) fn kind_of(kind: wire::Kind) -> Result<Kind, Failure> {
+    Kind::try_from(kind as i32)
+}
+
+pub(super) fn condition(condition: wire::Condition, version: u64) -> Condition {
+    match condition {
+        wire::Condition::Always => Condition::Always,
+        wire::Condition::IfAbsent => Condition::IfAbsent,
+        wire::Condition::IfVersion => Condition::IfVersion(version),
+    }
+}
+
+#[inline]
+pub(super) fn blocks(blocks: &[Block]) -> Blocks<'_> {
+    blocks.iter().map(block).collect()
+}
+
+fn block(block: &Block) -> wire::Block<'_> {
+    wire::Block {
+        offset: block.offset,
+        length: block.length,
+        handles: block.handles(),
+        lost: block.lost,
+    }
+}
+
+/// The message of a value whose blocks are `blocks`, which were made of the value's own.
+#[inline]
+pub(super) fn value<'a>(value: &Value<'a>, blocks: &'a [wire::Block<'a>]) -> wire::Value<'a> {
+    wire::Value {
+        found: value.found,
+        version: value.version,
+        size: value.size,
+        inline_value: value.inline_value,
+        blocks,
+        modified_ns: value.modified_ns,
+        node: value.node.0,
+    }
+}
+
+/// The message of a datanode whose endpoints are `endpoints`.
+pub(super) fn datanode<'a>(datanode: &Datanode<'a>, endpoints: &'a [&'a str]) -> wire::Datanode<'a> {
+    wire::Datanode {
+        id: datanode.id,
+        incarnation: datanode.incarnation,
+        endpoints,
+        location_class: datanode.location_class,
+        capacity: datanode.capacity,
+        used: datanode.used,
+        alive: datanode.alive,
+        name: datanode.name,
+    }
+}
