@@ -3,6 +3,8 @@
 #[cfg_attr(miri, expect(dead_code, reason = "Miri has no mappings to limit"))]
 mod available;
 mod mapping;
+#[cfg_attr(miri, expect(dead_code, reason = "Miri has no huge pages"))]
+mod transparent;
 
 use std::io;
 use std::ops::RangeBounds;

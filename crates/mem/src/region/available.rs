@@ -65,3 +65,42 @@ fn group_left_bytes(group: &Path) -> Option<u64> {
     let limit = read("memory.max")?;
     Some(limit.saturating_sub(read("memory.current")?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_includes_free_swap() {
+        let meminfo = "MemTotal:       9 kB\nMemFree: 1 kB\nMemAvailable:      5 kB\nSwapTotal: 3 kB\nSwapFree:       2 kB\n";
+        assert_eq!(machine_available_bytes(meminfo), Some(7 * 1024));
+        assert_eq!(
+            machine_available_bytes("MemAvailable:      5 kB\n"),
+            Some(5 * 1024)
+        );
+        assert_eq!(machine_available_bytes("MemTotal:       9 kB\n"), None);
+    }
+
+    #[test]
+    fn a_group_without_a_limit_does_not_count() {
+        assert_eq!(group_left_bytes(Path::new("/nonexistent")), None);
+        assert_eq!(group_available_bytes("12:memory:/v1\n"), None);
+    }
+
+    #[test]
+    fn a_group_has_left_what_its_limit_allows() {
+        if cfg!(miri) {
+            eprintln!("skipped: Miri has no files");
+            return;
+        }
+        let group = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
+        write("memory.max", "1000\n");
+        write("memory.current", "400\n");
+        assert_eq!(group_left_bytes(group.path()), Some(600));
+        write("memory.current", "2000\n");
+        assert_eq!(group_left_bytes(group.path()), Some(0));
+        write("memory.max", "max\n");
+        assert_eq!(group_left_bytes(group.path()), None);
+    }
+}

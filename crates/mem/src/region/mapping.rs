@@ -16,6 +16,7 @@ mod kernel {
     use rustix::mm::{Advice, MapFlags, ProtFlags};
 
     use crate::region::available::check_available;
+    use crate::region::transparent::Transparent;
     use crate::region::{HugePages, RegionError};
 
     /// Size and alignment of a huge page, on all processors that Crake runs on with 4 KiB pages.
@@ -42,7 +43,7 @@ mod kernel {
             mapping
                 .replace(MapFlags::PRIVATE, None)
                 .map_err(RegionError::refused("mmap"))?;
-            let huge = wants_huge(len_bytes, pages) && mapping.advise(Advice::LinuxHugepage).is_ok();
+            let huge = wants_huge(len_bytes, pages) && mapping.advise_huge(Transparent::Anonymous);
             Ok((mapping, huge))
         }
 
@@ -65,7 +66,7 @@ mod kernel {
             mapping
                 .replace(MapFlags::SHARED, Some(fd.as_fd()))
                 .map_err(RegionError::refused("mmap"))?;
-            let huge = wants_huge(len_bytes, pages) && mapping.advise(Advice::LinuxHugepage).is_ok();
+            let huge = wants_huge(len_bytes, pages) && mapping.advise_huge(Transparent::Shared);
             if huge {
                 // The file's pages are huge only if they are first touched through the advised mapping.
                 mapping.populate()?;
@@ -169,6 +170,11 @@ mod kernel {
                 None => unsafe { rustix::mm::mmap_anonymous(base, self.mapped_bytes, read_write(), flags) }?,
             };
             Ok(())
+        }
+
+        /// Whether the kernel will use transparent huge pages: it takes the advice even where they are switched off.
+        fn advise_huge(&self, kind: Transparent) -> bool {
+            kind.is_enabled() && self.advise(Advice::LinuxHugepage).is_ok()
         }
 
         fn advise(&self, advice: Advice) -> Result<(), Errno> {
