@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a .proto file was refused. Displays as `file:line: what is wrong`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     file: Option<String>,
     line: Option<u32>,
@@ -58,6 +58,13 @@ impl fmt::Display for Error {
             write!(f, " ")?;
         }
         f.write_str(&self.message)
+    }
+}
+
+/// As displayed: this is what cargo shows when a `build.rs` returns the error from `main`.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

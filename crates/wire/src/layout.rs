@@ -7,10 +7,12 @@ pub(crate) const FIELDS_PER_WORD: u32 = 63;
 /// The bit that says that another word follows.
 pub(crate) const MORE: u64 = 1 << FIELDS_PER_WORD;
 
-/// Which fields of a message are there, in `W` words, for field numbers up to `63 * W`. Bit 63 of each word is clear.
+/// Which fields of a message that is written are there, in `W` words, for field numbers up to `63 * W`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Present<const W: usize> {
     pub(crate) words: [u64; W],
+    /// How many there are: cheaper to count as they come than from the words.
+    slots: usize,
 }
 
 impl<const W: usize> Present<W> {
@@ -18,7 +20,10 @@ impl<const W: usize> Present<W> {
     #[inline]
     #[must_use]
     pub const fn none() -> Self {
-        Self { words: [0; W] }
+        Self {
+            words: [0; W],
+            slots: 0,
+        }
     }
 
     /// Says whether field number `FIELD` is there; to be said once for each field.
@@ -26,32 +31,35 @@ impl<const W: usize> Present<W> {
     #[must_use]
     pub const fn with<const FIELD: u32>(mut self, there: bool) -> Self {
         self.words[const { word_of::<W>(FIELD) }] |= (there as u64) << const { bit_of(FIELD) };
+        self.slots += there as usize;
         self
     }
 
     /// The bytes of the bitmap and the slots.
     #[inline]
     #[must_use]
-    pub fn head_bytes(&self) -> usize {
-        (self.words_used() + self.slots()) * SLOT_BYTES
+    pub const fn head_bytes(&self) -> usize {
+        (self.words_used() + self.slots) * SLOT_BYTES
     }
 
     /// Words up to the last one that says anything; never 0.
     #[inline]
-    pub(crate) fn words_used(&self) -> usize {
+    pub(crate) const fn words_used(&self) -> usize {
         let mut used = W;
         while used > 1 && self.words[used - 1] == 0 {
             used -= 1;
         }
         used
     }
+}
 
-    /// How many fields are there.
-    #[inline]
-    pub(crate) fn slots(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
-    }
+/// Which of the fields that a reader's schema knows are there. Bit 63 of each word is clear.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<const W: usize> {
+    pub(crate) words: [u64; W],
+}
 
+impl<const W: usize> Known<W> {
     /// The slot of field number `FIELD`, if it is there.
     #[inline]
     pub(crate) fn slot_of<const FIELD: u32>(&self) -> Option<usize> {
@@ -119,13 +127,14 @@ mod tests {
             .with::<63>(true)
             .with::<64>(true);
         assert_eq!(present.words, [1 << 62 | 1 << 4 | 1 << 1, 1]);
-        assert_eq!(present.slot_of::<1>(), None);
-        assert_eq!(present.slot_of::<2>(), Some(0));
-        assert_eq!(present.slot_of::<5>(), Some(1));
-        assert_eq!(present.slot_of::<63>(), Some(2));
-        assert_eq!(present.slot_of::<64>(), Some(3));
-        assert_eq!(present.slot_of::<65>(), None);
         assert_eq!(present.head_bytes(), 8 * (2 + 4));
+        let known = Known { words: present.words };
+        assert_eq!(known.slot_of::<1>(), None);
+        assert_eq!(known.slot_of::<2>(), Some(0));
+        assert_eq!(known.slot_of::<5>(), Some(1));
+        assert_eq!(known.slot_of::<63>(), Some(2));
+        assert_eq!(known.slot_of::<64>(), Some(3));
+        assert_eq!(known.slot_of::<65>(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reading one message: its head is checked once, each field where it is asked for.
 
-use crate::layout::{FIELDS_PER_WORD, MORE, Present, SLOT_BYTES};
+use crate::layout::{FIELDS_PER_WORD, Known, MORE, SLOT_BYTES};
 use crate::{Element, List, Scalar, WireError};
 
 /// A message read where it lies. `wire-gen` writes the implementations, each with a getter for every field.
@@ -21,7 +21,7 @@ pub struct Reader<'a, const W: usize> {
     /// The outermost message: what offsets count from.
     frame: &'a [u8],
     slots: &'a [[u8; SLOT_BYTES]],
-    present: Present<W>,
+    known: Known<W>,
 }
 
 impl<'a, const W: usize> Reader<'a, W> {
@@ -42,12 +42,12 @@ impl<'a, const W: usize> Reader<'a, W> {
     #[inline]
     fn head(frame: &'a [u8], message: &'a [u8]) -> Result<Self, WireError> {
         let (units, _) = message.as_chunks::<SLOT_BYTES>();
-        let mut present = Present::none();
+        let mut known = Known { words: [0; W] };
         let mut words = 0;
         let mut slots = 0;
         loop {
             let word = u64::from_le_bytes(*units.get(words).ok_or(WireError::Truncated)?);
-            if let Some(known) = present.words.get_mut(words) {
+            if let Some(known) = known.words.get_mut(words) {
                 *known = word & !MORE;
             }
             words += 1;
@@ -57,11 +57,7 @@ impl<'a, const W: usize> Reader<'a, W> {
             }
         }
         let slots = units[words..].get(..slots).ok_or(WireError::Truncated)?;
-        Ok(Self {
-            frame,
-            slots,
-            present,
-        })
+        Ok(Self { frame, slots, known })
     }
 
     /// A field that is inline in its slot; its default when absent.
@@ -124,7 +120,7 @@ impl<'a, const W: usize> Reader<'a, W> {
 
     #[inline]
     fn slot<const FIELD: u32>(&self) -> Option<u64> {
-        let slot = self.slots.get(self.present.slot_of::<FIELD>()?)?;
+        let slot = self.slots.get(self.known.slot_of::<FIELD>()?)?;
         Some(u64::from_le_bytes(*slot))
     }
 }

@@ -50,6 +50,7 @@ fn pointed(frame: &[u8], slot: u64, element_bytes: u128) -> Result<std::ops::Ran
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         4 => any::<u64>().prop_map(|bits| bits & bits >> 7 & bits >> 13 & !(1 << 63)),
+        2 => any::<u64>().prop_map(|bits| bits & bits >> 7 & bits >> 13 & bits >> 29 | 1 << 63),
         1 => any::<u64>(),
         4 => (0u64..40, 0u64..100).prop_map(|(size, offset)| size | offset << 32),
     ];
