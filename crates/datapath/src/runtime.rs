@@ -589,7 +589,7 @@ impl Core {
             Waiting::Adaptive { spin } if self.now.get() - self.progress_at.get() < spin => return,
             Waiting::Adaptive { .. } | Waiting::Sleep => {}
         }
-        if !self.executor.is_idle() || !self.local_events.borrow().is_empty() {
+        if self.has_more_to_do() {
             return;
         }
         if self.executor.fall_asleep() && !is_woken() {
@@ -601,6 +601,13 @@ impl Core {
         self.executor.wake_up();
         // What ended the sleep may be a spurious event; the spin begins again with the next turn.
         self.progress_at.set(self.driver.now());
+    }
+
+    /// Whether another turn would find something that no device reports.
+    fn has_more_to_do(&self) -> bool {
+        !self.executor.is_idle()
+            || !self.local_events.borrow().is_empty()
+            || (!self.starved.borrow().is_empty() && !self.pool.is_exhausted())
     }
 
     fn take_main_waker(&self) -> Arc<MainWaker> {
@@ -644,16 +651,16 @@ impl Core {
             Ok(stream) => stream,
             Err(error) => return Op::ready(Err(error)),
         };
-        match stream.device().connected() {
+        match stream.connected() {
             Poll::Ready(Ok(())) => Op::ready(Ok(Stream::new(self.clone(), stream))),
             Poll::Ready(Err(error)) => {
-                self.release(stream.key());
+                stream.release(self);
                 Op::ready(Err(error))
             }
             Poll::Pending => {
                 let op = self.ops.start(Kind::Connect, stream.key());
                 stream.set_connecting(op);
-                self.retry_later(stream.key(), stream.device().retry_after());
+                self.retry_later(stream.key(), stream.retry_after());
                 Op::waiting(self, op)
             }
         }
@@ -698,7 +705,7 @@ impl Core {
             .set(self.driver.now() + LINGER, Action::GiveUp(key));
     }
 
-    /// Forgets a port. Its device is closed when the last handle of it goes.
+    /// Forgets a port.
     pub(crate) fn release(&self, key: Key) {
         let port = self.ports.borrow_mut().remove(key);
         if let Some(Port::Stream(stream)) = &port

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
-use crake_mem::{Buf, BufMut, Extent, Sga};
+use crake_mem::{Buf, BufMut, Extent, Pool, Segment, Sga};
 
 use crate::address::Address;
-use crate::driver::{Event, PeerProcess, StreamDevice, Target};
+use crate::driver::{Event, PeerProcess, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::op::{Kind, Op, OpId, Value};
 use crate::runtime::Core;
@@ -77,17 +78,17 @@ impl Stream {
 
     /// The address of this end.
     pub fn local_address(&self) -> Result<Address, Error> {
-        self.state.device.local_address()
+        self.state.device.borrow().local_address()
     }
 
     /// The address of the other end.
     pub fn peer_address(&self) -> Result<Address, Error> {
-        self.state.device.peer_address()
+        self.state.device.borrow().peer_address()
     }
 
     /// The process at the other end: Unix sockets only.
     pub fn peer_process(&self) -> Result<PeerProcess, Error> {
-        self.state.device.peer_process()
+        self.state.device.borrow().peer_process()
     }
 
     /// Bytes that were pushed and not yet taken by the device.
@@ -112,7 +113,8 @@ impl fmt::Debug for Stream {
 
 /// What a stream is, apart from its handle: the device and the operations that wait for it.
 pub(crate) struct StreamState {
-    device: Box<dyn StreamDevice>,
+    /// Closed when the stream is: then [`ClosedDevice`] stands here.
+    device: RefCell<Box<dyn StreamDevice>>,
     is_polled: bool,
     key: Cell<Key>,
     /// The `connect` that waits for this stream.
@@ -186,7 +188,7 @@ impl StreamState {
     pub(crate) fn new(device: Box<dyn StreamDevice>) -> StreamState {
         StreamState {
             is_polled: device.is_polled(),
-            device,
+            device: RefCell::new(device),
             key: Cell::new(Key {
                 index: u32::MAX,
                 generation: 0,
@@ -222,11 +224,16 @@ impl StreamState {
 
     pub(crate) fn attach(&self, key: Key) -> Result<(), Error> {
         self.key.set(key);
-        self.device.attach(key.into())
+        self.device.borrow().attach(key.into())
     }
 
-    pub(crate) fn device(&self) -> &dyn StreamDevice {
-        &*self.device
+    /// Whether a device that was asked to connect has done so.
+    pub(crate) fn connected(&self) -> Poll<Result<(), Error>> {
+        self.device.borrow().connected()
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.device.borrow().retry_after()
     }
 
     pub(crate) fn set_connecting(&self, op: OpId) {
@@ -265,8 +272,8 @@ impl StreamState {
         let Some(op) = self.connecting.get() else {
             return false;
         };
-        let Poll::Ready(result) = self.device.connected() else {
-            core.retry_later(self.key(), self.device.retry_after());
+        let Poll::Ready(result) = self.connected() else {
+            core.retry_later(self.key(), self.retry_after());
             return false;
         };
         self.connecting.set(None);
@@ -315,8 +322,15 @@ impl StreamState {
         if lingers {
             core.linger(self.key())
         } else {
-            core.release(self.key())
+            self.release(core)
         }
+    }
+
+    /// Leaves the runtime and closes the device, whoever still holds the stream.
+    pub(crate) fn release(&self, core: &Rc<Core>) {
+        core.release(self.key());
+        let device = self.device.replace(Box::new(ClosedDevice));
+        drop(device);
     }
 
     /// Closes without lingering.
@@ -328,7 +342,7 @@ impl StreamState {
     /// Gives up what close() left to be sent.
     pub(crate) fn give_up(&self, core: &Rc<Core>) {
         self.fail_pushes(core, Error::Closed);
-        core.release(self.key());
+        self.release(core);
     }
 }
 
@@ -347,11 +361,11 @@ impl StreamState {
             }
             incoming.waiting.is_empty() && self.readable.get()
         };
-        if may_have_some
-            && let Poll::Ready(result) = self.receive_some(core)
-            && result != Err(Error::Exhausted)
-        {
-            return Op::ready(result);
+        if may_have_some && let Poll::Ready(result) = self.receive_some(core) {
+            if result != Err(Error::Exhausted) {
+                return Op::ready(result);
+            }
+            core.starve(self.key());
         }
         Op::waiting(core, self.wait_to_receive(core, Destination::Pool))
     }
@@ -482,7 +496,7 @@ impl StreamState {
         if let Some(result) = self.take_unread() {
             return Poll::Ready(result);
         }
-        let received = self.device.receive(&core.pool);
+        let received = self.device.borrow().receive(&core.pool);
         match &received {
             Poll::Ready(Ok(bytes)) => self.note_received(bytes.len(), core.buffer_bytes),
             Poll::Ready(Err(Error::Exhausted)) => {}
@@ -497,7 +511,7 @@ impl StreamState {
             return Poll::Ready(unread.map(|bytes| self.copy_unread(bytes, target)));
         }
         let len_bytes = target.len();
-        let received = self.device.receive_into(target);
+        let received = self.device.borrow().receive_into(target);
         match &received {
             Poll::Ready(Ok(count)) => self.note_received(*count, len_bytes),
             Poll::Ready(Err(error)) => self.note_failed(error),
@@ -615,7 +629,7 @@ impl StreamState {
     #[inline]
     fn send_now(&self, bytes: &mut Sga) -> Result<(), Error> {
         while !bytes.is_empty() {
-            match self.device.send(bytes.segments()) {
+            match self.device.borrow().send(bytes.segments()) {
                 Poll::Ready(count) => bytes.advance(count?),
                 Poll::Pending => {
                     self.blocked.set(true);
@@ -663,7 +677,7 @@ impl StreamState {
 
     fn after_last_byte(&self, core: &Rc<Core>) {
         if self.closed.get() {
-            core.release(self.key());
+            self.release(core);
         } else if self.outgoing.borrow().finishing {
             // A failure shows when the peer's side is received.
             let _ = self.finish_device();
@@ -681,7 +695,7 @@ impl StreamState {
             core.complete(push.op, Err(error.clone()));
         }
         if self.closed.get() {
-            core.release(self.key());
+            self.release(core);
         }
     }
 
@@ -701,7 +715,7 @@ impl StreamState {
         if std::mem::replace(&mut self.outgoing.borrow_mut().finished, true) {
             return Ok(());
         }
-        self.device.finish()
+        self.device.borrow().finish()
     }
 
     /// Takes back a push of which nothing has left; false if something has.
@@ -727,5 +741,42 @@ impl StreamState {
             push.end -= len_bytes;
         }
         true
+    }
+}
+
+/// What a stream has after it was closed.
+struct ClosedDevice;
+
+impl StreamDevice for ClosedDevice {
+    fn attach(&self, _token: Token) -> Result<(), Error> {
+        Err(Error::Closed)
+    }
+
+    fn connected(&self) -> Poll<Result<(), Error>> {
+        Poll::Ready(Err(Error::Closed))
+    }
+
+    fn send(&self, _segments: &[Segment]) -> Poll<Result<usize, Error>> {
+        Poll::Ready(Err(Error::Closed))
+    }
+
+    fn receive(&self, _pool: &Pool) -> Poll<Result<Buf, Error>> {
+        Poll::Ready(Err(Error::Closed))
+    }
+
+    fn receive_into(&self, _target: &mut Target<'_>) -> Poll<Result<usize, Error>> {
+        Poll::Ready(Err(Error::Closed))
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        Err(Error::Closed)
+    }
+
+    fn local_address(&self) -> Result<Address, Error> {
+        Err(Error::Closed)
+    }
+
+    fn peer_address(&self) -> Result<Address, Error> {
+        Err(Error::Closed)
     }
 }
