@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use crake_datapath::{Error, Op, Stream};
+use crake_datapath::{Address, Error, Op, Stream};
 use crake_mem::{Buf, Extent, Pool};
 
 use crate::header::{Header, Kind};
@@ -16,7 +16,8 @@ use crate::violation::Reason;
 
 /// One side of a connection. A single task receives and flushes; anybody on the runtime may add frames.
 pub(crate) struct Link {
-    pub stream: Stream,
+    /// Gone when the link is closed, whoever still holds the link.
+    stream: RefCell<Option<Stream>>,
     pub outbox: RefCell<Outbox>,
     /// What was flushed and not taken by the stream at once. Meanwhile the outbox grows.
     pushing: RefCell<Option<Op<()>>>,
@@ -67,7 +68,7 @@ pub(crate) enum Received {
 impl Link {
     pub(crate) fn new(stream: Stream, pool: &Pool) -> Link {
         Link {
-            stream,
+            stream: RefCell::new(Some(stream)),
             outbox: RefCell::new(Outbox::new(pool)),
             pushing: RefCell::new(None),
             receiving: RefCell::new(Receiving::Nothing),
@@ -98,7 +99,7 @@ impl Link {
         }
         let bytes = self.outbox.borrow_mut().take();
         self.handed.set(self.counted.get());
-        let mut push = self.stream.push(bytes);
+        let mut push = self.with_stream(|stream| stream.push(bytes))?;
         match push.try_wait() {
             Some(result) => result,
             None => {
@@ -134,8 +135,8 @@ impl Link {
         let mut receiving = self.receiving.borrow_mut();
         if let Receiving::Nothing = &*receiving {
             *receiving = match vacant() {
-                Some(extent) => Receiving::Into(self.stream.pop_into(extent)),
-                None => Receiving::Pop(self.stream.pop()),
+                Some(extent) => Receiving::Into(self.with_stream(|stream| stream.pop_into(extent))?),
+                None => Receiving::Pop(self.pop()?),
             };
             if receiving.is_done() {
                 cx.waker().wake_by_ref();
@@ -156,7 +157,7 @@ impl Link {
     pub(crate) async fn first_frame(&self) -> Result<FirstFrame, FirstFrameError> {
         let mut straddle = Straddle::default();
         loop {
-            let buf = self.stream.pop().await?;
+            let buf = self.pop()?.await?;
             if buf.is_empty() {
                 return Err(FirstFrameError::Gone);
             }
@@ -205,10 +206,33 @@ impl Link {
         self.outbox.borrow_mut().frame_of_bytes(&header, text);
     }
 
-    /// Closes both ways at once; what was not sent is lost.
+    /// Receives whatever comes next.
+    pub(crate) fn pop(&self) -> Result<Op<Buf>, Error> {
+        self.with_stream(Stream::pop)
+    }
+
+    /// Ends sending; receiving goes on.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        self.with_stream(Stream::finish)?
+    }
+
+    /// Where the peer is, if the transport knows.
+    pub(crate) fn peer_address(&self) -> Option<Address> {
+        self.with_stream(Stream::peer_address).ok()?.ok()
+    }
+
+    /// Closes both ways at once; what is in the outbox is dropped, what the stream was given it still sends.
     pub(crate) fn close(&self) {
+        self.stop_receiving();
         self.outbox.borrow_mut().clear();
-        self.stream.close();
+        let stream = self.stream.borrow_mut().take();
+        drop(stream);
+    }
+
+    #[inline]
+    fn with_stream<T>(&self, operation: impl FnOnce(&Stream) -> T) -> Result<T, Error> {
+        let stream = self.stream.borrow();
+        stream.as_ref().map(operation).ok_or(Error::Closed)
     }
 }
 

@@ -45,7 +45,8 @@ impl Default for ServerConfig {
     }
 }
 
-/// A listening server. Dropped, it stops at once and closes its connections.
+/// A listening server. Dropped, it stops and closes its connections as soon as its tasks run; [`Server::shutdown`] is
+/// the way that loses nothing.
 pub struct Server {
     registry: Rc<Registry>,
     accepting: Cell<Option<Task<()>>>,

@@ -122,7 +122,7 @@ async fn handshake<S: Service>(
         id,
         client: hello.client,
         role: hello.role,
-        address: link.stream.peer_address().ok(),
+        address: link.peer_address(),
     };
     let opened = service.borrow_mut().opened(&peer);
     opened.map_err(|refusal| End::Rejected(refusal.into()))?;
@@ -158,8 +158,8 @@ async fn say_farewell(
     link.add_farewell(kind, id, reason);
     let farewell = async {
         poll_fn(|cx| link.poll_sent(cx)).await?;
-        link.stream.finish()?;
-        while !link.stream.pop().await?.is_empty() {}
+        link.finish()?;
+        while !link.pop()?.await?.is_empty() {}
         Ok::<(), Error>(())
     };
     let deadline = runtime.now() + registry.config.linger;
