@@ -91,12 +91,20 @@ impl BlockMap {
         end
     }
 
-    pub(crate) fn insert(&mut self, blocks: Blocks) {
+    /// Adds blocks of a file of `size` bytes.
+    ///
+    /// What lies beyond the size is not known by this: when a writer falls silent its last block ends where the
+    /// published bytes do, and later bytes go elsewhere.
+    pub(crate) fn insert(&mut self, blocks: Blocks, size: u64) {
         if self.blocks.len() + blocks.len() > BLOCKS_MAX {
             self.blocks.clear();
         }
-        self.blocks
-            .extend(blocks.into_iter().map(|block| (block.offset, block)));
+        for mut block in blocks.into_iter().filter(|block| block.offset < size) {
+            block.len_bytes = block
+                .len_bytes
+                .min(u32::try_from(size - block.offset).unwrap_or(u32::MAX));
+            self.blocks.insert(block.offset, block);
+        }
     }
 
     /// Forgets the block that holds a byte.
@@ -123,11 +131,10 @@ mod tests {
     #[test]
     fn finds_the_block_of_a_byte_and_the_end_of_what_is_known() {
         let mut map = BlockMap::default();
-        map.insert(Blocks::from_vec(vec![
-            block(0, 100),
-            block(100, 50),
-            block(200, 10),
-        ]));
+        map.insert(
+            Blocks::from_vec(vec![block(0, 100), block(100, 50), block(200, 10)]),
+            1 << 40,
+        );
         assert_eq!(map.find(99), Some(&block(0, 100)));
         assert_eq!(map.find(100), Some(&block(100, 50)));
         assert_eq!(map.find(150), None);
@@ -139,10 +146,22 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_published_size_nothing_is_known() {
+        let mut map = BlockMap::default();
+        map.insert(Blocks::from_vec(vec![block(0, 100), block(100, 100)]), 60);
+        assert_eq!(map.known_until(0, 1000), 60);
+        // The writer was cut off, and another one went on in a new block.
+        map.insert(Blocks::from_vec(vec![block(0, 60), block(60, 100)]), 90);
+        assert_eq!(map.find(59), Some(&block(0, 60)));
+        assert_eq!(map.find(60), Some(&block(60, 30)));
+        assert_eq!(map.find(90), None);
+    }
+
+    #[test]
     fn never_grows_above_its_limit() {
         let mut map = BlockMap::default();
         for at in 0..2 * BLOCKS_MAX as u64 {
-            map.insert(Blocks::from_vec(vec![block(at, 1)]));
+            map.insert(Blocks::from_vec(vec![block(at, 1)]), 1 << 40);
             assert!(map.blocks.len() <= BLOCKS_MAX && map.find(at).is_some());
         }
     }

@@ -160,7 +160,7 @@ const FETCH_BLOCKS: u32 = 64;
 impl FileCore {
     fn new(session: &Rc<Session>, path: &str, attributes: Attributes, blocks: Blocks) -> Rc<FileCore> {
         let mut map = BlockMap::default();
-        map.insert(blocks);
+        map.insert(blocks, attributes.size);
         Rc::new(FileCore {
             session: session.clone(),
             path: path.into(),
@@ -244,7 +244,7 @@ impl FileCore {
         };
         let (attributes, blocks) = Pending::start_within(&self.session, request, limit).await?;
         self.attributes.set(attributes);
-        self.blocks.borrow_mut().insert(blocks);
+        self.blocks.borrow_mut().insert(blocks, attributes.size);
         Ok(())
     }
 

@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod block;
+pub mod blocking;
 mod buffered;
 mod cluster;
 mod datanodes;

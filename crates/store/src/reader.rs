@@ -86,6 +86,10 @@ pub struct Read {
     done_bytes: usize,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box for it an allocation per read"
+)]
 enum Part {
     /// A range of one known block.
     Direct {

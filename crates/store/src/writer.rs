@@ -18,7 +18,7 @@ use crate::Error;
 use crate::block::{Block, Blocks};
 use crate::file::{FileCore, Lease};
 use crate::node::Attributes;
-use crate::operation::{Allocate, FetchBlocks, Publish};
+use crate::operation::{Allocate, Publish};
 use crate::pending::Pending;
 use crate::session::{LeaseGuard, Session};
 use crate::signal::Signal;
@@ -158,6 +158,7 @@ impl Future for Write {
 /// What the writer's handles and its task share.
 struct Stream {
     file: Rc<FileCore>,
+    written: Rc<Written>,
     lease: u64,
     state: RefCell<State>,
     /// Someone may have got further.
@@ -230,6 +231,10 @@ impl Stream {
         let start = file.size();
         let capacity = lease.blocks.last().map_or(start, Block::end).max(start);
         Rc::new(Stream {
+            written: Rc::new(Written {
+                file: file.clone(),
+                lease: lease.id,
+            }),
             lease: lease.id,
             state: RefCell::new(State {
                 queue: Sga::new(),
@@ -341,9 +346,7 @@ impl Stream {
 
     fn send_one(self: &Rc<Self>, state: &mut State, block: Block, bytes: Sga) {
         let (offset, len) = (state.queued_from, bytes.len_bytes());
-        let holder = Rc::new(Written {
-            file: self.file.clone(),
-        });
+        let holder = self.written.clone();
         let end_of_block = block.end();
         let transfer = Transfer::start(&holder, block, offset, Bytes::Write(bytes));
         state.queued_from += len as u64;
@@ -525,6 +528,7 @@ fn no_blocks() -> Error {
 /// A file as its writer's transfers see it.
 struct Written {
     file: Rc<FileCore>,
+    lease: u64,
 }
 
 impl Holder for Written {
@@ -536,19 +540,18 @@ impl Holder for Written {
         self.file.name()
     }
 
-    /// The handle of a block that is written does not change: either it serves, or what was written is lost.
+    /// Asks for the block once more, as a writer that did not hear of it. A stale handle means that the block's
+    /// datanode began anew: what was written there is lost.
     async fn look_again(self: Rc<Self>, tried: Block, why: Tried, deadline: Time) -> Result<Block, Error> {
-        let request = FetchBlocks {
+        let request = Allocate {
             path: self.file.path().clone(),
             node: self.file.id(),
+            lease: self.lease,
             offset: tried.offset,
-            limit: 1,
+            want_bytes: 1,
         };
         let limit = deadline - self.session().runtime().now();
-        let (attributes, blocks) = Pending::start_within(self.session(), request, limit).await?;
-        if !attributes.open {
-            return Err(Error::LeaseLost { path: self.name() });
-        }
+        let blocks = Pending::start_within(self.session(), request, limit).await?;
         let lost = blocks
             .iter()
             .any(|block| block.lost && block.contains(tried.offset));
