@@ -136,6 +136,12 @@ fn places(bench: &Bench) {
     bench.row("Extent: slice, segment, drop both", || {
         drop(black_box(place.slice(64..128).segment()))
     });
+    bench.row("Region: allocated, 2 KiB, drop", || {
+        drop(black_box(Region::allocated(2048)))
+    });
+    bench.row("Region: anonymous, 2 KiB, drop", || {
+        drop(black_box(Region::anonymous(2048, HugePages::Never)));
+    });
     bench.row("Extent: write 4 KiB", || place.write(black_box(4096), &bytes));
     bench.row("Extent: read 4 KiB", || place.read(black_box(4096), &mut bytes));
 }

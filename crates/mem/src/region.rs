@@ -1,6 +1,6 @@
 //! Mappings of the kernel.
 
-#[cfg_attr(miri, expect(dead_code, reason = "Miri has no mappings to limit"))]
+mod allocation;
 mod available;
 mod mapping;
 #[cfg_attr(miri, expect(dead_code, reason = "Miri has no huge pages"))]
@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::extent::Extent;
 use crate::header::{Header, Owner};
+use allocation::Allocation;
 use mapping::Mapping;
 
 /// Whether to ask for huge pages. They are never required.
@@ -62,7 +63,7 @@ impl RegionError {
 pub struct Region {
     // Counts the segments over this region; see `retain_header`.
     header: Header,
-    mapping: Mapping,
+    memory: Memory,
     len_bytes: usize,
     huge: bool,
     fd: Option<OwnedFd>,
@@ -77,8 +78,20 @@ impl Region {
         if len_bytes == 0 {
             return Err(RegionError::Empty);
         }
-        let (mapping, huge) = Mapping::anonymous(len_bytes, huge_pages)?;
-        Ok(Self::new(mapping, len_bytes, huge, None))
+        let (memory, huge) = Memory::anonymous(len_bytes, huge_pages)?;
+        Ok(Self::new(memory, len_bytes, huge, None))
+    }
+
+    /// Memory of this process alone, from the allocator: for a place that is needed for one operation, such as the target of one read.
+    ///
+    /// Small ones cost no system call, and are zeroed here and now. All else is as with [`anonymous`](Self::anonymous).
+    pub fn allocated(len_bytes: usize) -> Result<Rc<Self>, RegionError> {
+        Ok(Self::new(
+            Memory::Allocated(Allocation::new(len_bytes)?),
+            len_bytes,
+            false,
+            None,
+        ))
     }
 
     /// Memory that other processes can map by its descriptor. `name` is only seen in `/proc`.
@@ -90,15 +103,15 @@ impl Region {
             return Err(RegionError::Empty);
         }
         let (mapping, huge, fd) = Mapping::memfd(name, len_bytes, huge_pages)?;
-        Ok(Self::new(mapping, len_bytes, huge, Some(fd)))
+        Ok(Self::new(Memory::Mapped(mapping), len_bytes, huge, Some(fd)))
     }
 
-    fn new(mapping: Mapping, len_bytes: usize, huge: bool, fd: Option<OwnedFd>) -> Rc<Self> {
+    fn new(memory: Memory, len_bytes: usize, huge: bool, fd: Option<OwnedFd>) -> Rc<Self> {
         let owner = Owner::Region(std::cell::Cell::new(std::ptr::null()));
-        let header = Header::new(mapping.base(), len_bytes, owner);
+        let header = Header::new(memory.base(), len_bytes, owner);
         Rc::new(Self {
             header,
-            mapping,
+            memory,
             len_bytes,
             huge,
             fd,
@@ -129,19 +142,22 @@ impl Region {
     pub fn extent(self: &Rc<Self>, range: impl RangeBounds<usize>) -> Extent {
         let range = crate::resolve(range, self.len_bytes);
         // SAFETY: the start is within the mapping or at its end.
-        let data = unsafe { self.mapping.base().add(range.start) };
+        let data = unsafe { self.memory.base().add(range.start) };
         // SAFETY: the range was checked against the mapping's length.
         unsafe { Extent::from_parts(self.clone(), data, range.len()) }
     }
 
     /// Makes every page present now: an error instead of a killed process, and no page fault later.
     pub fn prefault(&self) -> Result<(), RegionError> {
-        self.mapping.prefault()
+        match &self.memory {
+            Memory::Mapped(mapping) => mapping.prefault(),
+            Memory::Allocated(allocation) => allocation.prefault(),
+        }
     }
 
     #[inline]
     pub(crate) fn base(&self) -> NonNull<u8> {
-        self.mapping.base()
+        self.memory.base()
     }
 
     /// Adds a reference to the header inside the region. The first takes a count of the `Rc`, so that
@@ -158,9 +174,41 @@ impl Region {
     }
 }
 
+/// Where the bytes come from.
+enum Memory {
+    Mapped(Mapping),
+    Allocated(Allocation),
+}
+
+impl Memory {
+    #[cfg(not(miri))]
+    fn anonymous(len_bytes: usize, huge_pages: HugePages) -> Result<(Self, bool), RegionError> {
+        let (mapping, huge) = Mapping::anonymous(len_bytes, huge_pages)?;
+        Ok((Self::Mapped(mapping), huge))
+    }
+
+    /// Miri knows no `madvise`; the allocator's memory is as good to it.
+    #[cfg(miri)]
+    fn anonymous(len_bytes: usize, _: HugePages) -> Result<(Self, bool), RegionError> {
+        Ok((Self::Allocated(Allocation::new(len_bytes)?), false))
+    }
+
+    #[inline]
+    fn base(&self) -> NonNull<u8> {
+        match self {
+            Memory::Mapped(mapping) => mapping.base(),
+            Memory::Allocated(allocation) => allocation.base(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = if self.fd.is_some() { "memfd" } else { "anonymous" };
+        let kind = match (&self.memory, &self.fd) {
+            (Memory::Allocated(_), _) => "allocated",
+            (Memory::Mapped(_), Some(_)) => "memfd",
+            (Memory::Mapped(_), None) => "anonymous",
+        };
         write!(f, "Region({} bytes, {kind}, huge: {})", self.len_bytes, self.huge)
     }
 }

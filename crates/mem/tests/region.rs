@@ -78,6 +78,22 @@ fn anonymous_memory_is_zeroed_and_writable_to_the_last_byte() {
 }
 
 #[test]
+fn allocated_memory_is_a_region_like_others() {
+    assert!(matches!(Region::allocated(0), Err(RegionError::Empty)));
+    assert!(Region::allocated(usize::MAX).is_err());
+    for len_bytes in [1, 5000, 1 << 20] {
+        let region = Region::allocated(len_bytes).unwrap();
+        let all = region.extent(..);
+        assert!(all.to_vec().iter().all(|&byte| byte == 0));
+        all.fill(.., 3);
+        region.prefault().unwrap();
+        let sent = all.segment();
+        drop((all, region));
+        assert_eq!(sent.to_vec(), vec![3; len_bytes]);
+    }
+}
+
+#[test]
 fn prefault_makes_memory_present() {
     if skipped_under_miri() {
         return;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use smallvec::SmallVec;
 
-use crake_mem::{Extent, HugePages, Region};
+use crake_mem::{Extent, Region};
 
 use crate::Error;
 use crate::file::FileCore;
@@ -70,7 +70,7 @@ impl Reader {
 
 /// Memory to read into.
 pub(crate) fn target(len: usize, core: &FileCore) -> Result<Extent, Error> {
-    let region = Region::anonymous(len, HugePages::Never).map_err(|error| Error::Full {
+    let region = Region::allocated(len).map_err(|error| Error::Full {
         path: (**core.path()).into(),
         detail: format!("this process has no memory for {len} bytes: {error}").into(),
     })?;

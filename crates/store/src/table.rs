@@ -406,11 +406,10 @@ async fn read_large(table: &Table, key: &[u8], large: &LargeValue) -> Result<Val
             "it listed too few blocks for a value",
         ));
     }
-    let region =
-        crake_mem::Region::anonymous(len, crake_mem::HugePages::Never).map_err(|error| Error::Full {
-            path: table.key_error(key),
-            detail: format!("this process has no memory for {len} bytes: {error}").into(),
-        })?;
+    let region = crake_mem::Region::allocated(len).map_err(|error| Error::Full {
+        path: table.key_error(key),
+        detail: format!("this process has no memory for {len} bytes: {error}").into(),
+    })?;
     let target = region.extent(..len);
     let reads = large
         .blocks

@@ -1,9 +1,9 @@
 //! The mapping itself: what is asked of the kernel, and in which order.
 
-#[cfg(miri)]
-pub(super) use allocated::Mapping;
 #[cfg(not(miri))]
 pub(super) use kernel::Mapping;
+#[cfg(miri)]
+pub(super) use none::Mapping;
 
 #[cfg(not(miri))]
 mod kernel {
@@ -140,7 +140,9 @@ mod kernel {
             let mapped_bytes = len_bytes
                 .checked_next_multiple_of(alignment)
                 .ok_or_else(too_much)?;
-            let reserved_bytes = mapped_bytes.checked_add(alignment).ok_or_else(too_much)?;
+            // The kernel aligns to pages by itself.
+            let slack_bytes = alignment - rustix::param::page_size();
+            let reserved_bytes = mapped_bytes.checked_add(slack_bytes).ok_or_else(too_much)?;
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
             // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
             let start = unsafe {
@@ -148,12 +150,12 @@ mod kernel {
             };
             let start = start.map_err(RegionError::refused("mmap"))?.cast::<u8>();
             let before = start.align_offset(alignment);
-            // SAFETY: `before` is less than the alignment, by which the reservation is too long.
+            // SAFETY: `before` is at most the slack, by which the reservation is too long.
             let base = unsafe { start.add(before) };
             // SAFETY: `mapped_bytes` from there is still within the reservation.
             let end = unsafe { base.add(mapped_bytes) };
             unmap(start, before);
-            unmap(end, alignment - before);
+            unmap(end, slack_bytes - before);
             Ok(Self {
                 base: NonNull::new(base).ok_or_else(too_much)?,
                 mapped_bytes,
@@ -235,38 +237,17 @@ mod kernel {
     }
 }
 
-/// Miri knows neither `madvise` nor memfds: there a region is memory of the allocator.
+/// Miri knows neither `madvise` nor memfds.
 #[cfg(miri)]
-mod allocated {
-    use std::alloc::Layout;
+mod none {
     use std::os::fd::OwnedFd;
     use std::ptr::NonNull;
 
     use crate::region::{HugePages, RegionError};
 
-    pub(in crate::region) struct Mapping {
-        base: NonNull<u8>,
-        layout: Layout,
-    }
+    pub(in crate::region) enum Mapping {}
 
     impl Mapping {
-        pub(in crate::region) fn anonymous(
-            len_bytes: usize,
-            _: HugePages,
-        ) -> Result<(Self, bool), RegionError> {
-            let too_much = || RegionError::refused("mmap")(rustix::io::Errno::NOMEM);
-            let layout = Layout::from_size_align(len_bytes, 4096).map_err(|_| too_much())?;
-            // SAFETY: the caller refused a length of zero.
-            let base = unsafe { std::alloc::alloc_zeroed(layout) };
-            Ok((
-                Self {
-                    base: NonNull::new(base).ok_or_else(too_much)?,
-                    layout,
-                },
-                false,
-            ))
-        }
-
         pub(in crate::region) fn memfd(
             _: &str,
             _: usize,
@@ -276,18 +257,11 @@ mod allocated {
         }
 
         pub(in crate::region) fn base(&self) -> NonNull<u8> {
-            self.base
+            match *self {}
         }
 
         pub(in crate::region) fn prefault(&self) -> Result<(), RegionError> {
-            Ok(())
-        }
-    }
-
-    impl Drop for Mapping {
-        fn drop(&mut self) {
-            // SAFETY: allocated with this layout, and nothing points there any more.
-            unsafe { std::alloc::dealloc(self.base.as_ptr(), self.layout) };
+            match *self {}
         }
     }
 }
