@@ -90,11 +90,29 @@ fn names_that_meet_in_rust() {
     assert_refused("message Foo {}\nmessage FooView {}", 4, "is `FooView` in Rust");
     assert_refused("message A { message B {} }\nmessage AB {}", 4, "is `AB` in Rust");
     assert_refused("message Result {}", 3, "rename it");
+    assert_refused("service Foo {}\nservice foo {}", 4, "is `foo` in Rust");
+    assert_refused(
+        "message M {}\nservice S {\n  rpc DoIt(M) returns (M);\n  rpc do_it(M) returns (M);\n}",
+        6,
+        "is `DO_IT` in Rust",
+    );
     assert_refused("enum E {\n  E_A = 0;\n  A = 1;\n}", 5, "is `A` in Rust");
     assert_refused(
         "message M {\n  uint32 foo_bar = 1;\n  uint32 fooBAR = 2;\n}",
         5,
         "conflicts with field 'fooBAR'",
+    );
+}
+
+#[test]
+fn names_that_nothing_is_left_of_in_rust() {
+    assert_refused("message _ {}", 3, "becomes `` in Rust");
+    assert_refused("message M {\n  uint32 _ = 1;\n}", 4, "becomes `_` in Rust");
+    assert_refused("enum E {\n  _1 = 0;\n}", 4, "becomes `1` in Rust");
+    assert_refused(
+        "message M {}\nservice S {\n  rpc _(M) returns (M);\n}",
+        5,
+        "becomes `_` in Rust",
     );
 }
 

@@ -10,9 +10,17 @@ pub(super) fn emit(text: &mut Text, enumeration: &Enum) {
     as_element(text, &enumeration.name);
 }
 
-fn declaration(text: &mut Text, Enum { name, docs, values }: &Enum) {
+fn declaration(
+    text: &mut Text,
+    Enum {
+        name,
+        proto_name,
+        docs,
+        values,
+    }: &Enum,
+) {
     text.blank();
-    text.docs(docs, &format!("One of {} values.", values.len()));
+    text.docs(docs, &format!("The enum `{proto_name}`."));
     text.line("#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]");
     text.line("#[repr(i32)]");
     text.line(format!("pub enum {name} {{"));

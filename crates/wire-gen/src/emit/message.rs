@@ -25,7 +25,7 @@ fn lifetime_of(path: &str, borrows: bool, lifetime: &str) -> String {
 
 fn declaration(text: &mut Text, message: &Message) {
     text.blank();
-    text.docs(&message.docs, "A message.");
+    text.docs(&message.docs, &format!("The message `{}`.", message.proto_name));
     text.line("#[derive(Debug, Clone, Copy, Default, PartialEq)]");
     if message.fields.is_empty() {
         text.line(format!("pub struct {} {{}}", message.name));

@@ -120,6 +120,7 @@ impl<'d> FileCheck<'_, 'd> {
         let fields = self.fields(path, declared)?;
         self.schema.messages.push(Message {
             name: rust_name.clone(),
+            proto_name: declared.name().to_owned(),
             docs: self.source.docs(path),
             fields,
             borrows: self.types.borrows(&full_name),
@@ -193,7 +194,7 @@ impl<'d> FileCheck<'_, 'd> {
             _ => Label::Singular,
         };
         Ok(Field {
-            name: name::identifier(declared.name()),
+            name: self.usable(path, name::identifier(declared.name()))?,
             docs: self.source.docs(path),
             number,
             label,
@@ -235,7 +236,7 @@ impl<'d> FileCheck<'_, 'd> {
         let mut values: Vec<Value> = Vec::new();
         for (index, value) in declared.value.iter().enumerate() {
             let path = within(path, tag::ENUM_VALUE, index);
-            let name = name::variant_name(declared.name(), value.name());
+            let name = self.usable(&path, name::variant_name(declared.name(), value.name()))?;
             if let Some(other) = values.iter().find(|other| other.number == value.number()) {
                 let message = format!(
                     "an alias of `{}` is not supported: give each value its own number",
@@ -255,6 +256,7 @@ impl<'d> FileCheck<'_, 'd> {
         }
         self.schema.enums.push(Enum {
             name: rust_name,
+            proto_name: declared.name().to_owned(),
             docs: self.source.docs(path),
             values,
         });
@@ -297,7 +299,7 @@ impl<'d> FileCheck<'_, 'd> {
                 .error(path, "a service has at most 65535 methods: make two of it")
         })?;
         Ok(Method {
-            name: name::constant_name(declared.name()),
+            name: self.usable(path, name::constant_name(declared.name()))?,
             proto_name: declared.name().to_owned(),
             docs: self.source.docs(path),
             number,
@@ -314,6 +316,7 @@ impl<'d> FileCheck<'_, 'd> {
 
     /// Takes a Rust name for a type or module of this package.
     fn claim(&mut self, path: &[i32], rust_name: &str) -> Result<(), Error> {
+        self.usable(path, rust_name.to_owned())?;
         if name::TAKEN.contains(&rust_name) {
             let message = format!("`{rust_name}` is a name that the Rust output itself needs: rename it");
             return Err(self.source.error(path, message));
@@ -323,6 +326,17 @@ impl<'d> FileCheck<'_, 'd> {
             return Err(self.source.error(path, message));
         }
         Ok(())
+    }
+
+    /// Refuses names that nothing is left of in Rust, such as `_` and, for a type, `_1`.
+    fn usable(&self, path: &[i32], rust_name: String) -> Result<String, Error> {
+        let first = rust_name.chars().find(|letter| *letter != '_');
+        if first.is_none() || rust_name.starts_with(|first: char| first.is_ascii_digit()) {
+            let message =
+                format!("the name becomes `{rust_name}` in Rust, which is not a name there: rename it");
+            return Err(self.source.error(path, message));
+        }
+        Ok(rust_name)
     }
 
     fn no_extensions(&self, path: &[i32]) -> Error {

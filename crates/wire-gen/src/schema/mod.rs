@@ -23,6 +23,8 @@ pub(crate) struct Schema {
 #[derive(Debug)]
 pub(crate) struct Enum {
     pub name: String,
+    /// The name in the .proto file.
+    pub proto_name: String,
     pub docs: Vec<String>,
     /// The first one is zero, the default.
     pub values: Vec<Value>,
@@ -38,6 +40,8 @@ pub(crate) struct Value {
 #[derive(Debug)]
 pub(crate) struct Message {
     pub name: String,
+    /// The name in the .proto file.
+    pub proto_name: String,
     pub docs: Vec<String>,
     /// In the order of their numbers.
     pub fields: Vec<Field>,

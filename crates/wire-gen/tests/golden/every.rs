@@ -67,7 +67,7 @@ impl ::crake_wire::Element<'_> for Colour {
     }
 }
 
-/// One of 3 values.
+/// The enum `Side`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i32)]
 pub enum InnerLeafSide {
@@ -129,7 +129,7 @@ impl ::crake_wire::Element<'_> for InnerLeafSide {
     }
 }
 
-/// A message.
+/// The message `One`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct One<'a> {
     /// Field 1.
@@ -418,7 +418,7 @@ impl ::core::fmt::Debug for OneView<'_> {
     }
 }
 
-/// A message.
+/// The message `Maybe`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Maybe<'a> {
     /// Field 1.
@@ -707,7 +707,7 @@ impl ::core::fmt::Debug for MaybeView<'_> {
     }
 }
 
-/// A message.
+/// The message `Many`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Many<'a> {
     /// Field 1.
@@ -1131,7 +1131,7 @@ impl ::core::fmt::Debug for InnerView<'_> {
     }
 }
 
-/// A message.
+/// The message `Leaf`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct InnerLeaf<'a> {
     /// Field 1.
@@ -1395,7 +1395,7 @@ impl ::core::fmt::Debug for SparseView<'_> {
     }
 }
 
-/// A message.
+/// The message `Empty`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Empty {}
 
@@ -1451,7 +1451,7 @@ impl ::core::fmt::Debug for EmptyView<'_> {
     }
 }
 
-/// A message.
+/// The message `Every`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Every<'a> {
     /// Field 1.

@@ -1,6 +1,6 @@
 // Compiled by crake-wire-gen from example.proto. Do not edit.
 
-/// One of 3 values.
+/// The enum `Kind`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i32)]
 pub enum Kind {
@@ -62,7 +62,7 @@ impl ::crake_wire::Element<'_> for Kind {
     }
 }
 
-/// A message.
+/// The message `LookupRequest`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LookupRequest<'a> {
     /// Field 1.
@@ -167,7 +167,7 @@ impl ::core::fmt::Debug for LookupRequestView<'_> {
     }
 }
 
-/// A message.
+/// The message `Attributes`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Attributes {
     /// Field 1.
@@ -297,7 +297,7 @@ impl ::core::fmt::Debug for AttributesView<'_> {
     }
 }
 
-/// A message.
+/// The message `Block`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Block<'a> {
     /// Field 1.
@@ -402,7 +402,7 @@ impl ::core::fmt::Debug for BlockView<'_> {
     }
 }
 
-/// A message.
+/// The message `LookupReply`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LookupReply<'a> {
     /// Field 1.

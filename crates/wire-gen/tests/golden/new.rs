@@ -1,6 +1,6 @@
 // Compiled by crake-wire-gen from new.proto. Do not edit.
 
-/// One of 3 values.
+/// The enum `State`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i32)]
 pub enum State {
@@ -62,7 +62,7 @@ impl ::crake_wire::Element<'_> for State {
     }
 }
 
-/// A message.
+/// The message `Record`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Record<'a> {
     /// Field 1.
@@ -250,7 +250,7 @@ impl ::core::fmt::Debug for RecordView<'_> {
     }
 }
 
-/// A message.
+/// The message `Part`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Part<'a> {
     /// Field 1.

@@ -1,6 +1,6 @@
 // Compiled by crake-wire-gen from old.proto. Do not edit.
 
-/// One of 2 values.
+/// The enum `State`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i32)]
 pub enum State {
@@ -59,7 +59,7 @@ impl ::crake_wire::Element<'_> for State {
     }
 }
 
-/// A message.
+/// The message `Record`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Record<'a> {
     /// Field 2.
@@ -205,7 +205,7 @@ impl ::core::fmt::Debug for RecordView<'_> {
     }
 }
 
-/// A message.
+/// The message `Part`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Part<'a> {
     /// Field 2.
