@@ -3,7 +3,7 @@
 //! Everything that Crake sends, receives or stores lies in memory of this crate, so that a byte is
 //! copied only where a layer says so. Nothing here does I/O and nothing here is a general allocator.
 //!
-//! * [`Region`]: one mapping of the kernel, anonymous or a memfd that other processes can map.
+//! * [`Region`]: memory in one piece: anonymous, a memfd that other processes can map, or the allocator's.
 //! * [`Extent`]: a place in a region that bytes may be received into, at any time.
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.

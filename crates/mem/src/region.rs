@@ -1,4 +1,4 @@
-//! Mappings of the kernel.
+//! Memory in one piece.
 
 mod allocation;
 mod available;
@@ -59,7 +59,7 @@ impl RegionError {
     }
 }
 
-/// Memory mapped into this process, zeroed at first, until the last handle on any part of it is dropped.
+/// Memory in one piece, zeroed at first, until the last handle on any part of it is dropped.
 pub struct Region {
     // Counts the segments over this region; see `retain_header`.
     header: Header,
