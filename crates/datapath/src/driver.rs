@@ -25,10 +25,9 @@ pub trait Driver {
     /// The time of day.
     fn wall(&self) -> WallTime;
 
-    /// Adds what devices have to report, without waiting. `hot` says that the runtime also asks
-    /// some devices directly (see [`StreamDevice::is_polled`]), so that a look that costs much
-    /// may be left out most of the time.
-    fn poll(&self, now: Time, hot: bool, events: &mut Vec<Event>);
+    /// Adds what devices have to report, without waiting. A driver whose look costs much may leave it out as far as
+    /// `attention` lets it.
+    fn poll(&self, now: Time, attention: Attention, events: &mut Vec<Event>);
 
     /// Waits until a device has something to report, the alarm rings, or `until` has come.
     /// `None` is for ever. May return early.
@@ -42,6 +41,17 @@ pub trait Driver {
 
     /// Starts to connect; [`StreamDevice::connected`] says how it went.
     fn connect(&self, address: &Address) -> Result<Box<dyn StreamDevice>, Error>;
+}
+
+/// How much depends on a look at all devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Everything: the runtime has no other way to learn of anything.
+    Full,
+    /// The runtime asks some devices directly, as [`StreamDevice::is_polled`] allows, and just now they had nothing.
+    Spinning,
+    /// The same, and they keep it busy.
+    Busy,
 }
 
 /// Names a device of a runtime in its events.

@@ -55,7 +55,7 @@ mod timer;
 
 pub use address::{Address, AddressError};
 pub use async_task::Task;
-pub use driver::{Driver, Event, ListenerDevice, PeerProcess, StreamDevice, Target, Token};
+pub use driver::{Attention, Driver, Event, ListenerDevice, PeerProcess, StreamDevice, Target, Token};
 pub use error::{Error, Fault};
 pub use executor::Alarm;
 pub use listener::Listener;

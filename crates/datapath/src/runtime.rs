@@ -14,7 +14,7 @@ use async_task::Task;
 use crake_mem::{Pool, PoolConfig};
 
 use crate::address::Address;
-use crate::driver::{Driver, Event, StreamDevice, Token};
+use crate::driver::{Attention, Driver, Event, StreamDevice, Token};
 use crate::error::Error;
 use crate::executor::{Executor, MainWaker, Shared};
 use crate::kernel::KernelDriver;
@@ -446,28 +446,39 @@ impl Core {
         }
     }
 
-    /// The clock is read before the devices are asked, so that nothing stands between a receive
-    /// and the task that waits for it.
+    /// The clock is read before the devices are asked, and what a hot stream received is served before anything else
+    /// is looked at, so that nothing stands between a receive and the task that waits for it.
     fn turn(self: &Rc<Core>) -> bool {
         let now = self.driver.now();
         self.now.set(now);
         let mut progress = self.executor.take_remote();
         progress |= self.fire_timers(now);
         progress |= self.executor.run_ready();
-        progress |= self.poll_devices(now);
-        progress |= self.executor.run_ready();
+        if self.poll_hot(now) {
+            self.executor.run_ready();
+            progress = true;
+        }
+        if self.poll_devices(now, progress) {
+            self.executor.run_ready();
+            progress = true;
+        }
         if progress {
             self.progress_at.set(now);
         }
         progress
     }
 
-    fn poll_devices(self: &Rc<Core>, now: Time) -> bool {
-        let mut progress = self.poll_hot(now);
+    /// Looks at all devices, or leaves it for a later turn if hot streams keep this one busy.
+    fn poll_devices(self: &Rc<Core>, now: Time, busy: bool) -> bool {
         let mut events = self.events.take();
-        self.driver.poll(now, !self.hot.borrow().is_empty(), &mut events);
+        let attention = match (self.hot.borrow().is_empty(), busy) {
+            (true, _) => Attention::Full,
+            (false, false) => Attention::Spinning,
+            (false, true) => Attention::Busy,
+        };
+        self.driver.poll(now, attention, &mut events);
         events.append(&mut self.local_events.borrow_mut());
-        progress |= !events.is_empty();
+        let mut progress = !events.is_empty();
         for event in events.drain(..) {
             self.dispatch(event);
         }

@@ -258,7 +258,8 @@ impl StreamState {
         if event.readable || event.hung_up {
             self.readable.set(true);
             self.hung_up.set(self.hung_up.get() || event.hung_up);
-            progress |= self.receive(core);
+            // A hot stream is asked in each turn anyway.
+            progress |= !self.is_hot.get() && self.receive(core);
         }
         if event.writable || event.hung_up {
             self.blocked.set(false);

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::address::Address;
-use crate::driver::{Driver, Event, ListenerDevice, StreamDevice};
+use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice};
 use crate::error::Error;
 use crate::executor::Alarm;
 use crate::time::{Time, WallTime};
@@ -21,8 +21,12 @@ use crate::time::{Time, WallTime};
 use poller::Poller;
 use socket::{SocketListener, SocketStream};
 
-/// How often the epoll set is looked at while streams are asked directly.
+/// How often the epoll set is looked at while streams are asked directly and have nothing: the time that another stream
+/// may have to wait.
 const LOOK_EVERY: Duration = Duration::from_micros(15);
+
+/// The same while they do have something: then a look delays an answer.
+const LOOK_EVERY_BUSY: Duration = Duration::from_micros(50);
 
 pub(crate) struct KernelDriver {
     start: Instant,
@@ -53,8 +57,13 @@ impl Driver for KernelDriver {
     }
 
     #[inline]
-    fn poll(&self, now: Time, hot: bool, events: &mut Vec<Event>) {
-        if hot && now - self.looked_at.get() < LOOK_EVERY {
+    fn poll(&self, now: Time, attention: Attention, events: &mut Vec<Event>) {
+        let rest = match attention {
+            Attention::Full => Duration::ZERO,
+            Attention::Spinning => LOOK_EVERY,
+            Attention::Busy => LOOK_EVERY_BUSY,
+        };
+        if now - self.looked_at.get() < rest {
             return;
         }
         self.looked_at.set(now);

@@ -10,7 +10,7 @@ use crake_mem::{Buf, Pool, Segment};
 use super::connection::{ConnectionId, Phase, Side, front};
 use super::state::{Place, State, is_alive};
 use crate::address::Address;
-use crate::driver::{Driver, Event, ListenerDevice, StreamDevice, Target, Token};
+use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::executor::Alarm;
 use crate::time::{Time, WallTime};
@@ -30,7 +30,7 @@ impl Driver for NodeDriver {
         self.state.borrow().wall(self.place.node)
     }
 
-    fn poll(&self, _now: Time, _hot: bool, events: &mut Vec<Event>) {
+    fn poll(&self, _now: Time, _attention: Attention, events: &mut Vec<Event>) {
         let mut state = self.state.borrow_mut();
         if !is_alive(&state.nodes, self.place) {
             return;
