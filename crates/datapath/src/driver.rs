@@ -152,6 +152,12 @@ pub trait StreamDevice {
         false
     }
 
+    /// Whether events are needed. While a polled device is asked in each turn, and is not blocked in sending, they only cost:
+    /// then this is called with `false`. Called with `true` again, it reports at once what it had not.
+    fn watch(&self, _wanted: bool) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The address of this end.
     fn local_address(&self) -> Result<Address, Error>;
 

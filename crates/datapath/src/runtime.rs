@@ -500,6 +500,7 @@ impl Core {
             };
             if stream.wants_to_receive() && stream.receive(self) {
                 stream.active_at.set(now);
+                stream.note_hot_receive();
                 progress = true;
             } else if now - stream.active_at.get() > HOT_FOR {
                 self.cool(&stream);
@@ -509,14 +510,26 @@ impl Core {
     }
 
     /// Stops to ask a stream in each turn, unless it is the only one.
-    fn cool(&self, stream: &Rc<StreamState>) {
-        let mut hot = self.hot.borrow_mut();
-        if hot.len() > 1 {
-            hot.retain(|other| !Rc::ptr_eq(other, stream));
-            stream.is_hot.set(false);
-        } else {
+    fn cool(self: &Rc<Core>, stream: &Rc<StreamState>) {
+        if self.hot.borrow().len() == 1 {
             // Alone it stays; looking at its age again waits.
             stream.active_at.set(self.now.get());
+            return;
+        }
+        self.hot.borrow_mut().retain(|other| !Rc::ptr_eq(other, stream));
+        stream.is_hot.set(false);
+        stream.watch(self);
+    }
+
+    /// Before a sleep: nobody will ask.
+    fn watch_hot(self: &Rc<Core>) {
+        let mut index = 0;
+        loop {
+            let Some(stream) = self.hot.borrow().get(index).cloned() else {
+                return;
+            };
+            stream.watch(self);
+            index += 1;
         }
     }
 
@@ -600,6 +613,7 @@ impl Core {
             Waiting::Adaptive { spin } if self.now.get() - self.progress_at.get() < spin => return,
             Waiting::Adaptive { .. } | Waiting::Sleep => {}
         }
+        self.watch_hot();
         if self.has_more_to_do() {
             return;
         }

@@ -131,7 +131,15 @@ pub(crate) struct StreamState {
     /// Last time that something was received: see `Core::poll_hot`.
     pub(crate) active_at: Cell<Time>,
     pub(crate) is_hot: Cell<bool>,
+    /// How often it received while it was hot and watched.
+    hot_receives: Cell<u32>,
+    /// The device reports events.
+    watched: Cell<bool>,
 }
+
+/// A hot stream is not watched any more after this many receives: to stop and to begin costs as
+/// much as one round trip.
+const WATCHED_RECEIVES: u32 = 16;
 
 struct Incoming {
     waiting: VecDeque<Pop>,
@@ -215,6 +223,8 @@ impl StreamState {
             closed: Cell::new(false),
             active_at: Cell::new(Time(0)),
             is_hot: Cell::new(false),
+            hot_receives: Cell::new(0),
+            watched: Cell::new(true),
         }
     }
 
@@ -247,6 +257,40 @@ impl StreamState {
 
     pub(crate) fn wants_to_receive(&self) -> bool {
         !self.incoming.borrow().waiting.is_empty()
+    }
+
+    /// Received while hot: before long events are of no use.
+    #[inline]
+    pub(crate) fn note_hot_receive(&self) {
+        if !self.watched.get() {
+            return;
+        }
+        self.hot_receives.set(self.hot_receives.get() + 1);
+        if self.hot_receives.get() >= WATCHED_RECEIVES && !self.blocked.get() {
+            self.watched.set(self.device.borrow().watch(false).is_err());
+        }
+    }
+
+    /// Makes the device report events, as it must when nobody asks it.
+    pub(crate) fn watch(&self, core: &Rc<Core>) {
+        self.hot_receives.set(0);
+        if self.watched.replace(true) {
+            return;
+        }
+        let watched = self.device.borrow().watch(true);
+        if let Err(error) = watched {
+            self.fail(core, error);
+        }
+    }
+
+    /// The device is of no use any more.
+    fn fail(&self, core: &Rc<Core>, error: Error) {
+        self.note_failed(&error);
+        let waiting = std::mem::take(&mut self.incoming.borrow_mut().waiting);
+        for pop in waiting {
+            core.complete(pop.op, Err(error.clone()));
+        }
+        self.fail_pushes(core, error);
     }
 
     /// Acts on what the device reports; true if an operation got on.

@@ -61,6 +61,11 @@ impl Poller {
         )?)
     }
 
+    /// Reports no more of `socket`.
+    pub(super) fn remove(&self, socket: impl AsFd) -> Result<(), Error> {
+        Ok(epoll::delete(&self.epoll, socket)?)
+    }
+
     /// Adds what there is; waits for it up to `timeout`, for ever if `None`.
     pub(super) fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) {
         let timeout = timeout.map(|timeout| Timespec {

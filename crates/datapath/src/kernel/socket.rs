@@ -35,6 +35,7 @@ pub(super) struct SocketStream {
     socket: OwnedFd,
     poller: Rc<Poller>,
     state: Cell<State>,
+    token: Cell<Token>,
     /// Where to connect again, while the backlog of a Unix socket is full.
     pending: Cell<Option<SocketAddrUnix>>,
 }
@@ -74,6 +75,7 @@ impl SocketStream {
             socket,
             poller: poller.clone(),
             state: Cell::new(state),
+            token: Cell::new(Token(0)),
             pending: Cell::new(None),
         }
     }
@@ -108,7 +110,17 @@ impl SocketStream {
 
 impl StreamDevice for SocketStream {
     fn attach(&self, token: Token) -> Result<(), Error> {
-        self.poller.add(&self.socket, token)
+        self.token.set(token);
+        self.watch(true)
+    }
+
+    /// Each packet that arrives for a socket in the set costs its sender a call into epoll.
+    fn watch(&self, wanted: bool) -> Result<(), Error> {
+        if wanted {
+            self.poller.add(&self.socket, self.token.get())
+        } else {
+            self.poller.remove(&self.socket)
+        }
     }
 
     fn connected(&self) -> Poll<Result<(), Error>> {
