@@ -146,6 +146,10 @@ pub trait StreamDevice {
     /// No more will be sent. Called once, with nothing left to send.
     fn finish(&self) -> Result<(), Error>;
 
+    /// It is about to be dropped, and segments that it keeps clones of are to be given up: what the other end has not
+    /// received yet does not arrive.
+    fn abort(&self) {}
+
     /// Whether asking is as cheap as waiting for an event: the runtime then calls `receive` of
     /// such devices in each turn while they are active.
     fn is_polled(&self) -> bool {

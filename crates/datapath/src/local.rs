@@ -250,6 +250,14 @@ impl StreamDevice for LocalStream {
         Ok(())
     }
 
+    fn abort(&self) {
+        let undelivered = std::mem::take(&mut *self.outgoing.segments.borrow_mut());
+        self.outgoing.len_bytes.set(0);
+        // Even if it was finished: its end did not arrive.
+        self.outgoing.end.set(End::Broken);
+        drop(undelivered);
+    }
+
     fn local_address(&self) -> Result<Address, Error> {
         Ok(Address::Local(self.name.clone()))
     }

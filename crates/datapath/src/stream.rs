@@ -76,6 +76,11 @@ impl Stream {
         self.state.close(&self.core);
     }
 
+    /// Closes both ways and gives up what was not sent: when this returns, the buffers of all pushes may be used again.
+    pub fn abort(&self) {
+        self.state.abort(&self.core);
+    }
+
     /// The address of this end.
     pub fn local_address(&self) -> Result<Address, Error> {
         self.state.device.borrow().local_address()
@@ -376,6 +381,12 @@ impl StreamState {
         core.release(self.key());
         let device = self.device.replace(Box::new(ClosedDevice));
         drop(device);
+    }
+
+    /// Closes without lingering, and takes back what the device has not delivered.
+    fn abort(&self, core: &Rc<Core>) {
+        self.device.borrow().abort();
+        self.shut_down(core);
     }
 
     /// Closes without lingering.

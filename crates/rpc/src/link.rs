@@ -221,6 +221,16 @@ impl Link {
         self.with_stream(Stream::peer_address).ok()?.ok()
     }
 
+    /// Closes both ways at once and lets go of all memory that was still to be sent.
+    pub(crate) fn abort(&self) {
+        self.stop_receiving();
+        self.outbox.borrow_mut().clear();
+        let stream = self.stream.borrow_mut().take();
+        if let Some(stream) = stream {
+            stream.abort();
+        }
+    }
+
     /// Closes both ways at once; what is in the outbox is dropped, what the stream was given it still sends.
     pub(crate) fn close(&self) {
         self.stop_receiving();

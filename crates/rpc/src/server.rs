@@ -92,7 +92,7 @@ impl Server {
     /// connection that is over. Nothing happens if there is none.
     pub fn cut_off(&self, connection: u64) {
         if let Some(session) = self.registry.sessions.borrow().get(&connection) {
-            session.answers.link.close();
+            session.answers.link.abort();
             session.answers.link.signal.raise();
         }
     }

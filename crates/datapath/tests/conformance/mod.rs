@@ -40,6 +40,7 @@ macro_rules! conformance {
             refuses_a_push_after_finish
             close_ends_what_waits_to_be_received
             sends_what_was_pushed_before_the_stream_was_dropped
+            abort_lets_go_of_what_was_pushed
             cancelled_pops_lose_nothing
             dropped_pops_lose_nothing
             a_cancelled_pop_into_gives_its_bytes_to_the_next
@@ -475,6 +476,30 @@ pub fn sends_what_was_pushed_before_the_stream_was_dropped<W: World>(make: &Make
         Usage::default(),
         "nothing lingers once it is sent"
     );
+}
+
+pub fn abort_lets_go_of_what_was_pushed<W: World>(make: &Make<W>) {
+    const LEN_BYTES: usize = 64 << 20;
+    let world = world(make);
+    let (near, far) = connected(&world);
+    let loan = crake_mem::Loan::new();
+    let region = Region::anonymous(LEN_BYTES, HugePages::Never).expect("memory");
+    let push = near.push(Sga::from(loan.lend(&region.extent(..))));
+    settle(&world);
+    assert!(!loan.is_home(), "nobody reads, so not all of it can have left");
+    near.abort();
+    assert!(loan.is_home());
+    assert_eq!(world.run(push), Err(Error::Closed));
+    let ended = async move {
+        loop {
+            match far.pop().await {
+                Ok(bytes) if !bytes.is_empty() => {}
+                ended => return ended.map(|_| ()),
+            }
+        }
+    };
+    // An end or a reset, by what the device can say.
+    let _ = world.run(ended);
 }
 
 pub fn cancelled_pops_lose_nothing<W: World>(make: &Make<W>) {

@@ -11,9 +11,9 @@ use super::blocks::{Access, Blocks, Refusal};
 
 /// Writes that may wait at once. Each holds its payload in pool memory.
 const WAITING_MAX: usize = 1024;
-/// How long a write waits before those who hold its bytes are cut off: far above what a live connection takes for a payload
-/// that the sockets have room for, far below a client's patience.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a write waits before those who hold its bytes are cut off: far above what a live connection takes for a few
+/// payloads on a loaded machine, far below a client's deadline. Who is cut off by mistake connects again and repeats.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A whole payload that could not be put into its place yet.
 pub(crate) struct Write {
