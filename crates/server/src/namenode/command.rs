@@ -3,6 +3,8 @@
 //! These mirror the messages of `namenode.proto` field by field, without depending on generated code: a command borrows
 //! from the request's buffer, a reply from the namespace. Nothing here allocates.
 
+use std::fmt;
+
 use crake_store::protocol::Code;
 
 use super::nodes::{BlockSpan, Nodes};
@@ -571,7 +573,7 @@ pub(super) struct PageItem {
 }
 
 /// The entries of a page of a listing.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entries<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) page: std::slice::Iter<'a, PageItem>,
@@ -596,7 +598,7 @@ impl<'a> Iterator for Entries<'a> {
 impl ExactSizeIterator for Entries<'_> {}
 
 /// The values of a multi-get.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Values<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) blocks: &'a [Block],
@@ -621,7 +623,7 @@ impl<'a> Iterator for Values<'a> {
 impl ExactSizeIterator for Values<'_> {}
 
 /// The entries of a page of a scan.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ScanEntries<'a> {
     pub(super) values: Values<'a>,
     pub(super) keys_only: bool,
@@ -656,7 +658,7 @@ impl<'a> Iterator for ScanEntries<'a> {
 impl ExactSizeIterator for ScanEntries<'_> {}
 
 /// Some datanodes, or all.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Datanodes<'a> {
     pub(super) registry: &'a super::datanodes::Registry,
     pub(super) ids: DatanodeIds<'a>,
@@ -683,6 +685,19 @@ impl<'a> Iterator for Datanodes<'a> {
         }
     }
 }
+
+/// Shows what is in a page, not the namespace that it borrows.
+macro_rules! debug_as_list {
+    ($($page:ident),+) => {
+        $(impl fmt::Debug for $page<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.clone()).finish()
+            }
+        })+
+    };
+}
+
+debug_as_list!(Entries, Values, ScanEntries, Datanodes);
 
 /// Why a command was refused. Whatever the reason, it changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

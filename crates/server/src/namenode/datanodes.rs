@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 
 use crake_store::protocol::Handle;
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::SipHasher24;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U32, U64};
 
 use super::blocks::{Class, Extent, Issued, Slots, UNIT_BYTES};
 use super::command::{Block, Datanode, ENDPOINTS_MAX, Failure, Register, Reply};
 use super::names::NAME_BYTES_MAX;
+use crate::mac::{SECRET_BYTES, Signer};
 
 /// What a handle allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,6 @@ pub(super) struct Wish {
 }
 
 /// All datanodes. A number is that of a name; another life under that name is another epoch.
-#[derive(Debug)]
 pub(super) struct Registry {
     limits: Limits,
     members: Vec<Member>,
@@ -58,7 +58,7 @@ struct Member {
     endpoints: Vec<Box<str>>,
     location_class: u64,
     storage_class: u32,
-    secret: [u8; 16],
+    secret: [u8; SECRET_BYTES],
     /// Bytes that it said it has; whole slots of these can be issued.
     claimed_bytes: u64,
     slots: Slots,
@@ -124,7 +124,7 @@ impl Registry {
         check_registration(request)?;
         let reset = Reply::Registered {
             datanode: 0,
-            secret: [0; 16],
+            secret: [0; SECRET_BYTES],
             namenode: 0,
             heartbeat_ms: 0,
             reset: true,
@@ -382,7 +382,7 @@ impl Member {
             endpoints: Vec::new(),
             location_class: 0,
             storage_class: 0,
-            secret: [0; 16],
+            secret: [0; SECRET_BYTES],
             claimed_bytes: 0,
             slots: Slots::new(0),
             heard_ns: 0,
@@ -405,9 +405,7 @@ impl Member {
             mac0: U64::new(0),
             mac1: U64::new(0),
         };
-        let mac = SipHasher24::new_with_key(&self.secret).hash(handle.signed());
-        handle.mac0 = U64::new(mac.h1);
-        handle.mac1 = U64::new(mac.h2);
+        Signer::new(&self.secret).sign(&mut handle);
         handle.as_bytes().try_into().expect("a handle has its size")
     }
 }
@@ -427,8 +425,9 @@ fn check_registration(request: &Register<'_>) -> Result<(), Failure> {
 }
 
 /// A secret that only who knows the seed can compute, and that the same commands give again.
-fn derive_secret(seed: u128, parts: [u64; 2]) -> [u8; 16] {
-    let mut hasher = SipHasher24::new_with_key(&seed.to_le_bytes());
-    parts.iter().for_each(|part| hasher.write(&part.to_le_bytes()));
-    hasher.finish128().as_bytes()
+fn derive_secret(seed: u128, parts: [u64; 2]) -> [u8; SECRET_BYTES] {
+    let message: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
+    SipHasher24::new_with_key(&seed.to_le_bytes())
+        .hash(&message)
+        .as_bytes()
 }

@@ -21,7 +21,6 @@ pub(super) const ROOT: u32 = 0;
 ///
 /// It opens no socket, reads no clock and draws no randomness: the same commands at the same times give the same replies
 /// and the same state. A command that fails has changed nothing: what can run out is taken before anything is changed.
-#[derive(Debug)]
 pub struct Namespace {
     pub(super) config: Config,
     pub(super) now: Now,

@@ -63,7 +63,6 @@ impl BlockSpan {
 }
 
 /// All nodes.
-#[derive(Debug)]
 pub(super) struct Nodes {
     pub(super) records: Records,
     pub(super) containers: Slab<Container>,

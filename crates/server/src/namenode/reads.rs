@@ -114,6 +114,7 @@ struct Step<'a> {
     /// What is being looked for; empty if nothing is.
     name: &'a [u8],
     is_key: bool,
+    ends_with_slash: bool,
     tag: u32,
     candidate: u32,
 }
@@ -136,6 +137,7 @@ impl<'a> Step<'a> {
             key,
             name: &[],
             is_key: false,
+            ends_with_slash: path.ends_with('/'),
             tag: 0,
             candidate: NONE,
         }
@@ -148,7 +150,7 @@ impl<'a> Step<'a> {
         if let Some(name) = self.names.next() {
             self.name = name.as_bytes();
         } else if let Some(key) = self.key.take() {
-            if let Err(failure) = Self::check_table(namespace, at, key) {
+            if let Err(failure) = self.check_table(namespace, at, key) {
                 self.end = Err(failure);
                 return false;
             }
@@ -162,11 +164,12 @@ impl<'a> Step<'a> {
         true
     }
 
-    fn check_table(namespace: &Namespace, at: u32, key: &[u8]) -> Result<(), Failure> {
-        if namespace.kind(at) != Kind::Table {
-            return Err(Failure::WrongKind);
+    fn check_table(&self, namespace: &Namespace, at: u32, key: &[u8]) -> Result<(), Failure> {
+        match namespace.kind(at) {
+            Kind::Table => check_key(key),
+            kind if self.ends_with_slash && !kind.is_container() => Err(Failure::NotADirectory),
+            _ => Err(Failure::WrongKind),
         }
-        check_key(key)
     }
 
     #[inline]

@@ -1,8 +1,9 @@
 //! Tables: put, get, remove and scan of keys.
 
+use super::blocks::SLOT_BYTES;
 use super::command::{
-    Condition, Failure, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply, ScanEntries, SessionId,
-    Value, Values,
+    BLOCKS_MAX, Condition, Failure, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply, ScanEntries,
+    SessionId, Value, Values,
 };
 use super::directory::page_limit;
 use super::file::{FIRST_BLOCKS, file_data_mut};
@@ -19,6 +20,8 @@ const KEY_BYTES: usize = 40;
 const BLOCK_BYTES: usize = 104;
 /// Blocks that come with each value of a page; the rest is asked for by its node.
 const PAGE_VALUE_BLOCKS: usize = 4;
+/// Bytes of a large value at most: its blocks come in one reply.
+pub(super) const VALUE_BYTES_MAX: u64 = BLOCKS_MAX as u64 * SLOT_BYTES;
 
 impl Namespace {
     fn table(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
@@ -133,18 +136,16 @@ impl Namespace {
     }
 
     fn take_value_blocks(&mut self, table: u32, size: u64) -> Result<(), Failure> {
+        if size > VALUE_BYTES_MAX {
+            return Err(Failure::TooLong);
+        }
         let record = self.nodes.records.at(table);
         let class = (u32::from(record.storage_class), record.location_or_version);
         if self.take_blocks(class, 0, size)? >= size {
             return Ok(());
         }
-        let too_long = self.taken.len() == super::command::BLOCKS_MAX;
         self.untake_blocks();
-        Err(if too_long {
-            Failure::TooLong
-        } else {
-            Failure::NoSpace
-        })
+        Err(Failure::NoSpace)
     }
 
     pub(super) fn put_commit(

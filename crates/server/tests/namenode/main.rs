@@ -1,0 +1,15 @@
+//! The namespace from outside: each rule by its name, each known defect of earlier systems, and random commands against
+//! a simple model.
+
+mod blocks;
+mod datanodes;
+mod files;
+mod leases;
+mod memory;
+mod model;
+mod names;
+mod reads;
+mod rename;
+mod tables;
+mod tree;
+mod world;

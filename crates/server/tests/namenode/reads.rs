@@ -1,0 +1,105 @@
+//! Reads in batches answer as single ones do.
+
+use crake_server::namenode::command::{Condition, Kind};
+use crake_server::namenode::{Command, Failure, Read, Reply};
+
+use crate::world::{A, MIB, ROOT, World};
+
+#[test]
+fn a_batch_answers_as_the_single_commands_do() {
+    let mut world = World::with_memory(8);
+    world.directory("/d");
+    let base = world.directory("/d/e").id;
+    let gone = world.directory("/gone").id;
+    world.delete("/gone", false).unwrap();
+    world.written("/d/e/f", 2 * MIB);
+    let long = "l".repeat(200);
+    world.written(&format!("/d/{long}"), 0);
+    world.make("/t", Kind::Table).unwrap();
+    world.put(b"k", b"value", Condition::Always).unwrap();
+    let (pending, _) = world.put_large(b"big", 100, Condition::Always).unwrap();
+    world.commit(pending, false).unwrap();
+
+    let long_path = format!("d/{long}");
+    let too_long = "x".repeat(4097);
+    let paths = [
+        "", "/", "/d", "/d/", "/d/e/f", "/d/e/f/", "/d/e/f/g", "/x", "/x/y", "/d/..", "/t/k", "f", "/t/big",
+    ];
+    let paths: Vec<&str> = paths
+        .into_iter()
+        .chain([long_path.as_str(), too_long.as_str()])
+        .collect();
+    let mut reads = Vec::new();
+    for base in [ROOT, base, gone] {
+        for &path in &paths {
+            reads.push(Read::Lookup {
+                base,
+                path,
+                blocks: false,
+            });
+            reads.push(Read::Lookup {
+                base,
+                path,
+                blocks: true,
+            });
+            for key in [&b"k"[..], b"big", b"none", b"", &[0; 256]] {
+                reads.push(Read::Get {
+                    table: base,
+                    path,
+                    key,
+                });
+                reads.push(Read::Get {
+                    table: base,
+                    path: "/t",
+                    key,
+                });
+            }
+        }
+    }
+    assert!(reads.len() > 2 * 64);
+    let expected: Vec<String> = reads
+        .iter()
+        .map(|read| format!("{:?}", single(&mut world, read)))
+        .collect();
+    let mut answered = Vec::new();
+    world.namespace.read_batch(world.now, &reads, |index, reply| {
+        assert_eq!(index, answered.len());
+        answered.push(format!("{:?}", reply.map(|reply| format!("{reply:?}"))));
+    });
+    assert_eq!(answered.len(), expected.len());
+    for (read, (answered, expected)) in reads.iter().zip(answered.iter().zip(&expected)) {
+        assert_eq!(answered, expected, "{read:?}");
+    }
+    for failure in ["NotFound", "NotADirectory", "InvalidName", "TooLong", "WrongKind"] {
+        assert!(
+            expected.iter().any(|reply| reply == &format!("Err({failure})")),
+            "{failure}"
+        );
+    }
+}
+
+fn single(world: &mut World, read: &Read<'_>) -> Result<String, Failure> {
+    let command = match *read {
+        Read::Lookup { base, path, blocks } => Command::Lookup { base, path, blocks },
+        Read::Get { table, path, key } => Command::Get { table, path, key },
+    };
+    world.run(A, command, |reply: Reply<'_>| format!("{reply:?}"))
+}
+
+#[test]
+fn a_batch_ends_leases_that_are_due() {
+    let mut world = World::new();
+    world.file("/f");
+    world.now.mono_ns += 10_000_000_000;
+    world.namespace.read_batch(
+        world.now,
+        &[Read::Lookup {
+            base: ROOT,
+            path: "/f",
+            blocks: false,
+        }],
+        |_, reply| {
+            assert!(matches!(reply, Ok(Reply::Node { node, .. }) if !node.open));
+        },
+    );
+}
