@@ -38,6 +38,7 @@
 
 #![forbid(unsafe_code)]
 
+mod background;
 mod block;
 pub mod blocking;
 mod buffered;

@@ -10,9 +10,10 @@ use smallvec::SmallVec;
 use crake_mem::{Extent, Region};
 
 use crate::Error;
+use crate::background::Background;
 use crate::file::FileCore;
 use crate::node::Attributes;
-use crate::transfer::{Bytes, Transfer};
+use crate::transfer::{Bytes, Holder, Transfer};
 
 /// Reads any range of a file into the caller's memory, any number of reads in flight.
 ///
@@ -97,7 +98,7 @@ enum Part {
         len: usize,
     },
     /// The rest, of which the blocks or the size are not known yet.
-    Rest(Pin<Box<dyn Future<Output = Result<usize, Error>>>>),
+    Rest(Background<Result<usize, Error>>),
 }
 
 impl Read {
@@ -111,7 +112,8 @@ impl Read {
         let at = offset + direct as u64;
         if direct < known || known < target.len() && core.attributes().open {
             let rest = read_rest(core.clone(), at, target.slice(direct..));
-            read.parts.push(Part::Rest(Box::pin(rest)));
+            let runtime = core.session().runtime();
+            read.parts.push(Part::Rest(Background::start(runtime, rest)));
         } else {
             look_ahead(core, at);
         }
@@ -140,7 +142,7 @@ impl Read {
 const LOOK_AHEAD_BYTES: u64 = 8 << 20;
 
 fn look_ahead(core: &Rc<FileCore>, at: u64) {
-    let limit = core.size().min(at + LOOK_AHEAD_BYTES);
+    let limit = core.size().min(at.saturating_add(LOOK_AHEAD_BYTES));
     let known = core.known_until(at, limit);
     if known < limit {
         core.prefetch(known);
@@ -150,7 +152,7 @@ fn look_ahead(core: &Rc<FileCore>, at: u64) {
 /// Finds out what is not known about the rest of a read, and reads it.
 async fn read_rest(core: Rc<FileCore>, offset: u64, target: Extent) -> Result<usize, Error> {
     let deadline = core.deadline();
-    if core.attributes().open && offset + target.len() as u64 > core.size() {
+    if core.attributes().open && offset.saturating_add(target.len() as u64) > core.size() {
         core.fetch(offset, deadline).await?;
     }
     let len = core.size().saturating_sub(offset).min(target.len() as u64) as usize;
@@ -181,7 +183,7 @@ impl Future for Read {
                 Part::Direct { transfer, len } => Pin::new(transfer)
                     .poll(context)
                     .map(|result| result.map(|()| *len)),
-                Part::Rest(rest) => rest.as_mut().poll(context),
+                Part::Rest(rest) => Pin::new(rest).poll(context),
             };
             match ended {
                 Poll::Pending => at += 1,

@@ -13,17 +13,16 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// Wakes all who wait now.
+    /// Wakes all who wait now, in the order in which they came.
     pub(crate) fn notify(&self) {
         self.changes.set(self.changes.get() + 1);
         // A waker may run code that waits again, so the list is not borrowed while waking.
-        while let Some(waker) = self.take_one() {
-            waker.wake();
+        let mut woken = self.waiting.take();
+        woken.drain(..).for_each(Waker::wake);
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.capacity() < woken.capacity() && waiting.is_empty() {
+            *waiting = woken;
         }
-    }
-
-    fn take_one(&self) -> Option<Waker> {
-        self.waiting.borrow_mut().pop()
     }
 
     /// Has the task of `context` woken at the next change.

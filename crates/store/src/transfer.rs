@@ -15,6 +15,7 @@ use crake_mem::{Extent, Sga};
 use crake_rpc::{Call, CallError, CallOptions, Client, Payload, Reply};
 
 use crate::Error;
+use crate::background::Background;
 use crate::block::Block;
 use crate::datanodes::{self, Datanodes};
 use crate::failure;
@@ -141,7 +142,7 @@ impl<H: Holder> Clone for Range<H> {
 
 enum State {
     Calling(SmallVec<[(u32, Call); 1]>),
-    Repeating(Pin<Box<dyn Future<Output = Result<(), Error>>>>),
+    Repeating(Background<Result<(), Error>>),
 }
 
 /// Why an attempt did not succeed, by what is to be done about it.
@@ -181,7 +182,7 @@ impl<H: Holder> Transfer<H> {
                     Ok(()) => return Poll::Ready(Ok(())),
                     Err(failed) => failed,
                 },
-                State::Repeating(repeating) => return repeating.as_mut().poll(context),
+                State::Repeating(repeating) => return Pin::new(repeating).poll(context),
             };
             self.state = State::repeating(&self.range, Some(failed));
         }
@@ -221,7 +222,8 @@ fn poll_calls(
 impl State {
     #[cold]
     fn repeating<H: Holder>(range: &Range<H>, failed: Option<Failure>) -> State {
-        State::Repeating(Box::pin(repeat(range.clone(), failed)))
+        let runtime = range.holder.session().runtime();
+        State::Repeating(Background::start(runtime, repeat(range.clone(), failed)))
     }
 }
 

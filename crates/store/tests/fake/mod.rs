@@ -4,6 +4,10 @@
 //! of four bytes. How clients and real servers get on is tested in `crates/server/tests`.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in functions marked as tests"
+)]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -140,7 +144,7 @@ impl Fake {
             let store = Store::connect_with(&self.runtime, options).await.unwrap();
             let deadline = self.runtime.now_exact() + Duration::from_secs(20);
             let ended = self.runtime.timeout(deadline, test(store)).await;
-            ended.ok().expect("the test ends in time")
+            ended.expect("the test ends in time")
         })
     }
 
@@ -437,14 +441,22 @@ fn serve_namenode(state: &mut State, request: &Request<'_>, replies: Option<&mut
                     });
                 }
                 method::CREATE => {
-                    state.file = Some(File {
-                        open: true,
-                        ..File::default()
+                    let view = namenode::CreateRequestView::parse(message).unwrap();
+                    let is_file = view.kind().unwrap() == namenode::Kind::File;
+                    if is_file {
+                        state.file = Some(File {
+                            open: true,
+                            ..File::default()
+                        });
+                    }
+                    let kind = view.kind().unwrap();
+                    let node = Some(namenode::Attributes {
+                        kind,
+                        ..state.attributes()
                     });
-                    let node = Some(state.attributes());
                     answer!(namenode::CreateReply {
                         node,
-                        lease: 1,
+                        lease: u64::from(is_file),
                         blocks: &[]
                     });
                 }
