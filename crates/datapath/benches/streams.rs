@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crake_datapath::{Address, Runtime, RuntimeConfig, Stream, Waiting};
 use crake_mem::{Buf, Sga};
@@ -20,7 +20,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 const MESSAGE: usize = 64;
 const IN_FLIGHT: usize = 128;
 const ROUND_TRIPS: usize = 20_000;
-const ECHO_FOR: Duration = Duration::from_millis(200);
+const ROUNDS: usize = 10_000;
 
 fn main() {
     let repetitions = std::env::args()
@@ -184,21 +184,22 @@ fn bare_ping_pong(socket: &mut dyn Socket) -> f64 {
     median(&mut times)
 }
 
-/// Million messages per second, sent 128 at once and anew when all have come back.
+/// Million messages per second, sent 128 at once and anew when all have come back: from the median of these rounds, since other
+/// programs interrupt some.
 fn bare_echo(socket: &mut dyn Socket) -> f64 {
     let mut buffer = vec![0; 64 << 10];
     let messages = vec![1; MESSAGE * IN_FLIGHT];
-    let start = Instant::now();
-    let mut echoed = 0;
-    while start.elapsed() < ECHO_FOR {
+    let mut times = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
         write_all(socket, &messages);
         let mut received = 0;
         while received < messages.len() {
             received += read_some(socket, &mut buffer);
         }
-        echoed += IN_FLIGHT;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
     }
-    echoed as f64 / start.elapsed().as_secs_f64() / 1e6
+    IN_FLIGHT as f64 / median(&mut times)
 }
 
 /// The same two over streams.
@@ -268,15 +269,15 @@ async fn ping_pong(stream: &Stream) -> f64 {
 
 async fn echo(stream: &Stream) -> f64 {
     let messages = Buf::from_vec(vec![1; MESSAGE * IN_FLIGHT]);
-    let start = Instant::now();
-    let mut echoed = 0;
-    while start.elapsed() < ECHO_FOR {
+    let mut times = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
         stream.push(Sga::from(messages.clone())).await.expect("push");
         let mut received = 0;
         while received < messages.len() {
             received += stream.pop().await.expect("pop").len();
         }
-        echoed += IN_FLIGHT;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
     }
-    echoed as f64 / start.elapsed().as_secs_f64() / 1e6
+    IN_FLIGHT as f64 / median(&mut times)
 }
