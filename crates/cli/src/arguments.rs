@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench;
-use crate::config::{self, Config, ConfigError, URL};
+use crate::config::{self, Config, ConfigError, Flag, URL};
+use crate::{bench, datanode, namenode, up};
 
 /// Crake, a distributed store for data that lives only as long as the work that needs it.
 #[derive(Parser, Debug)]
@@ -42,23 +42,21 @@ pub struct Global {
     pub json: bool,
 }
 
-impl Global {
+impl Arguments {
     /// The settings, with this command line as their last layer.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let mut flags = self
+        let global = &self.global;
+        let mut flags = global
             .set
             .iter()
-            .map(|text| config::assignment(text))
+            .map(|text| Flag::assignment(text))
             .collect::<Result<Vec<_>, _>>()?;
-        flags.extend(
-            self.url
-                .iter()
-                .map(|url| ("--url".into(), URL.key.into(), url.clone())),
-        );
+        flags.extend(Flag::new("--url", &URL, global.url.as_ref()));
+        flags.extend(self.command.flags());
         // Names and values that are not UTF-8 cannot be settings.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Config::load(self.config.as_deref(), environment, flags)
+        Config::load(global.config.as_deref(), environment, flags)
     }
 }
 
@@ -72,6 +70,23 @@ pub enum Command {
     BenchPeer(bench::PeerArguments),
     /// Show settings
     Config(config::print::Arguments),
+    /// Give memory to a cluster
+    Datanode(datanode::Arguments),
+    /// Keep the names of a cluster
+    Namenode(namenode::Arguments),
+    /// Run a whole cluster on this machine
+    Up(up::Arguments),
+}
+
+impl Command {
+    fn flags(&self) -> Vec<Flag> {
+        match self {
+            Command::Up(up) => up.flags(),
+            Command::Namenode(namenode) => namenode.flags(),
+            Command::Datanode(datanode) => datanode.flags(),
+            Command::Bench(_) | Command::BenchPeer(_) | Command::Config(_) => Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +120,6 @@ mod tests {
             Arguments::try_parse_from(["crake", "config", "--print", "--url", "crake://a:1", "--json"])
                 .unwrap();
         assert!(arguments.global.json);
-        assert_eq!(arguments.global.config().unwrap().text(&URL), "crake://a:1");
+        assert_eq!(arguments.config().unwrap().text(&URL), "crake://a:1");
     }
 }

@@ -4,9 +4,13 @@
 mod arguments;
 mod bench;
 mod config;
+mod datanode;
+mod endpoint;
 mod exit;
+mod namenode;
 mod output;
 mod size;
+mod up;
 
 use std::process::ExitCode;
 
@@ -23,12 +27,15 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let config = arguments.global.config()?;
+    let config = arguments.config()?;
     let output = Output::new(arguments.global.json);
     match &arguments.command {
         Command::Bench(bench) => bench::run(bench, &config, output),
         Command::BenchPeer(peer) => bench::peer(peer),
         Command::Config(_) => config::print::run(&config, output),
+        Command::Datanode(datanode) => datanode::run(datanode, &config, output),
+        Command::Namenode(_) => namenode::run(&config, output),
+        Command::Up(up) => up::run(up, &config, output),
     }
 }
 

@@ -1,5 +1,6 @@
 //! ARCHITECTURE.md is true: the edges between the crates are those that it draws, and each
 //! dependency from outside has its reason in it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

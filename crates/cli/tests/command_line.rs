@@ -41,7 +41,7 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_wrong() {
             &["config", "--print", "--set", "urk=crake://a:1"],
             "the nearest is `url`",
         ),
-        (&["config", "--print", "--url", "ftp://a"], "crake://HOST:PORT"),
+        (&["config", "--print", "--url", "ftp://a"], "unknown scheme ftp"),
         (
             &["config", "--print", "--config", "/nonexistent.toml"],
             "/nonexistent.toml",

@@ -4,153 +4,52 @@
 //! run in turn on the same two cores; the cores' distance is measured around each turn, and turns during which it changed
 //! are dropped; what is reported is the median over at least seven turns.
 
+mod arguments;
+mod client;
+mod cluster;
 mod cores;
+mod kind;
+mod names;
+mod operations;
 mod probe;
 mod raw;
 mod report;
 mod runner;
 mod shield;
 mod stats;
+mod window;
 
-use std::fmt;
 use std::process;
 
-use anyhow::Result;
-use clap::{Args, ValueEnum};
-use serde::Serialize;
+use anyhow::{Result, anyhow};
 
+pub use self::arguments::Arguments;
+use self::arguments::Transport;
+use self::client::Client;
+use self::cluster::Cluster;
+pub use self::cluster::GuestArguments;
 use self::cores::{Cores, pin};
+use self::kind::{Kind, Plan};
 pub use self::raw::PeerArguments;
-use self::raw::{MESSAGE_BYTES, RawLoop, Shape};
-use crate::config::{BENCH_REPETITIONS, Config};
-use crate::exit::Usage;
+use self::raw::RawLoop;
+use self::report::Subject;
+use self::runner::{Exchanges, Measurement, Operation};
+use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
+use crate::endpoint;
 use crate::output::Output;
 use crate::size::Size;
 
-/// The largest operation.
-const SIZE_MAX: Size = Size(1 << 30);
-
-/// The flag that tells a child of `shield` that it is one.
-const SHIELDED_FLAG: &str = "--shielded";
-
-/// Arguments of `crake bench`.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  crake bench raw --transport unix                one message at a time: round trip time
-  crake bench raw --transport tcp -b 128          128 in flight: messages a second
-  crake bench raw --shape write -s 1MiB --json    one-way stream, acknowledged per MiB
-
-With one operation in flight the ratio is p50 over the raw loop's p50 (lower is better), with more it is rate over
-raw rate (higher is better). Run as root, it keeps other processes off the two cores; it says so if it cannot.")]
-pub struct Arguments {
-    /// What to measure
-    #[arg(value_name = "TYPE")]
-    kind: Kind,
-    /// What carries the traffic
-    #[arg(long, default_value = "tcp")]
-    transport: Transport,
-    /// Bytes of one operation
-    #[arg(short, long, default_value = "64", value_name = "SIZE")]
-    size: Size,
-    /// Operations in one repetition [default: about a tenth of a second's worth]
-    #[arg(short = 'k', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
-    /// Operations in flight, each client
-    #[arg(short = 'b', long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=65_536))]
-    in_flight: u64,
-    /// Clients, all on one core; the raw loop has as many operations in flight as all of them
-    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    clients: u64,
-    /// Good repetitions wanted [default: the setting bench.repetitions]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    repetitions: Option<u64>,
-    /// Direction of the bytes, for `raw`
-    #[arg(long, default_value = "echo")]
-    shape: Direction,
-    #[arg(long = SHIELDED_FLAG.trim_start_matches('-'), hide = true)]
-    shielded: bool,
-}
-
-/// What can be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    /// The raw loop itself, beside itself: the transport's limit, and by its ratio how steady this machine is
-    Raw,
-}
-
-/// What carries the traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    /// TCP over loopback
-    Tcp,
-    /// A Unix stream socket
-    Unix,
-    /// Nothing: client and server are in one process
-    Embedded,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::Tcp => "tcp",
-            Transport::Unix => "unix",
-            Transport::Embedded => "embedded",
-        })
-    }
-}
-
-/// Where the bytes of an operation flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Direction {
-    /// There and back
-    Echo,
-    /// To the server, which acknowledges in 64 bytes
-    Write,
-    /// From the server, asked for in 64 bytes
-    Read,
-}
-
-impl Direction {
-    fn shape(self, size: Size, in_flight: u64) -> Shape {
-        let (request_bytes, reply_bytes) = match self {
-            Direction::Echo => (size.0, size.0),
-            Direction::Write => (size.0, MESSAGE_BYTES),
-            Direction::Read => (MESSAGE_BYTES, size.0),
-        };
-        Shape {
-            request_bytes,
-            reply_bytes,
-            in_flight,
-        }
-    }
-}
-
-/// What a measurement is of, as its rows repeat it.
-#[derive(Clone, Debug)]
-pub struct Load {
-    bench: &'static str,
-    transport: Transport,
-    size: Size,
-    in_flight: u64,
-    clients: u64,
-    count: u64,
-    shielded: bool,
-}
-
 /// Runs a benchmark; as root in a child that is shielded from the neighbours.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
-    if !(Size(1)..=SIZE_MAX).contains(&arguments.size) {
-        return Err(Usage(format!("--size must be from 1 to {SIZE_MAX}")).into());
-    }
+    let plan = Plan::new(arguments)?;
     if !arguments.shielded && shield::is_possible() {
-        let status = shield::rerun(SHIELDED_FLAG)?;
+        let status = shield::rerun()?;
         process::exit(status.code().unwrap_or(1));
     }
     let shielded = is_shielded(arguments, output);
     let cores = Cores::find()?;
     pin(cores.client)?;
-    measure(arguments, config, output, cores, shielded)
+    measure(&plan, arguments, config, output, cores, shielded)
 }
 
 /// The other side of a raw loop.
@@ -162,7 +61,7 @@ fn is_shielded(arguments: &Arguments, output: Output) -> bool {
     let raised = if arguments.shielded {
         shield::raise()
     } else {
-        Err(anyhow::anyhow!("it takes root"))
+        Err(anyhow!("it takes root"))
     };
     if let Err(error) = &raised {
         output.note(format!(
@@ -173,84 +72,93 @@ fn is_shielded(arguments: &Arguments, output: Output) -> bool {
 }
 
 fn measure(
+    plan: &Plan,
     arguments: &Arguments,
     config: &Config,
     output: Output,
     cores: Cores,
     shielded: bool,
 ) -> Result<()> {
-    let shape = arguments
-        .shape
-        .shape(arguments.size, arguments.in_flight * arguments.clients);
-    let load = Load {
-        bench: "raw",
-        transport: arguments.transport,
-        size: arguments.size,
-        in_flight: arguments.in_flight,
+    let transport = transport(arguments, config, output);
+    let subject = Subject {
+        bench: plan.kind.name(),
+        transport,
+        size: plan.size,
+        in_flight: plan.in_flight,
         clients: arguments.clients,
-        count: arguments.count.unwrap_or_else(|| default_count(shape)),
+        buffered: plan.buffered,
+        count: plan.count,
         shielded,
+    };
+    let mut measurement = Measurement {
+        cores,
+        count: plan.count,
+        compare: subject.compare(),
+        operation: operation(plan, arguments, config, transport, cores)?,
+        raw: Box::new(Exchanges {
+            raw: RawLoop::start(transport, plan.shape, cores)?,
+            operations_per_exchange: plan.operations_per_exchange,
+        }),
     };
     let wanted = arguments
         .repetitions
         .unwrap_or_else(|| config.count(&BENCH_REPETITIONS));
-    let mut raw = RawLoop::start(load.transport, shape, cores)?;
-    let mut operation = match arguments.kind {
-        Kind::Raw => RawLoop::start(load.transport, shape, cores)?,
-    };
-    let bar = output.progress(wanted, "repetitions");
-    let outcome = runner::repeat(
-        &load,
-        cores,
-        wanted,
-        &mut operation,
-        &mut raw,
-        |repetition, number| {
-            bar.inc(1);
-            Ok(output.row(&report::repetition_row(&load, repetition, number))?)
-        },
-    )?;
+    let bar = output.progress(wanted, subject.bench);
+    let outcome = measurement.repeat(wanted, |repetition, number| {
+        bar.inc(1);
+        Ok(output.row(&report::repetition_row(&subject, repetition, number))?)
+    })?;
     bar.finish_and_clear();
-    let summary = report::summary_row(&load, &outcome)?;
+    let summary = report::summary_row(&subject, &outcome)?;
     output.row(&summary)?;
     output.table(&report::summary_table(&summary))?;
-    output.line(&report::summary_line(&summary))?;
+    output.line(&report::summary_line(&subject, &summary, &outcome))?;
     Ok(())
 }
 
-/// Operations that take about a tenth of a second: some 20,000 round trips, or a million when they overlap, but not more than
-/// half a GiB.
-fn default_count(shape: Shape) -> u64 {
-    let exchange_bytes = shape.request_bytes + shape.reply_bytes;
-    let most = if shape.in_flight == 1 { 20_000 } else { 1_000_000 };
-    ((512 << 20) / exchange_bytes).clamp(shape.in_flight.max(16), most.max(shape.in_flight))
+/// The URL of a cluster that runs already, if there is one. Only the flag counts: nobody's cluster is loaded because of
+/// a variable in the environment.
+fn running(config: &Config) -> Option<&str> {
+    matches!(config.origin(&URL), Origin::Flag(_)).then(|| config.text(&URL))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn count(size: u64, in_flight: u64) -> u64 {
-        default_count(Direction::Write.shape(Size(size), in_flight))
+/// What carries the traffic: of a running cluster, what its URL says.
+fn transport(arguments: &Arguments, config: &Config, output: Output) -> Transport {
+    let Some(url) = running(config).filter(|_| arguments.kind != Kind::Raw) else {
+        return arguments.transport;
+    };
+    output.note(
+        "the raw loop runs on this machine: its ratio means something only if the cluster runs here too",
+    );
+    if url.starts_with("unix://") {
+        Transport::Unix
+    } else {
+        Transport::Tcp
     }
+}
 
-    #[test]
-    fn the_default_count_is_bounded_by_operations_and_by_bytes() {
-        assert_eq!(count(64, 1), 20_000);
-        assert_eq!(count(64, 128), 1_000_000);
-        assert_eq!(count(1 << 20, 1), 511);
-        assert_eq!(count(1 << 30, 1), 16);
-        assert_eq!(count(1 << 30, 64), 64);
+fn operation(
+    plan: &Plan,
+    arguments: &Arguments,
+    config: &Config,
+    transport: Transport,
+    cores: Cores,
+) -> Result<Box<dyn Operation>> {
+    if plan.kind == Kind::Raw {
+        return Ok(Box::new(RawLoop::start(transport, plan.shape, cores)?));
     }
+    let runtime = endpoint::runtime(config)?;
+    let cluster = match running(config) {
+        Some(url) => Cluster::running(url),
+        None => Cluster::start(transport, dram(plan, arguments), cores, &runtime)?,
+    };
+    let client = Client::connect(runtime, cluster, arguments.clients, plan.in_flight)?;
+    plan.operation(client, arguments)
+}
 
-    #[test]
-    fn directions_say_which_side_sends_the_bytes() {
-        let shape = |direction: Direction| {
-            let shape = direction.shape(Size(1000), 2);
-            (shape.request_bytes, shape.reply_bytes, shape.in_flight)
-        };
-        assert_eq!(shape(Direction::Echo), (1000, 1000, 2));
-        assert_eq!(shape(Direction::Write), (1000, 64, 2));
-        assert_eq!(shape(Direction::Read), (64, 1000, 2));
-    }
+/// Memory for the cluster: twice what lies in it, in whole MiB, for blocks are larger than what they hold.
+fn dram(plan: &Plan, arguments: &Arguments) -> Size {
+    const LEAST: u64 = 256 << 20;
+    let bytes = plan.stored_bytes(arguments.files).saturating_mul(2).max(LEAST);
+    Size(bytes.next_multiple_of(1 << 20))
 }

@@ -6,22 +6,48 @@ use anyhow::{Context, Result};
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::runner::{Outcome, Repetition};
+use super::arguments::Transport;
+use super::runner::{Compare, Outcome, Repetition};
 use super::stats::{Run, median};
-use super::{Load, Transport};
 use crate::output::{short, short_time, table};
 use crate::size::Size;
+
+/// What a measurement is of, as its rows repeat it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Subject {
+    /// The type on the command line.
+    pub bench: &'static str,
+    /// What carried the traffic.
+    pub transport: Transport,
+    /// Bytes of one operation.
+    pub size: Size,
+    /// Operations in flight, of each client.
+    pub in_flight: u64,
+    /// Clients.
+    pub clients: u64,
+    /// Through a buffered stream.
+    pub buffered: bool,
+    /// Operations in a repetition.
+    pub count: u64,
+    /// Whether other processes were kept off the cores.
+    pub shielded: bool,
+}
+
+impl Subject {
+    /// Of a buffered stream, and of several in flight, rates say more than times.
+    pub fn compare(&self) -> Compare {
+        match self.in_flight * self.clients {
+            1 if !self.buffered => Compare::Medians,
+            _ => Compare::Rates,
+        }
+    }
+}
 
 /// A row of `--json`. Rates are per second; the raw loop's fields start with `raw_`.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    bench: &'static str,
-    transport: Transport,
-    size: Size,
-    in_flight: u64,
-    clients: u64,
-    /// Operations in a repetition.
-    count: u64,
+    #[serde(flatten)]
+    subject: Subject,
     ops_per_s: f64,
     bytes_per_s: f64,
     p50_ns: u64,
@@ -32,14 +58,14 @@ pub struct Row {
     raw_bytes_per_s: f64,
     raw_p50_ns: u64,
     raw_p99_ns: u64,
-    /// `p50_ns / raw_p50_ns` when one operation is in flight (lower is better), else rate over raw rate (higher is better).
+    /// `p50_ns / raw_p50_ns` when one operation is in flight (lower is better), else `rate_ratio`.
     ratio: f64,
+    /// `ops_per_s / raw_ops_per_s` (higher is better).
+    rate_ratio: f64,
     /// Whether the two cores were near each other.
     near: bool,
     /// A cache line's way to the other core and back.
     line_ns: u64,
-    /// Whether other processes were kept off the cores.
-    shielded: bool,
     #[serde(flatten)]
     part: Part,
 }
@@ -62,12 +88,12 @@ enum Part {
 }
 
 /// The row of one repetition.
-pub fn repetition_row(load: &Load, repetition: &Repetition, number: u64) -> Row {
-    row(load, repetition, Part::Repetition { repetition: number })
+pub fn repetition_row(subject: &Subject, repetition: &Repetition, number: u64) -> Row {
+    row(subject, repetition, Part::Repetition { repetition: number })
 }
 
 /// The row of all good repetitions: medians of rates, p50s and ratios; p99, p99.9 and max over all their operations.
-pub fn summary_row(load: &Load, outcome: &Outcome) -> Result<Row> {
+pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
     let good = &outcome.good;
     let over = |value: fn(&Repetition) -> f64| median(good.iter().map(value)).context("no good repetition");
     let run = merged(good.iter().map(|r| &r.run))?;
@@ -84,14 +110,15 @@ pub fn summary_row(load: &Load, outcome: &Outcome) -> Result<Row> {
         raw_ops_per_s: over(|r| r.raw.rate())?,
         raw_p50_ns: over(|r| r.raw.quantile_ns(0.5) as f64)? as u64,
         ratio: over(|r| r.ratio)?,
+        rate_ratio: over(|r| r.run.rate() / r.raw.rate())?,
         line_ns: over(|r| ns(r.distance.round_trip) as f64)? as u64,
         p99_ns: run.quantile_ns(0.99),
         p999_ns: run.quantile_ns(0.999),
         max_ns: run.latencies.max(),
         raw_p99_ns: raw.quantile_ns(0.99),
-        ..row(load, first, part)
+        ..row(subject, first, part)
     };
-    let size = load.size.0 as f64;
+    let size = subject.size.0 as f64;
     Ok(Row {
         bytes_per_s: medians.ops_per_s * size,
         raw_bytes_per_s: medians.raw_ops_per_s * size,
@@ -99,16 +126,11 @@ pub fn summary_row(load: &Load, outcome: &Outcome) -> Result<Row> {
     })
 }
 
-fn row(load: &Load, repetition: &Repetition, part: Part) -> Row {
+fn row(subject: &Subject, repetition: &Repetition, part: Part) -> Row {
     let Repetition { run, raw, .. } = repetition;
-    let size = load.size.0 as f64;
+    let size = subject.size.0 as f64;
     Row {
-        bench: load.bench,
-        transport: load.transport,
-        size: load.size,
-        in_flight: load.in_flight,
-        clients: load.clients,
-        count: load.count,
+        subject: subject.clone(),
         ops_per_s: run.rate(),
         bytes_per_s: run.rate() * size,
         p50_ns: run.quantile_ns(0.5),
@@ -120,9 +142,9 @@ fn row(load: &Load, repetition: &Repetition, part: Part) -> Row {
         raw_p50_ns: raw.quantile_ns(0.5),
         raw_p99_ns: raw.quantile_ns(0.99),
         ratio: repetition.ratio,
+        rate_ratio: run.rate() / raw.rate(),
         near: repetition.distance.is_near(),
         line_ns: ns(repetition.distance.round_trip),
-        shielded: load.shielded,
         part,
     }
 }
@@ -151,7 +173,7 @@ pub fn summary_table(row: &Row) -> Table {
     let mut lines = table(&["", ">ops/s", ">bytes/s", ">p50", ">p99", ">p99.9", ">max"]);
     let time = |ns| short_time(Duration::from_nanos(ns));
     lines.add_row([
-        row.bench.into(),
+        row.subject.bench.into(),
         short(row.ops_per_s),
         short(row.bytes_per_s),
         time(row.p50_ns),
@@ -172,29 +194,30 @@ pub fn summary_table(row: &Row) -> Table {
 }
 
 /// What the table was measured with, and the ratio.
-pub fn summary_line(row: &Row) -> String {
-    let Part::Summary {
-        repetitions, dropped, ..
-    } = row.part
-    else {
-        return String::new();
-    };
-    let (kind, better) = match row.in_flight * row.clients {
-        1 => ("p50 to raw p50", "lower"),
-        _ => ("rate to raw rate", "higher"),
+pub fn summary_line(subject: &Subject, row: &Row, outcome: &Outcome) -> String {
+    let what = match subject.compare() {
+        Compare::Medians => "p50 to raw p50 (lower is better)",
+        Compare::Rates => "rate to raw rate (higher is better)",
     };
     format!(
-        "{} of {} over {}, {} in flight: {kind} {:.3} ({better} is better)\n\
-         median of {repetitions} repetitions of {} operations, {dropped} dropped; cores {} ({} ns); {}",
-        row.bench,
-        row.size,
-        row.transport,
-        row.in_flight * row.clients,
+        "{} of {}{} over {}, {} in flight: ratio {:.3}, {what}\n\
+         median of {} repetitions of {} operations, {} dropped; cores {} ({} ns); {}",
+        subject.bench,
+        subject.size,
+        if subject.buffered { " buffered" } else { "" },
+        subject.transport,
+        subject.in_flight * subject.clients,
         row.ratio,
-        row.count,
+        outcome.good.len(),
+        subject.count,
+        outcome.dropped,
         if row.near { "near" } else { "far" },
         row.line_ns,
-        if row.shielded { "shielded" } else { "not shielded" },
+        if subject.shielded {
+            "shielded"
+        } else {
+            "not shielded"
+        },
     )
 }
 
@@ -218,16 +241,17 @@ mod tests {
         let distance = Distance {
             round_trip: Duration::from_nanos(100),
         };
-        Repetition::new(distance, run(ns), run(raw_ns), 1)
+        Repetition::new(distance, run(ns), run(raw_ns), Compare::Medians)
     }
 
-    fn load() -> Load {
-        Load {
+    fn subject() -> Subject {
+        Subject {
             bench: "raw",
             transport: Transport::Unix,
             size: Size(64),
             in_flight: 1,
             clients: 1,
+            buffered: false,
             count: 100,
             shielded: false,
         }
@@ -235,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_row_has_every_field_that_readers_rely_on() {
-        let row = serde_json::to_value(repetition_row(&load(), &repetition(2000, 1000), 3)).unwrap();
+        let row = serde_json::to_value(repetition_row(&subject(), &repetition(2000, 1000), 3)).unwrap();
         for field in [
             "bench",
             "transport",
@@ -270,7 +294,7 @@ mod tests {
             repetition(3000, 2000),
         ];
         let outcome = Outcome { good, dropped: 2 };
-        let row = summary_row(&load(), &outcome).unwrap();
+        let row = summary_row(&subject(), &outcome).unwrap();
         assert!((row.ratio - 1.5).abs() < 0.01, "{}", row.ratio);
         assert!((2_990..3_010).contains(&row.p50_ns), "{}", row.p50_ns);
         assert!((8_990..9_010).contains(&row.max_ns), "{}", row.max_ns);
@@ -279,18 +303,15 @@ mod tests {
             (&json["summary"], &json["repetitions"], &json["dropped"]),
             (&true.into(), &3.into(), &2.into())
         );
-        assert!(
-            summary_line(&row).contains("p50 to raw p50 1.5"),
-            "{}",
-            summary_line(&row)
-        );
+        let line = summary_line(&subject(), &row, &outcome);
+        assert!(line.contains("ratio 1.5"), "{line}");
     }
 
     #[test]
     fn nothing_good_is_an_error() {
         assert!(
             summary_row(
-                &load(),
+                &subject(),
                 &Outcome {
                     good: vec![],
                     dropped: 9

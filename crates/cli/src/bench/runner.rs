@@ -4,7 +4,6 @@ use std::mem;
 
 use anyhow::{Result, bail};
 
-use super::Load;
 use super::cores::Cores;
 use super::probe::{Distance, probe};
 use super::raw::RawLoop;
@@ -22,6 +21,43 @@ pub trait Operation {
     fn run(&mut self, operations: u64) -> Result<Run>;
 }
 
+/// The raw loop as an operation that may stand for a part of one exchange: small writes that travel in slices.
+pub struct Exchanges {
+    /// What exchanges.
+    pub raw: RawLoop,
+    /// How many operations one exchange stands for.
+    pub operations_per_exchange: u64,
+}
+
+impl Operation for Exchanges {
+    fn run(&mut self, operations: u64) -> Result<Run> {
+        let exchanges = operations.div_ceil(self.operations_per_exchange);
+        let run = self.raw.run(exchanges)?;
+        Ok(Run {
+            operations: exchanges * self.operations_per_exchange,
+            ..run
+        })
+    }
+}
+
+/// What a ratio is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// p50 over raw p50: lower is better.
+    Medians,
+    /// Rate over raw rate: higher is better.
+    Rates,
+}
+
+impl Compare {
+    fn ratio(self, run: &Run, raw: &Run) -> f64 {
+        match self {
+            Compare::Medians => run.quantile_ns(0.5) as f64 / raw.quantile_ns(0.5).max(1) as f64,
+            Compare::Rates => run.rate() / raw.rate(),
+        }
+    }
+}
+
 /// One operation run and one raw run, while the cores stayed where they were.
 #[derive(Debug)]
 pub struct Repetition {
@@ -31,28 +67,20 @@ pub struct Repetition {
     pub run: Run,
     /// Of the raw loop.
     pub raw: Run,
-    /// See [`ratio`].
+    /// As [`Compare`] says.
     pub ratio: f64,
 }
 
 impl Repetition {
-    /// With the ratio that fits the number in flight.
-    pub fn new(distance: Distance, run: Run, raw: Run, in_flight: u64) -> Repetition {
-        let ratio = ratio(&run, &raw, in_flight);
+    /// With its ratio.
+    pub fn new(distance: Distance, run: Run, raw: Run, compare: Compare) -> Repetition {
+        let ratio = compare.ratio(&run, &raw);
         Repetition {
             distance,
             run,
             raw,
             ratio,
         }
-    }
-}
-
-/// With one in flight, p50 over raw p50: lower is better. With more, rate over raw rate: higher is better.
-fn ratio(run: &Run, raw: &Run, in_flight: u64) -> f64 {
-    match in_flight {
-        1 => run.quantile_ns(0.5) as f64 / raw.quantile_ns(0.5).max(1) as f64,
-        _ => run.rate() / raw.rate(),
     }
 }
 
@@ -65,57 +93,60 @@ pub struct Outcome {
     pub dropped: usize,
 }
 
-/// Repeats until `wanted` good repetitions with the cores at the same distance are there; tells `each` of every one.
-pub fn repeat(
-    load: &Load,
-    cores: Cores,
-    wanted: u64,
-    operation: &mut dyn Operation,
-    raw: &mut RawLoop,
-    mut each: impl FnMut(&Repetition, u64) -> Result<()>,
-) -> Result<Outcome> {
-    let mut tally = Tally::default();
-    let mut raw_first = false;
-    for number in 1..=wanted * ATTEMPTS_PER_REPETITION {
-        raw_first = !raw_first;
-        let Some(repetition) = attempt(load, cores, operation, raw, raw_first)? else {
-            tally.moved += 1;
-            continue;
-        };
-        each(&repetition, number)?;
-        if tally.add(repetition) >= wanted {
-            return Ok(tally.outcome());
-        }
-    }
-    bail!(
-        "the machine is too unsteady: {} repetitions with near cores, {} with far ones, {} during which they moved",
-        tally.near.len(),
-        tally.far.len(),
-        tally.moved,
-    )
+/// Two things that are ready to run in turn.
+pub struct Measurement {
+    /// Where they run.
+    pub cores: Cores,
+    /// Operations of a repetition.
+    pub count: u64,
+    /// What the ratio is of.
+    pub compare: Compare,
+    /// What is measured.
+    pub operation: Box<dyn Operation>,
+    /// What it is measured beside.
+    pub raw: Box<dyn Operation>,
 }
 
-/// One repetition, or none if the cores moved during it.
-fn attempt(
-    load: &Load,
-    cores: Cores,
-    operation: &mut dyn Operation,
-    raw: &mut RawLoop,
-    raw_first: bool,
-) -> Result<Option<Repetition>> {
-    let before = probe(cores)?;
-    let mut raw_run = None;
-    if raw_first {
-        raw_run = Some(warm_run(raw, load.count)?);
+impl Measurement {
+    /// Repeats until `wanted` good repetitions with the cores at the same distance are there; tells `each` of every good one.
+    pub fn repeat(
+        &mut self,
+        wanted: u64,
+        mut each: impl FnMut(&Repetition, u64) -> Result<()>,
+    ) -> Result<Outcome> {
+        let mut tally = Tally::default();
+        for number in 1..=wanted * ATTEMPTS_PER_REPETITION {
+            let Some(repetition) = self.attempt(number % 2 == 0)? else {
+                tally.moved += 1;
+                continue;
+            };
+            each(&repetition, number)?;
+            if tally.add(repetition) >= wanted {
+                return Ok(tally.outcome());
+            }
+        }
+        bail!(
+            "the machine is too unsteady: {} repetitions with near cores, {} with far ones, {} during which they moved",
+            tally.near.len(),
+            tally.far.len(),
+            tally.moved,
+        )
     }
-    let run = warm_run(operation, load.count)?;
-    let raw_run = match raw_run {
-        Some(raw_run) => raw_run,
-        None => warm_run(raw, load.count)?,
-    };
-    let after = probe(cores)?;
-    let stayed = before.is_near() == after.is_near();
-    Ok(stayed.then(|| Repetition::new(before, run, raw_run, load.in_flight * load.clients)))
+
+    /// One repetition, or none if the cores moved during it. Who runs first changes from one to the next.
+    fn attempt(&mut self, raw_first: bool) -> Result<Option<Repetition>> {
+        let (operation, raw, count) = (self.operation.as_mut(), self.raw.as_mut(), self.count);
+        let before = probe(self.cores)?;
+        let (run, raw) = if raw_first {
+            let raw = warm_run(raw, count)?;
+            (warm_run(operation, count)?, raw)
+        } else {
+            (warm_run(operation, count)?, warm_run(raw, count)?)
+        };
+        let after = probe(self.cores)?;
+        let stayed = before.is_near() == after.is_near();
+        Ok(stayed.then(|| Repetition::new(before, run, raw, self.compare)))
+    }
 }
 
 /// A run that starts with everything awake and in the caches, because a shorter one came just before.
@@ -158,8 +189,12 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
     use std::time::Duration;
 
+    use super::super::arguments::Transport;
+    use super::super::raw::Shape;
     use super::super::stats::latencies;
     use super::*;
 
@@ -177,14 +212,69 @@ mod tests {
         let distance = Distance {
             round_trip: Duration::from_nanos(line_ns),
         };
-        Repetition::new(distance, run(10, 500), run(10, 500), 1)
+        Repetition::new(distance, run(10, 500), run(10, 500), Compare::Medians)
     }
 
     #[test]
-    fn one_in_flight_compares_medians_and_more_compare_rates() {
+    fn medians_and_rates_are_compared_as_said() {
         let (operation, raw) = (run(50, 3000), run(100, 2000));
-        assert!((ratio(&operation, &raw, 1) - 1.5).abs() < 0.01);
-        assert!((ratio(&operation, &raw, 128) - 0.5).abs() < 0.01);
+        assert!((Compare::Medians.ratio(&operation, &raw) - 1.5).abs() < 0.01);
+        assert!((Compare::Rates.ratio(&operation, &raw) - 0.5).abs() < 0.01);
+    }
+
+    /// Ends at once and counts.
+    struct Instant(Rc<Cell<u64>>);
+
+    impl Operation for Instant {
+        fn run(&mut self, operations: u64) -> Result<Run> {
+            self.0.set(self.0.get() + operations);
+            Ok(run(operations, 100))
+        }
+    }
+
+    #[test]
+    fn every_repetition_runs_both_and_warms_them_up() {
+        let Ok(cores) = Cores::find() else {
+            eprintln!("skipped: only one core");
+            return;
+        };
+        let (operations, raw) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let mut measurement = Measurement {
+            cores,
+            count: 100,
+            compare: Compare::Medians,
+            operation: Box::new(Instant(operations.clone())),
+            raw: Box::new(Instant(raw.clone())),
+        };
+        let mut told = 0;
+        let outcome = measurement.repeat(3, |_, _| {
+            told += 1;
+            Ok(())
+        });
+        let outcome = outcome.unwrap();
+        assert_eq!(outcome.good.len(), 3);
+        assert!(
+            told >= 3 && outcome.dropped + 3 >= told,
+            "{told} {}",
+            outcome.dropped
+        );
+        assert_eq!(operations.get(), (outcome.dropped as u64 + 3) * 105);
+        assert_eq!(raw.get(), operations.get());
+    }
+
+    #[test]
+    fn an_exchange_may_stand_for_many_operations() {
+        let shape = Shape {
+            request_bytes: 512,
+            reply_bytes: 64,
+            in_flight: 2,
+        };
+        let queue = RawLoop::start(Transport::Embedded, shape, Cores { client: 0, server: 0 }).unwrap();
+        let mut exchanges = Exchanges {
+            raw: queue,
+            operations_per_exchange: 8,
+        };
+        assert_eq!(exchanges.run(17).unwrap().operations, 24);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context, Result};
 use rustix::process::{Signal, geteuid, set_parent_process_death_signal, setsid};
 
+/// What tells a child that it is one.
+pub const FLAG: &str = "--shielded";
+
 const AUTOGROUP: &str = "/proc/self/autogroup";
 
 /// Whether this process can be shielded at all.
@@ -21,11 +24,11 @@ pub fn is_possible() -> bool {
     geteuid().is_root() && fs::exists(AUTOGROUP).unwrap_or(false)
 }
 
-/// Runs this same command again as a child, with `flag` added, and waits for it.
-pub fn rerun(flag: &str) -> Result<ExitStatus> {
+/// Runs this same command again as a child, with [`FLAG`] added, and waits for it.
+pub fn rerun() -> Result<ExitStatus> {
     Command::new(env::current_exe().context("finding this program's file")?)
         .args(env::args_os().skip(1))
-        .arg(flag)
+        .arg(FLAG)
         .status()
         .context("starting the shielded benchmark")
 }

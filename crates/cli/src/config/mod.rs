@@ -10,7 +10,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crake_store::ConnectOptions;
 use thiserror::Error;
+
+use crate::endpoint;
+use crate::size::Size;
 
 /// A declared setting.
 #[derive(Debug)]
@@ -32,6 +36,12 @@ pub enum Kind {
     Url,
     /// A whole number from 1 on.
     Count,
+    /// A number of bytes with or without a unit, from 1 on.
+    Size,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Addresses to listen at, separated by commas.
+    Listen,
 }
 
 /// The cluster that a command talks to.
@@ -40,6 +50,46 @@ pub static URL: Setting = Setting {
     kind: Kind::Url,
     default: "crake://localhost:9060",
     help: "the cluster that commands talk to",
+};
+
+/// What a server does while it has nothing to do.
+pub static WAITING: Setting = Setting {
+    key: "waiting",
+    kind: Kind::Choice(&["adaptive", "busy", "sleep"]),
+    default: "adaptive",
+    help: "idle servers spin for 50 us and then sleep (adaptive), never sleep (busy), or never spin (sleep)",
+};
+
+/// Where a namenode listens. Loopback, for whoever reaches a cluster may do everything in it.
+pub static NAMENODE_LISTEN: Setting = Setting {
+    key: "namenode.listen",
+    kind: Kind::Listen,
+    default: "127.0.0.1:9060",
+    help: "where a namenode listens",
+};
+
+/// Where a datanode listens.
+pub static DATANODE_LISTEN: Setting = Setting {
+    key: "datanode.listen",
+    kind: Kind::Listen,
+    default: "127.0.0.1:50020",
+    help: "where a datanode listens",
+};
+
+/// How much memory a datanode gives.
+pub static DATANODE_DRAM: Setting = Setting {
+    key: "datanode.dram",
+    kind: Kind::Size,
+    default: "1GiB",
+    help: "memory that a datanode gives to its cluster, in whole MiB",
+};
+
+/// How many datanodes `crake up` has.
+pub static UP_DATANODES: Setting = Setting {
+    key: "up.datanodes",
+    kind: Kind::Count,
+    default: "1",
+    help: "datanodes of `crake up`",
 };
 
 /// How many good repetitions a benchmark wants.
@@ -51,7 +101,49 @@ pub static BENCH_REPETITIONS: Setting = Setting {
 };
 
 /// All settings, ordered by key.
-pub static SETTINGS: &[&Setting] = &[&BENCH_REPETITIONS, &URL];
+pub static SETTINGS: &[&Setting] = &[
+    &BENCH_REPETITIONS,
+    &DATANODE_DRAM,
+    &DATANODE_LISTEN,
+    &NAMENODE_LISTEN,
+    &UP_DATANODES,
+    &URL,
+    &WAITING,
+];
+
+/// A flag of the command line that gives a setting its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// As the user wrote it: `--listen`.
+    pub name: String,
+    /// Of the setting.
+    pub key: String,
+    /// Its text.
+    pub value: String,
+}
+
+impl Flag {
+    /// The flag `name` of `setting`, if it was given.
+    pub fn new(name: &str, setting: &Setting, value: Option<&String>) -> Option<Flag> {
+        value.map(|value| Flag {
+            name: name.into(),
+            key: setting.key.into(),
+            value: value.clone(),
+        })
+    }
+
+    /// The `KEY=VALUE` of a `--set` flag.
+    pub fn assignment(text: &str) -> Result<Flag, ConfigError> {
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| ConfigError::NotAnAssignment(text.into()))?;
+        Ok(Flag {
+            name: "--set".into(),
+            key: key.trim().into(),
+            value: value.trim().into(),
+        })
+    }
+}
 
 /// Who gave a setting its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +220,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Lays `file`, `environment` and `flags` over the defaults, in this order. A flag is its name, a key and a value.
+    /// Lays `file`, `environment` and `flags` over the defaults, in this order.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
-        flags: impl IntoIterator<Item = (String, String, String)>,
+        flags: impl IntoIterator<Item = Flag>,
     ) -> Result<Config, ConfigError> {
         let defaults = SETTINGS
             .iter()
@@ -144,8 +236,8 @@ impl Config {
             config.lay_file(path)?;
         }
         config.lay_environment(environment)?;
-        for (flag, key, value) in flags {
-            config.lay(&key, value, Origin::Flag(flag))?;
+        for Flag { name, key, value } in flags {
+            config.lay(&key, value, Origin::Flag(name))?;
         }
         Ok(config)
     }
@@ -158,6 +250,14 @@ impl Config {
     /// The number of a setting whose kind is [`Kind::Count`].
     pub fn count(&self, setting: &Setting) -> u64 {
         assert_eq!(setting.kind, Kind::Count, "{} is no count", setting.key);
+        self.text(setting)
+            .parse()
+            .expect("it was checked when it was laid down")
+    }
+
+    /// The bytes of a setting whose kind is [`Kind::Size`].
+    pub fn size(&self, setting: &Setting) -> Size {
+        assert_eq!(setting.kind, Kind::Size, "{} is no size", setting.key);
         self.text(setting)
             .parse()
             .expect("it was checked when it was laid down")
@@ -237,14 +337,6 @@ impl Config {
     }
 }
 
-/// Splits the `KEY=VALUE` of a `--set` flag.
-pub fn assignment(text: &str) -> Result<(String, String, String), ConfigError> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| ConfigError::NotAnAssignment(text.into()))?;
-    Ok(("--set".into(), key.trim().into(), value.trim().into()))
-}
-
 /// The environment variable of a key.
 pub fn variable(key: &str) -> String {
     format!("CRAKE_{}", key.replace('.', "_").to_ascii_uppercase())
@@ -252,13 +344,23 @@ pub fn variable(key: &str) -> String {
 
 fn check(kind: Kind, value: &str) -> Result<(), String> {
     match kind {
-        Kind::Url if !value.starts_with("crake://") || value.len() == "crake://".len() => {
-            Err("it must be crake://HOST:PORT".into())
-        }
+        Kind::Url => value
+            .parse::<ConnectOptions>()
+            .map(drop)
+            .map_err(|error| error.to_string()),
         Kind::Count if value.parse::<u64>().map_or(true, |count| count == 0) => {
             Err("it must be a whole number from 1 on".into())
         }
-        Kind::Url | Kind::Count => Ok(()),
+        Kind::Size => match value.parse::<Size>() {
+            Ok(Size(0)) => Err("it must be at least 1 byte".into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        },
+        Kind::Choice(words) if !words.contains(&value) => {
+            Err(format!("it must be one of {}", words.join(", ")))
+        }
+        Kind::Listen => endpoint::parse_all(value).map(drop),
+        Kind::Count | Kind::Choice(_) => Ok(()),
     }
 }
 
@@ -299,8 +401,11 @@ mod tests {
             .collect()
     }
 
-    fn set(assignments: &[&str]) -> Vec<(String, String, String)> {
-        assignments.iter().map(|text| assignment(text).unwrap()).collect()
+    fn set(assignments: &[&str]) -> Vec<Flag> {
+        assignments
+            .iter()
+            .map(|text| Flag::assignment(text).unwrap())
+            .collect()
     }
 
     #[test]
@@ -379,8 +484,10 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_kind_is_refused_and_says_who_gave_it() {
         for (key, value) in [
-            ("url", "http://a"),
-            ("url", "crake://"),
+            ("url", "localhost"),
+            ("waiting", "never"),
+            ("datanode.dram", "lots"),
+            ("namenode.listen", "here"),
             ("bench.repetitions", "0"),
             ("bench.repetitions", "many"),
         ] {
@@ -399,6 +506,9 @@ mod tests {
             Config::load(Some(broken.path()), [], []),
             Err(ConfigError::NotToml { .. })
         ));
-        assert!(matches!(assignment("url"), Err(ConfigError::NotAnAssignment(_))));
+        assert!(matches!(
+            Flag::assignment("url"),
+            Err(ConfigError::NotAnAssignment(_))
+        ));
     }
 }

@@ -10,7 +10,7 @@ mod socket;
 use anyhow::Result;
 
 pub use self::peer::{Arguments as PeerArguments, run as run_peer};
-use super::Transport;
+use super::arguments::Transport;
 use super::cores::Cores;
 use super::runner::Operation;
 use super::stats::Run;

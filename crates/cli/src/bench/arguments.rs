@@ -1,0 +1,96 @@
+//! The command line of `crake bench`.
+
+use std::fmt;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::kind::Kind;
+use super::shield;
+use crate::size::Size;
+
+/// Arguments of `crake bench`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake bench raw --transport unix                    the limit itself: one message there and back at a time
+  crake bench get-file --transport unix               lookups, one at a time, beside it
+  crake bench get-file-async -b 128 --files 1000000 --directories 1000
+  crake bench write -s 1MiB --json                    a stream into a file
+  crake bench read-sequential -s 1KiB --buffered      small reads through a buffered stream
+  crake bench rpc --url crake://localhost:9060        a cluster that runs already
+
+It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation
+runs the same shape of traffic as a tight loop on bare sockets. With one operation in flight the ratio is p50 over the
+loop's p50 (lower is better), else rate over the loop's rate (higher is better). Run as root, it keeps other processes
+off the two cores; it says so if it cannot.")]
+pub struct Arguments {
+    /// What to measure
+    #[arg(value_name = "TYPE")]
+    pub kind: Kind,
+    /// What carries the traffic
+    #[arg(long, default_value = "tcp")]
+    pub transport: Transport,
+    /// Bytes of one operation [default: 1MiB for reads and writes, else 64]
+    #[arg(short, long, value_name = "SIZE")]
+    pub size: Option<Size>,
+    /// Operations in one repetition [default: about a tenth of a second's worth]
+    #[arg(short = 'k', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Operations in flight, each client [default: 1; of -async types 128, or 8 if they read or write]
+    #[arg(short = 'b', long, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub in_flight: Option<u64>,
+    /// Clients, all on one core; the raw loop has as many operations in flight as all of them
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub clients: u64,
+    /// Read or write through a buffered stream
+    #[arg(long)]
+    pub buffered: bool,
+    /// Files, keys or entries that there are
+    #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub files: u64,
+    /// Directories that the files of get-file are in
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub directories: u64,
+    /// Good repetitions wanted [default: the setting bench.repetitions]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub repetitions: Option<u64>,
+    /// Direction of the bytes of `raw`
+    #[arg(long, default_value = "echo")]
+    pub shape: Direction,
+    /// Whether this is the child that is shielded
+    #[arg(long = shield::FLAG.trim_start_matches('-'), hide = true)]
+    pub shielded: bool,
+}
+
+/// What carries the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP over loopback
+    Tcp,
+    /// A Unix stream socket
+    Unix,
+    /// Nothing: client and server are in one process
+    Embedded,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "tcp",
+            Transport::Unix => "unix",
+            Transport::Embedded => "embedded",
+        })
+    }
+}
+
+/// Where the bytes of an operation flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// There and back
+    Echo,
+    /// To the server, which acknowledges in 64 bytes
+    Write,
+    /// From the server, asked for in 64 bytes
+    Read,
+}

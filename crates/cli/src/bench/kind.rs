@@ -1,0 +1,349 @@
+//! What can be measured, and the raw traffic that each is measured beside.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::arguments::{Arguments, Direction};
+use super::client::Client;
+use super::operations::{
+    self, BufferedRead, BufferedWrite, CreateFile, EnumerateDir, GetFile, GetKey, Order, PutKey, Read, Rpc,
+    Write,
+};
+use super::raw::{MESSAGE_BYTES, Shape};
+use super::runner::Operation;
+use crate::exit::Usage;
+use crate::size::Size;
+
+/// The types of `crake bench`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Writes to a file, one at a time
+    Write,
+    /// Writes to a file, several in flight
+    WriteAsync,
+    /// Reads of a file from the first byte to the last, one at a time
+    ReadSequential,
+    /// Reads of a file from the first byte to the last, several in flight
+    ReadSequentialAsync,
+    /// Reads of a file in random order
+    ReadRandom,
+    /// Creations of files, one at a time
+    CreateFile,
+    /// Creations of files, many in flight
+    CreateFileAsync,
+    /// Lookups of files, one at a time
+    GetFile,
+    /// Lookups of files, many in flight
+    GetFileAsync,
+    /// Puts to a table
+    PutKey,
+    /// Gets from a table, one at a time
+    GetKey,
+    /// Gets from a table, many in flight
+    GetKeyAsync,
+    /// Pages of a directory's listing
+    EnumerateDir,
+    /// Messages that the namenode sends back
+    Rpc,
+    /// The raw loop beside itself: the transport's limit, and by its ratio how steady this machine is
+    Raw,
+}
+
+/// A slice of a buffered stream, and how many it has: what goes over the wire instead of the small operations.
+const SLICE_BYTES: u64 = 512 << 10;
+const SLICES: u64 = 2;
+
+/// Leases that one client may hold are bounded, and each created file has one until the clock has stopped.
+const CREATIONS_MAX: u64 = 60_000;
+
+/// A measurement as it was asked for, with defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What.
+    pub kind: Kind,
+    /// Bytes of one operation.
+    pub size: Size,
+    /// Of each client.
+    pub in_flight: u64,
+    /// Operations of a repetition.
+    pub count: u64,
+    /// Through a buffered stream.
+    pub buffered: bool,
+    /// The raw traffic.
+    pub shape: Shape,
+    /// How many operations one exchange of the raw traffic stands for.
+    pub operations_per_exchange: u64,
+}
+
+impl Plan {
+    /// Checks what only together makes sense.
+    pub fn new(arguments: &Arguments) -> Result<Plan, Usage> {
+        let kind = arguments.kind;
+        let size = arguments.size.unwrap_or(kind.default_size());
+        let in_flight = arguments.in_flight.unwrap_or(kind.default_in_flight());
+        let buffered = arguments.buffered;
+        check(arguments, size, in_flight)?;
+        let shape = match buffered {
+            true => kind.shape(arguments, Size(SLICE_BYTES), SLICES),
+            false => kind.shape(arguments, size, in_flight * arguments.clients),
+        };
+        let operations_per_exchange = if buffered { SLICE_BYTES / size.0 } else { 1 };
+        let count = arguments
+            .count
+            .unwrap_or_else(|| kind.default_count(shape, operations_per_exchange));
+        if kind.creates() && count > CREATIONS_MAX {
+            return Err(Usage(format!(
+                "--count of creations may be at most {CREATIONS_MAX}"
+            )));
+        }
+        Ok(Plan {
+            kind,
+            size,
+            in_flight,
+            count,
+            buffered,
+            shape,
+            operations_per_exchange,
+        })
+    }
+
+    /// Bytes that lie in the cluster at a time.
+    pub fn stored_bytes(&self, files: u64) -> u64 {
+        match self.kind {
+            Kind::Write | Kind::WriteAsync => self.count * self.size.0,
+            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadRandom => self.count * self.size.0,
+            Kind::PutKey | Kind::GetKey | Kind::GetKeyAsync => files * self.size.0.next_multiple_of(4096),
+            _ => 0,
+        }
+    }
+
+    /// Makes the operation ready. Not for [`Kind::Raw`], which has no cluster.
+    pub fn operation(&self, client: Client, arguments: &Arguments) -> Result<Box<dyn Operation>> {
+        let (size, count, files) = (self.size.0, self.count, arguments.files);
+        Ok(match self.kind {
+            Kind::Write | Kind::WriteAsync if self.buffered => Box::new(BufferedWrite::new(client, size)),
+            Kind::Write | Kind::WriteAsync => Box::new(Write::new(client, size)),
+            Kind::ReadSequential | Kind::ReadSequentialAsync if self.buffered => {
+                Box::new(BufferedRead::new(client, size, count)?)
+            }
+            Kind::ReadSequential | Kind::ReadSequentialAsync => {
+                Box::new(Read::new(client, size, count, Order::Sequential)?)
+            }
+            Kind::ReadRandom => Box::new(Read::new(client, size, count, Order::Random)?),
+            Kind::CreateFile | Kind::CreateFileAsync => Box::new(CreateFile::new(client, count)?),
+            Kind::GetFile | Kind::GetFileAsync => {
+                Box::new(GetFile::new(client, files, arguments.directories)?)
+            }
+            Kind::PutKey => Box::new(PutKey::new(client, files, size)?),
+            Kind::GetKey | Kind::GetKeyAsync => Box::new(GetKey::new(client, files, size)?),
+            Kind::EnumerateDir => Box::new(EnumerateDir::new(client, files)?),
+            Kind::Rpc => Box::new(Rpc::new(client, size)),
+            Kind::Raw => unreachable!("the raw loop is its own operation"),
+        })
+    }
+}
+
+fn check(arguments: &Arguments, size: Size, in_flight: u64) -> Result<(), Usage> {
+    const SIZE_MAX: Size = Size(1 << 30);
+    if !(Size(1)..=SIZE_MAX).contains(&size) {
+        return Err(Usage(format!("--size must be from 1 to {SIZE_MAX}")));
+    }
+    if arguments.files < arguments.directories {
+        return Err(Usage("--files must be at least as many as --directories".into()));
+    }
+    if !arguments.buffered {
+        return Ok(());
+    }
+    if !arguments.kind.streams() || arguments.kind == Kind::ReadRandom {
+        return Err(Usage("--buffered is for writes and sequential reads".into()));
+    }
+    if in_flight > 1 || arguments.clients > 1 {
+        return Err(Usage(
+            "a buffered stream is written or read by one client, one operation at a time".into(),
+        ));
+    }
+    if !SLICE_BYTES.is_multiple_of(size.0) {
+        return Err(Usage(format!(
+            "--size of a buffered stream must divide its slices of {}",
+            Size(SLICE_BYTES)
+        )));
+    }
+    Ok(())
+}
+
+impl Kind {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Write => "write",
+            Kind::WriteAsync => "write-async",
+            Kind::ReadSequential => "read-sequential",
+            Kind::ReadSequentialAsync => "read-sequential-async",
+            Kind::ReadRandom => "read-random",
+            Kind::CreateFile => "create-file",
+            Kind::CreateFileAsync => "create-file-async",
+            Kind::GetFile => "get-file",
+            Kind::GetFileAsync => "get-file-async",
+            Kind::PutKey => "put-key",
+            Kind::GetKey => "get-key",
+            Kind::GetKeyAsync => "get-key-async",
+            Kind::EnumerateDir => "enumerate-dir",
+            Kind::Rpc => "rpc",
+            Kind::Raw => "raw",
+        }
+    }
+
+    fn streams(self) -> bool {
+        use Kind::{ReadRandom, ReadSequential, ReadSequentialAsync, Write, WriteAsync};
+        matches!(
+            self,
+            Write | WriteAsync | ReadSequential | ReadSequentialAsync | ReadRandom
+        )
+    }
+
+    fn creates(self) -> bool {
+        matches!(self, Kind::CreateFile | Kind::CreateFileAsync)
+    }
+
+    fn default_size(self) -> Size {
+        if self.streams() {
+            Size(1 << 20)
+        } else {
+            Size(MESSAGE_BYTES)
+        }
+    }
+
+    fn default_in_flight(self) -> u64 {
+        match self {
+            Kind::WriteAsync | Kind::ReadSequentialAsync => 8,
+            Kind::CreateFileAsync | Kind::GetFileAsync | Kind::GetKeyAsync => 128,
+            _ => 1,
+        }
+    }
+
+    /// The traffic of an operation of so many bytes, as a raw loop moves it.
+    fn shape(self, arguments: &Arguments, size: Size, in_flight: u64) -> Shape {
+        let message = size.0.max(MESSAGE_BYTES);
+        let (request_bytes, reply_bytes) = match self {
+            Kind::Write | Kind::WriteAsync => (size.0, MESSAGE_BYTES),
+            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadRandom => (MESSAGE_BYTES, size.0),
+            Kind::CreateFile | Kind::CreateFileAsync | Kind::GetFile | Kind::GetFileAsync => {
+                (MESSAGE_BYTES, MESSAGE_BYTES)
+            }
+            Kind::PutKey => (message, MESSAGE_BYTES),
+            Kind::GetKey | Kind::GetKeyAsync => (MESSAGE_BYTES, message),
+            Kind::EnumerateDir => (MESSAGE_BYTES, operations::page_bytes(arguments.files)),
+            Kind::Rpc => (message, message),
+            Kind::Raw => match arguments.shape {
+                Direction::Echo => (size.0, size.0),
+                Direction::Write => (size.0, MESSAGE_BYTES),
+                Direction::Read => (MESSAGE_BYTES, size.0),
+            },
+        };
+        Shape {
+            request_bytes,
+            reply_bytes,
+            in_flight,
+        }
+    }
+
+    /// Operations that take about a tenth of a second: some 20,000 round trips, or a million when they overlap, but not more
+    /// than half a GiB.
+    fn default_count(self, shape: Shape, operations_per_exchange: u64) -> u64 {
+        let exchange_bytes = shape.request_bytes + shape.reply_bytes;
+        let most = match shape.in_flight {
+            1 => 20_000,
+            _ if self.creates() => 20_000,
+            _ => 1_000_000,
+        };
+        let exchanges =
+            ((512 << 20) / exchange_bytes).clamp(shape.in_flight.max(16), most.max(shape.in_flight));
+        exchanges * operations_per_exchange
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn plan(line: &str) -> Result<Plan, Usage> {
+        let line = Line::try_parse_from(["bench"].into_iter().chain(line.split(' '))).unwrap();
+        Plan::new(&line.arguments)
+    }
+
+    fn shape(line: &str) -> (u64, u64, u64) {
+        let shape = plan(line).unwrap().shape;
+        (shape.request_bytes, shape.reply_bytes, shape.in_flight)
+    }
+
+    #[test]
+    fn names_are_those_of_the_command_line() {
+        for kind in Kind::value_variants() {
+            let value = kind.to_possible_value().unwrap();
+            assert_eq!(value.get_name(), kind.name());
+        }
+    }
+
+    #[test]
+    fn each_kind_has_the_traffic_of_its_operation() {
+        assert_eq!(shape("get-file"), (64, 64, 1));
+        assert_eq!(shape("get-file-async --clients 2"), (64, 64, 256));
+        assert_eq!(shape("get-key -s 1000"), (64, 1000, 1));
+        assert_eq!(shape("put-key -s 1000"), (1000, 64, 1));
+        assert_eq!(shape("put-key -s 1"), (64, 64, 1));
+        assert_eq!(shape("rpc -s 100 -b 7"), (100, 100, 7));
+        assert_eq!(shape("write"), (1 << 20, 64, 1));
+        assert_eq!(shape("read-sequential-async -s 64KiB"), (64, 65_536, 8));
+        assert_eq!(shape("enumerate-dir --files 10000"), (64, 256 * 120, 1));
+        assert_eq!(shape("raw -s 1000 --shape read"), (64, 1000, 1));
+    }
+
+    #[test]
+    fn a_buffered_stream_is_compared_with_its_slices() {
+        let plan = plan("write --buffered -s 1KiB").unwrap();
+        assert_eq!(
+            (
+                plan.shape.request_bytes,
+                plan.shape.reply_bytes,
+                plan.shape.in_flight
+            ),
+            (512 << 10, 64, 2)
+        );
+        assert_eq!(plan.operations_per_exchange, 512);
+        assert_eq!(plan.count % 512, 0);
+    }
+
+    #[test]
+    fn the_default_count_is_bounded_by_operations_and_by_bytes() {
+        assert_eq!(plan("get-file").unwrap().count, 20_000);
+        assert_eq!(plan("raw -b 128").unwrap().count, 1_000_000);
+        assert_eq!(plan("create-file-async").unwrap().count, 20_000);
+        assert_eq!(plan("write").unwrap().count, 511);
+        assert_eq!(plan("raw -s 1GiB --shape write -b 64").unwrap().count, 64);
+        assert_eq!(plan("write -k 7").unwrap().count, 7);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "write -s 0",
+            "write -s 2GiB",
+            "get-file --buffered",
+            "read-random --buffered",
+            "write --buffered -s 1000",
+            "write --buffered -s 1KiB -b 2",
+            "create-file -k 60001",
+            "get-file --files 10 --directories 11",
+        ] {
+            assert!(plan(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `crake bench` of each operation, against a cluster that it starts itself and against one that runs already.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+const KINDS: [&str; 14] = [
+    "write",
+    "write-async",
+    "read-sequential",
+    "read-sequential-async",
+    "read-random",
+    "create-file",
+    "create-file-async",
+    "get-file",
+    "get-file-async",
+    "put-key",
+    "get-key",
+    "get-key-async",
+    "enumerate-dir",
+    "rpc",
+];
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crake"))
+        .args(["bench", "--repetitions", "1", "--json"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// The last row, which must be the summary of what was asked for.
+fn summary(arguments: &[&str]) -> Value {
+    let output = bench(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&row["bench"], &row["summary"]),
+        (&arguments[0].into(), &true.into())
+    );
+    for field in [
+        "ops_per_s",
+        "bytes_per_s",
+        "p50_ns",
+        "max_ns",
+        "raw_ops_per_s",
+        "ratio",
+        "rate_ratio",
+    ] {
+        assert!(row[field].as_f64().unwrap() > 0.0, "{field} of {row}");
+    }
+    row
+}
+
+fn has_two_cores() -> bool {
+    let enough = thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2);
+    if !enough {
+        eprintln!("skipped: a benchmark needs two cores");
+    }
+    enough
+}
+
+#[test]
+fn every_operation_runs_against_a_cluster_of_its_own() {
+    if has_two_cores() {
+        for kind in KINDS {
+            let row = summary(&[kind, "--transport", "unix", "-k", "30"]);
+            assert_eq!((&row["transport"], &row["count"]), (&"unix".into(), &30.into()));
+        }
+    }
+}
+
+#[test]
+fn every_operation_runs_within_the_process() {
+    if has_two_cores() {
+        for kind in KINDS {
+            assert_eq!(
+                summary(&[kind, "--transport", "embedded", "-k", "30"])["transport"],
+                "embedded"
+            );
+        }
+    }
+}
+
+#[test]
+fn buffered_streams_and_many_clients_and_files_are_measured() {
+    if has_two_cores() {
+        let small = ["-s", "1KiB", "--buffered", "-k", "2048", "--transport", "unix"];
+        for kind in ["write", "read-sequential"] {
+            let row = summary(&[&[kind][..], &small].concat());
+            assert_eq!((&row["size"], &row["buffered"]), (&1024.into(), &true.into()));
+            assert_eq!(row["ratio"], row["rate_ratio"]);
+        }
+        let row = summary(&[
+            "get-file-async",
+            "--clients",
+            "3",
+            "--files",
+            "500",
+            "--directories",
+            "7",
+            "-k",
+            "900",
+        ]);
+        assert_eq!((&row["clients"], &row["in_flight"]), (&3.into(), &128.into()));
+    }
+}
+
+/// A running `crake up`, killed when dropped.
+struct Up {
+    child: Child,
+    row: Value,
+}
+
+impl Up {
+    fn start(arguments: &[&str]) -> Up {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_crake"))
+            .args(["up", "--json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Up {
+            child,
+            row: serde_json::from_str(&line).unwrap(),
+        }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_running_cluster_is_used_and_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("127.0.0.1:0,unix://{}/crake", folder.path().display());
+    let up = Up::start(&["--listen", &listen, "--datanodes", "2", "--dram", "64MiB"]);
+    assert_eq!(up.row["dram_bytes"], 128 << 20);
+    assert_eq!(up.row["datanodes"].as_array().unwrap().len(), 2);
+    if has_two_cores() {
+        for url in [
+            up.row["url"].as_str().unwrap(),
+            up.row["namenode"][1].as_str().unwrap(),
+        ] {
+            let transport = if url.starts_with("unix") { "unix" } else { "tcp" };
+            assert_eq!(
+                summary(&["get-key", "--url", url, "-k", "30"])["transport"],
+                transport
+            );
+        }
+    }
+}
+
+#[test]
+fn no_cluster_there_is_a_clear_error() {
+    if has_two_cores() {
+        let output = bench(&["rpc", "--url", "crake://127.0.0.1:1"]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("127.0.0.1:1"), "{errors}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_clear_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for role in ["up", "namenode"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_crake"))
+            .args([role, "--listen", &address])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(&address), "{errors}");
+    }
+}
