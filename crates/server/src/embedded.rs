@@ -1,6 +1,7 @@
 //! A whole cluster inside a process.
 
-use crake_datapath::{Address, Runtime};
+use crake_datapath::{Address, Runtime, RuntimeConfig};
+use crake_store::{Store, blocking};
 
 use crate::datanode::{Datanode, DatanodeConfig, Memory};
 use crate::error::StartError;
@@ -91,6 +92,14 @@ impl Cluster {
         self.namenode.listening().swap_remove(0)
     }
 
+    /// A client of it, on the same runtime. It is served as long as this cluster lives.
+    ///
+    /// # Errors
+    /// As [`Store::attach`].
+    pub async fn store(&self, runtime: &Runtime) -> Result<Store, crake_store::Error> {
+        Store::attach(runtime, &self.address()).await
+    }
+
     /// The namenode.
     pub fn namenode(&self) -> &Namenode {
         &self.namenode
@@ -107,5 +116,99 @@ impl Cluster {
         for datanode in &self.datanodes {
             datanode.shutdown().await;
         }
+    }
+}
+
+/// A store with a cluster of its own inside the process, which ends when the last handle of the store is dropped.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use crake_server::Embedded;
+/// use crake_store::{Node, blocking::Store};
+///
+/// let store = Store::embedded()?;
+/// let mut out = store.create("/a", Node::File)?.writer()?;
+/// out.write_all(b"hello")?;
+/// out.close()?;
+/// let mut text = String::new();
+/// store.open("/a")?.reader()?.read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Embedded: Sized {
+    /// Starts a cluster of one datanode of 1 GiB, which takes memory as it is filled, and a store for it.
+    ///
+    /// # Errors
+    /// As [`embedded_with`](Self::embedded_with).
+    fn embedded() -> Result<Self, StartError> {
+        Self::embedded_with(ClusterConfig::default())
+    }
+
+    /// Starts a cluster and a store for it.
+    ///
+    /// # Errors
+    /// The machine has no memory for it, or the configuration does not fit.
+    fn embedded_with(config: ClusterConfig) -> Result<Self, StartError>;
+}
+
+impl Embedded for blocking::Store {
+    fn embedded_with(config: ClusterConfig) -> Result<Self, StartError> {
+        let runtime = Runtime::new(RuntimeConfig::default())?;
+        let (store, cluster) = runtime.block_on(Store::embedded_on(&runtime, config))?;
+        let home = Home {
+            cluster: Some(cluster),
+            runtime,
+        };
+        Ok(blocking::Store::keeping(store, home))
+    }
+}
+
+/// The same for a store on a runtime that exists already.
+///
+/// ```
+/// use crake_datapath::{Runtime, RuntimeConfig};
+/// use crake_server::{ClusterConfig, EmbeddedOn};
+/// use crake_store::Store;
+///
+/// let runtime = Runtime::new(RuntimeConfig::default())?;
+/// runtime.block_on(async {
+///     let (store, _cluster) = Store::embedded_on(&runtime, ClusterConfig::default()).await?;
+///     let table = store.make_table("/users", false).await?;
+///     table.put(b"alice", b"1").await?;
+///     assert_eq!(&table.get(b"alice").await?.expect("just put")[..], b"1");
+///     Ok::<(), Box<dyn std::error::Error>>(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait EmbeddedOn: Sized {
+    /// Starts a cluster on `runtime` and a store for it. The store is served as long as the cluster is kept.
+    ///
+    /// # Errors
+    /// The machine has no memory for it, or the configuration does not fit.
+    fn embedded_on(
+        runtime: &Runtime,
+        config: ClusterConfig,
+    ) -> impl Future<Output = Result<(Self, Cluster), StartError>>;
+}
+
+impl EmbeddedOn for Store {
+    async fn embedded_on(runtime: &Runtime, config: ClusterConfig) -> Result<(Store, Cluster), StartError> {
+        let cluster = Cluster::start(runtime, config)?;
+        cluster.ready().await;
+        let store = cluster.store(runtime).await?;
+        Ok((store, cluster))
+    }
+}
+
+/// A cluster with the runtime that nobody else turns: when it goes, so do all tasks.
+struct Home {
+    cluster: Option<Cluster>,
+    runtime: Runtime,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop(self.cluster.take());
+        self.runtime.shutdown();
     }
 }

@@ -1,5 +1,7 @@
 //! Why a role does not start.
 
+use std::io;
+
 use crake_datapath::{Address, Error};
 
 use crate::datanode::TierError;
@@ -13,6 +15,12 @@ pub enum StartError {
     /// The datanode's memory is not to be had.
     #[error(transparent)]
     Tier(#[from] TierError),
+    /// This process cannot have a runtime: no descriptor is left.
+    #[error("no runtime could be made: {0}")]
+    Runtime(#[from] io::Error),
+    /// The store of an embedded cluster did not connect.
+    #[error(transparent)]
+    Store(#[from] crake_store::Error),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {error}")]
     Listen {

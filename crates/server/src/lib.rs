@@ -9,6 +9,6 @@ pub mod mac;
 pub mod namenode;
 
 pub use datanode::{Datanode, DatanodeConfig, DatanodeStatus, Memory, Registration};
-pub use embedded::{Cluster, ClusterConfig};
+pub use embedded::{Cluster, ClusterConfig, Embedded, EmbeddedOn};
 pub use error::StartError;
 pub use namenode::{Namenode, NamenodeConfig, NamenodeStatus};

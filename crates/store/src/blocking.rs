@@ -23,7 +23,9 @@
 mod stream;
 mod table;
 
+use std::any::Any;
 use std::future::Future;
+use std::rc::Rc;
 
 use crake_datapath::{Runtime, RuntimeConfig};
 use crake_mem::Extent;
@@ -41,13 +43,16 @@ pub struct Store {
     waiter: Waiter,
 }
 
-/// Turns the runtime while somebody waits.
+/// Turns the runtime while somebody waits, and keeps what the store needs as long as anybody could.
 #[derive(Clone)]
-struct Waiter(Runtime);
+struct Waiter {
+    runtime: Runtime,
+    _kept: Rc<dyn Any>,
+}
 
 impl Waiter {
     fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.0.block_on(future)
+        self.runtime.block_on(future)
     }
 }
 
@@ -76,7 +81,16 @@ impl Store {
 
     /// Waits for the operations of a store that exists, on its runtime. Not to be used inside that runtime's tasks.
     pub fn over(store: crate::Store) -> Store {
-        let waiter = Waiter(store.runtime().clone());
+        Store::keeping(store, ())
+    }
+
+    /// As [`Store::over`], and drops `kept` after the last handle of this store and its files: for a cluster that lives and
+    /// dies with its store.
+    pub fn keeping(store: crate::Store, kept: impl Any) -> Store {
+        let waiter = Waiter {
+            runtime: store.runtime().clone(),
+            _kept: Rc::new(kept),
+        };
         Store { store, waiter }
     }
 
