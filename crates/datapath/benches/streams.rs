@@ -1,11 +1,10 @@
 //! What a stream costs over a bare loop on the same kind of socket: 64-byte messages echoed, one
-//! at a time and 128 in flight, over TCP loopback and Unix sockets.
+//! at a time and 128 in flight, and 1 MiB at a time, over TCP loopback and Unix sockets.
 //!
 //! The server is on core 1, the client on core 0. Both kinds of each shape run in turn, so that
 //! whatever else the machine does meets both; what is printed is the median of the repetitions,
 //! and the ratio of the two. `cargo bench -p crake-datapath [-- REPETITIONS]`
 
-use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -14,13 +13,15 @@ use std::thread;
 use std::time::Instant;
 
 use crake_datapath::{Address, Runtime, RuntimeConfig, Stream, Waiting};
-use crake_mem::{Buf, Sga};
+use crake_mem::{Buf, HugePages, Region, Sga};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 const MESSAGE: usize = 64;
 const IN_FLIGHT: usize = 128;
 const ROUND_TRIPS: usize = 20_000;
 const ROUNDS: usize = 10_000;
+const LARGE: usize = 1 << 20;
+const LARGE_ROUNDS: usize = 300;
 
 fn main() {
     let repetitions = std::env::args()
@@ -36,28 +37,30 @@ fn main() {
     for transport in [Transport::Tcp, Transport::Unix] {
         let mut ping_pong = (Vec::new(), Vec::new());
         let mut echo = (Vec::new(), Vec::new());
+        let mut bulk = (Vec::new(), Vec::new());
         for _ in 0..repetitions {
             bare(transport, |client| {
                 ping_pong.0.push(bare_ping_pong(client));
                 echo.0.push(bare_echo(client));
+                bulk.0.push(bare_bulk(client));
             });
-            let (one, many) = streams(transport);
+            let [one, many, large] = streams(transport);
             ping_pong.1.push(one);
             echo.1.push(many);
+            bulk.1.push(large);
         }
-        let (bare, ours) = (median(&mut ping_pong.0), median(&mut ping_pong.1));
-        println!(
-            "{transport:<6?} {:<12} {bare:>9.3} us {ours:>9.3} us {:>7.3}",
-            "round trip",
-            ours / bare
-        );
-        let (bare, ours) = (median(&mut echo.0), median(&mut echo.1));
-        println!(
-            "{transport:<6?} {:<12} {bare:>8.3} M/s {ours:>8.3} M/s {:>7.3}",
-            "128 echoed",
-            ours / bare
-        );
+        report(transport, "round trip", "us", &mut ping_pong);
+        report(transport, "128 echoed", "M/s", &mut echo);
+        report(transport, "1 MiB echoed", "GB/s", &mut bulk);
     }
+}
+
+fn report(transport: Transport, what: &str, unit: &str, values: &mut (Vec<f64>, Vec<f64>)) {
+    let (bare, ours) = (median(&mut values.0), median(&mut values.1));
+    println!(
+        "{transport:<6?} {what:<12} {bare:>7.3} {unit:<4} {ours:>7.3} {unit:<4} {:>7.3}",
+        ours / bare
+    );
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -202,8 +205,32 @@ fn bare_echo(socket: &mut dyn Socket) -> f64 {
     IN_FLIGHT as f64 / median(&mut times)
 }
 
-/// The same two over streams.
-fn streams(transport: Transport) -> (f64, f64) {
+/// GB/s each way of 1 MiB that comes back whole before it is sent anew.
+fn bare_bulk(socket: &mut dyn Socket) -> f64 {
+    let (sent, mut received) = (vec![1; LARGE], vec![0; LARGE]);
+    let mut times = Vec::with_capacity(LARGE_ROUNDS);
+    for _ in 0..LARGE_ROUNDS {
+        let start = Instant::now();
+        let (mut out, mut back) = (0, 0);
+        while back < LARGE {
+            match socket.write(&sent[out..]) {
+                Ok(count) => out += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+            match socket.read(&mut received[back..]) {
+                Ok(count) => back += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        times.push(start.elapsed().as_secs_f64());
+    }
+    LARGE as f64 / median(&mut times) / 1e9
+}
+
+/// The same three over streams.
+fn streams(transport: Transport) -> [f64; 3] {
     let address = match transport {
         Transport::Tcp => "tcp://127.0.0.1:0".parse().expect("address"),
         Transport::Unix => Address::Unix(socket_path()),
@@ -225,7 +252,7 @@ fn streams(transport: Transport) -> (f64, f64) {
     let runtime = runtime();
     let result = runtime.block_on(async {
         let stream = runtime.connect(&address).await.expect("connect");
-        (ping_pong(&stream).await, echo(&stream).await)
+        [ping_pong(&stream).await, echo(&stream).await, bulk(&stream).await]
     });
     drop(runtime);
     server.join().expect("server");
@@ -240,14 +267,12 @@ fn runtime() -> Runtime {
     .expect("a runtime")
 }
 
-fn serve(stream: Stream) -> impl Future<Output = ()> {
-    async move {
-        while let Ok(bytes) = stream.pop().await
-            && !bytes.is_empty()
-        {
-            if stream.push(Sga::from(bytes)).await.is_err() {
-                return;
-            }
+async fn serve(stream: Stream) {
+    while let Ok(bytes) = stream.pop().await
+        && !bytes.is_empty()
+    {
+        if stream.push(Sga::from(bytes)).await.is_err() {
+            return;
         }
     }
 }
@@ -280,4 +305,20 @@ async fn echo(stream: &Stream) -> f64 {
         times.push(start.elapsed().as_secs_f64() * 1e6);
     }
     IN_FLIGHT as f64 / median(&mut times)
+}
+
+async fn bulk(stream: &Stream) -> f64 {
+    let sent = Buf::from_vec(vec![1; LARGE]);
+    let target = Region::anonymous(LARGE, HugePages::Never)
+        .expect("memory")
+        .extent(..);
+    let mut times = Vec::with_capacity(LARGE_ROUNDS);
+    for _ in 0..LARGE_ROUNDS {
+        let start = Instant::now();
+        let push = stream.push(Sga::from(sent.clone()));
+        assert_eq!(stream.pop_into(target.clone()).await, Ok(LARGE));
+        push.await.expect("push");
+        times.push(start.elapsed().as_secs_f64());
+    }
+    LARGE as f64 / median(&mut times) / 1e9
 }

@@ -121,6 +121,7 @@ impl Runtime {
     /// nothing to do. May be called within a task, which then blocks only itself and its caller.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         let core = &self.core;
+        let _inside = core.enter();
         let mut future = pin!(future);
         let main = core.take_main_waker();
         let waker = Waker::from(main.clone());
@@ -154,9 +155,13 @@ impl Runtime {
         self.core.timers.borrow().next()
     }
 
-    /// The time at the start of this turn.
+    /// The time at the start of this turn; outside of turns and of [`block_on`](Runtime::block_on), the clock's.
     pub fn now(&self) -> Time {
-        self.core.now.get()
+        if self.core.inside.get() == 0 {
+            self.now_exact()
+        } else {
+            self.core.now.get()
+        }
     }
 
     /// The time, read from the clock.
@@ -385,6 +390,15 @@ enum Action {
     GiveUp(Key),
 }
 
+/// Counts one level less when it goes, also when a task panics.
+struct Inside<'a>(&'a Cell<u32>);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 #[derive(Clone)]
 enum Port {
     Stream(Rc<StreamState>),
@@ -410,6 +424,8 @@ pub(crate) struct Core {
     main_wakers: RefCell<Vec<Arc<MainWaker>>>,
     waiting: Waiting,
     now: Cell<Time>,
+    /// How many turns and calls of `block_on` are on the stack: in them `now` is fresh.
+    inside: Cell<u32>,
     /// When something last happened.
     progress_at: Cell<Time>,
     random: Random,
@@ -440,10 +456,20 @@ impl Core {
             main_wakers: RefCell::new(Vec::new()),
             waiting: config.waiting,
             now: Cell::new(now),
+            inside: Cell::new(0),
             progress_at: Cell::new(now),
             random: Random::new(seed),
             driver,
         }
+    }
+
+    /// From here on, until the guard goes, `now` is fresh.
+    fn enter(&self) -> Inside<'_> {
+        if self.inside.get() == 0 {
+            self.now.set(self.driver.now());
+        }
+        self.inside.set(self.inside.get() + 1);
+        Inside(&self.inside)
     }
 
     /// The clock is read before the devices are asked, and what a hot stream received is served before anything else
@@ -451,6 +477,8 @@ impl Core {
     fn turn(self: &Rc<Core>) -> bool {
         let now = self.driver.now();
         self.now.set(now);
+        self.inside.set(self.inside.get() + 1);
+        let _inside = Inside(&self.inside);
         let mut progress = self.executor.take_remote();
         progress |= self.fire_timers(now);
         progress |= self.executor.run_ready();
@@ -624,8 +652,10 @@ impl Core {
             self.events.replace(events);
         }
         self.executor.wake_up();
-        // What ended the sleep may be a spurious event; the spin begins again with the next turn.
-        self.progress_at.set(self.driver.now());
+        // The main future may be polled before the next turn, and the spin begins anew.
+        let now = self.driver.now();
+        self.now.set(now);
+        self.progress_at.set(now);
     }
 
     /// Whether another turn would find something that no device reports.

@@ -427,3 +427,35 @@ fn connects_when_a_full_backlog_drains() {
     }
     accepts.join().expect("no panic");
 }
+
+/// Deadlines are counted from `now`, also by callers that turn the runtime only now and then.
+#[test]
+fn now_is_fresh_wherever_it_is_asked() {
+    let runtime = runtime(Waiting::default());
+    runtime.turn();
+    let rest = Duration::from_millis(10);
+    for _ in 0..2 {
+        let before = runtime.now();
+        thread::sleep(rest);
+        assert!(runtime.now() - before >= rest, "outside");
+        thread::sleep(rest);
+        let (start, inside) = (runtime.now_exact(), runtime.block_on(async { runtime.now() }));
+        assert!(inside >= start, "at the start of block_on");
+    }
+    let start = runtime.now_exact();
+    let (waker, signal) = (Signal::default(), Signal::default());
+    let thread = thread::spawn({
+        let (waker, signal) = (waker.clone(), signal.clone());
+        move || {
+            thread::sleep(rest);
+            waker.set();
+            signal.set();
+        }
+    });
+    let woken = runtime.block_on(async {
+        waker.await;
+        runtime.now()
+    });
+    assert!(woken - start >= rest, "after a sleep");
+    thread.join().expect("no panic");
+}

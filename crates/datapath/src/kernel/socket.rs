@@ -37,7 +37,7 @@ pub(super) struct SocketStream {
     state: Cell<State>,
     token: Cell<Token>,
     /// Where to connect again, while the backlog of a Unix socket is full.
-    pending: Cell<Option<SocketAddrUnix>>,
+    pending: Cell<Option<Box<SocketAddrUnix>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,9 @@ impl SocketStream {
             Err(errno) => return Err(errno.into()),
         };
         let stream = SocketStream::new(socket, poller, state);
-        stream.pending.set(unix.filter(|_| state == State::BacklogFull));
+        stream
+            .pending
+            .set(unix.filter(|_| state == State::BacklogFull).map(Box::new));
         Ok(stream)
     }
 
@@ -84,7 +86,7 @@ impl SocketStream {
         let Some(address) = self.pending.take() else {
             return Poll::Ready(Ok(()));
         };
-        match rustix::net::connect(&self.socket, &address) {
+        match rustix::net::connect(&self.socket, &*address) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(Errno::AGAIN) => {
                 self.pending.set(Some(address));
@@ -299,14 +301,12 @@ impl ListenerDevice for SocketListener {
             let socket = match rustix::net::accept_with(&self.socket, flags) {
                 Ok(socket) => socket,
                 Err(Errno::AGAIN) => return Poll::Pending,
-                // The peer left while it waited; the next may still be there.
-                Err(Errno::CONNABORTED | Errno::INTR) => continue,
+                Err(errno) if concerns_one_peer(errno) => continue,
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             };
-            if self.file.is_none()
-                && let Err(errno) = sockopt::set_tcp_nodelay(&socket, true)
-            {
-                return Poll::Ready(Err(errno.into()));
+            // It fails for a peer that has gone; the next may still be there.
+            if self.file.is_none() && sockopt::set_tcp_nodelay(&socket, true).is_err() {
+                continue;
             }
             let stream = SocketStream::new(socket, &self.poller, State::Connected);
             return Poll::Ready(Ok(Box::new(stream)));
@@ -319,6 +319,23 @@ impl ListenerDevice for SocketListener {
             None => from_socket_address(rustix::net::getsockname(&self.socket)?),
         }
     }
+}
+
+/// Errors of `accept` that are those of the connection that would have been accepted: accept(2), "Error handling".
+fn concerns_one_peer(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::NETDOWN
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::NONET
+            | Errno::HOSTUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NETUNREACH
+    )
 }
 
 fn new_socket(family: AddressFamily) -> Result<OwnedFd, Error> {
