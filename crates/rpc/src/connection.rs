@@ -25,7 +25,7 @@ use crate::violation::{Reason, Violation};
 /// Deadlines are looked at when the clock passes a multiple of this: 1 ms.
 const DEADLINE_STEP_NS: u64 = 1_000_000;
 
-/// How long a broken connection waits for its goodbye to leave.
+/// How long a server that broke the protocol may take to read that it did.
 const FAREWELL: Duration = Duration::from_millis(100);
 
 /// What a client, its calls and its task share.
@@ -261,13 +261,18 @@ impl Connection {
 /// The task.
 impl Connection {
     async fn run(self: Rc<Self>, rest: Buf) {
-        let end = match self.receive(&rest) {
+        let result = self.receive(&rest);
+        // It is a part of a receive buffer, also when it is empty.
+        drop(rest);
+        let end = match result {
             Ok(()) => self.serve().await,
             Err(end) => end,
         };
         self.fail_calls(&end);
         if let End::Violation(violation) = end {
-            self.say_goodbye(violation).await;
+            self.link
+                .say_farewell(&self.runtime, FAREWELL, Kind::Goodbye, 0, &violation.into())
+                .await;
         }
         self.link.close();
     }
@@ -406,15 +411,6 @@ impl Connection {
         // What the queue held is dropped when nothing is borrowed.
         drop(queued);
         self.wake();
-    }
-
-    /// Tells the server which rule it broke, if that leaves within a moment.
-    async fn say_goodbye(&self, violation: Violation) {
-        self.link.add_farewell(Kind::Goodbye, 0, &violation.into());
-        let sent = poll_fn(|cx| self.link.poll_sent(cx));
-        let deadline = self.runtime.now() + FAREWELL;
-        // Whether it could be sent changes nothing: the connection is over.
-        let _ = self.runtime.timeout(deadline, sent).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! A connection's stream with what is to be sent on it and what is being received: what both sides have in common.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
-use crake_datapath::{Address, Error, Op, Stream};
+use crake_datapath::{Address, Error, Op, Runtime, Stream};
 use crake_mem::{Buf, Extent, Pool};
 
 use crate::header::{Header, Kind};
@@ -204,6 +205,29 @@ impl Link {
         let text = reason.text_bytes();
         let header = Header::new(kind, id, reason.code, text.len());
         self.outbox.borrow_mut().frame_of_bytes(&header, text);
+    }
+
+    /// Sends the last frame, then waits for the peer to close: to close with bytes unread could destroy the frame on its
+    /// way. Gives up after `linger`.
+    pub(crate) async fn say_farewell(
+        &self,
+        runtime: &Runtime,
+        linger: Duration,
+        kind: Kind,
+        id: u32,
+        reason: &Reason,
+    ) {
+        self.stop_receiving();
+        self.add_farewell(kind, id, reason);
+        let farewell = async {
+            poll_fn(|cx| self.poll_sent(cx)).await?;
+            self.finish()?;
+            while !self.pop()?.await?.is_empty() {}
+            Ok::<(), Error>(())
+        };
+        let deadline = runtime.now() + linger;
+        // The connection is over whether or not the peer listens.
+        let _ = runtime.timeout(deadline, farewell).await;
     }
 
     /// Receives whatever comes next.

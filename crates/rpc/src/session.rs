@@ -88,11 +88,17 @@ pub(crate) async fn serve<S: Service>(
         Err(End::Gone) => {}
         Err(End::Shutdown) => {
             let reason = Reason::new(Reason::SHUTTING_DOWN, "the server is shutting down");
-            say_farewell(&runtime, &registry, &answers.link, Kind::Refuse, 0, &reason).await;
+            answers
+                .link
+                .say_farewell(&runtime, registry.config.linger, Kind::Refuse, 0, &reason)
+                .await;
         }
         Err(End::Rejected(reason)) => {
             tracing::debug!(connection = id, %reason, "refused a client");
-            say_farewell(&runtime, &registry, &answers.link, Kind::Refuse, 0, &reason).await;
+            answers
+                .link
+                .say_farewell(&runtime, registry.config.linger, Kind::Refuse, 0, &reason)
+                .await;
         }
     }
     drop(guard);
@@ -142,29 +148,6 @@ async fn unless_closing<T>(registry: &Registry, link: &Link, future: impl Future
         future.as_mut().poll(cx).map(Some)
     })
     .await
-}
-
-/// Sends the last frame, then waits for the client to close: to close with bytes unread could destroy the frame on its
-/// way. Gives up after [`ServerConfig::linger`](crate::ServerConfig::linger).
-async fn say_farewell(
-    runtime: &Runtime,
-    registry: &Registry,
-    link: &Link,
-    kind: Kind,
-    id: u32,
-    reason: &Reason,
-) {
-    link.stop_receiving();
-    link.add_farewell(kind, id, reason);
-    let farewell = async {
-        poll_fn(|cx| link.poll_sent(cx)).await?;
-        link.finish()?;
-        while !link.pop()?.await?.is_empty() {}
-        Ok::<(), Error>(())
-    };
-    let deadline = runtime.now() + registry.config.linger;
-    // The session is over whether or not the client listens.
-    let _ = runtime.timeout(deadline, farewell).await;
 }
 
 /// Takes the session out of the server's books, however it ends.
@@ -228,7 +211,10 @@ type Batch<'m> = SmallVec<[Request<'m>; BATCH_MAX]>;
 
 impl<S: Service> Session<'_, S> {
     async fn run(&mut self, rest: Buf) -> End {
-        if let Err(end) = self.receive(&rest) {
+        let result = self.receive(&rest);
+        // It is a part of a receive buffer, also when it is empty.
+        drop(rest);
+        if let Err(end) = result {
             return end;
         }
         loop {
@@ -281,15 +267,9 @@ impl<S: Service> Session<'_, S> {
             }
         };
         let link = &self.answers.link;
-        say_farewell(
-            self.runtime,
-            self.registry,
-            link,
-            Kind::Goodbye,
-            self.requests_read,
-            &reason,
-        )
-        .await;
+        let linger = self.registry.config.linger;
+        link.say_farewell(self.runtime, linger, Kind::Goodbye, self.requests_read, &reason)
+            .await;
     }
 
     /// Waits until all requests that were read are answered and the answers have left, or the stream broke.
