@@ -13,8 +13,8 @@ use crake_store::{Error, Node, OperationKind, Store};
 use fake::{Asked, Fake, Instead, Role, pattern};
 
 fn connect(url: &str) -> Error {
-    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
-    runtime.block_on(Store::connect(&runtime, url)).unwrap_err()
+    let runtime = Runtime::new(RuntimeConfig::default()).expect("a runtime");
+    runtime.block_on(Store::connect(&runtime, url)).expect_err("it cannot be used")
 }
 
 #[test]
