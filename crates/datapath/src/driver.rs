@@ -150,14 +150,13 @@ pub trait StreamDevice {
     /// received yet does not arrive.
     fn abort(&self) {}
 
-    /// Whether asking is as cheap as waiting for an event: the runtime then calls `receive` of
+    /// Whether asking is as cheap as waiting for an event: the runtime then calls `receive`, and `send` if it was blocked, of
     /// such devices in each turn while they are active.
     fn is_polled(&self) -> bool {
         false
     }
 
-    /// Whether events are needed. While a polled device is asked in each turn, and is not blocked in sending, they only cost:
-    /// then this is called with `false`. Called with `true` again, it reports at once what it had not.
+    /// Whether events are needed. While a polled device is asked in each turn they only cost: then this is called with `false`. Called with `true` again, it reports at once what it had not.
     fn watch(&self, _wanted: bool) -> Result<(), Error> {
         Ok(())
     }

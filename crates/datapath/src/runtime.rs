@@ -517,7 +517,7 @@ impl Core {
         progress
     }
 
-    /// Receives from the streams that were active lately.
+    /// Receives from the streams that were active lately, and sends where they were blocked.
     #[inline]
     fn poll_hot(self: &Rc<Core>, now: Time) -> bool {
         let mut progress = false;
@@ -526,9 +526,10 @@ impl Core {
             let Some(stream) = self.hot.borrow().get(index).cloned() else {
                 return progress;
             };
-            if stream.wants_to_receive() && stream.receive(self) {
+            let received = stream.wants_to_receive() && stream.receive(self);
+            if stream.send_again(self) || received {
                 stream.active_at.set(now);
-                stream.note_hot_receive();
+                stream.note_hot_progress();
                 progress = true;
             } else if now - stream.active_at.get() > HOT_FOR {
                 self.cool(&stream);

@@ -136,15 +136,15 @@ pub(crate) struct StreamState {
     /// Last time that something was received: see `Core::poll_hot`.
     pub(crate) active_at: Cell<Time>,
     pub(crate) is_hot: Cell<bool>,
-    /// How often it received while it was hot and watched.
-    hot_receives: Cell<u32>,
+    /// How often it got on while it was hot and watched.
+    hot_turns: Cell<u32>,
     /// The device reports events.
     watched: Cell<bool>,
 }
 
-/// A hot stream is not watched any more after this many receives: to stop and to begin costs as
-/// much as one round trip.
-const WATCHED_RECEIVES: u32 = 16;
+/// A hot stream is not watched any more after it got on so often: to stop and to begin again costs a good part of a
+/// round trip.
+const WATCHED_TURNS: u32 = 16;
 
 struct Incoming {
     waiting: VecDeque<Pop>,
@@ -228,7 +228,7 @@ impl StreamState {
             closed: Cell::new(false),
             active_at: Cell::new(Time(0)),
             is_hot: Cell::new(false),
-            hot_receives: Cell::new(0),
+            hot_turns: Cell::new(0),
             watched: Cell::new(true),
         }
     }
@@ -264,21 +264,21 @@ impl StreamState {
         !self.incoming.borrow().waiting.is_empty()
     }
 
-    /// Received while hot: before long events are of no use.
+    /// Got on while hot: before long events are of no use.
     #[inline]
-    pub(crate) fn note_hot_receive(&self) {
+    pub(crate) fn note_hot_progress(&self) {
         if !self.watched.get() {
             return;
         }
-        self.hot_receives.set(self.hot_receives.get() + 1);
-        if self.hot_receives.get() >= WATCHED_RECEIVES && !self.blocked.get() {
+        self.hot_turns.set(self.hot_turns.get() + 1);
+        if self.hot_turns.get() >= WATCHED_TURNS {
             self.watched.set(self.device.borrow().watch(false).is_err());
         }
     }
 
     /// Makes the device report events, as it must when nobody asks it.
     pub(crate) fn watch(&self, core: &Rc<Core>) {
-        self.hot_receives.set(0);
+        self.hot_turns.set(0);
         if self.watched.replace(true) {
             return;
         }
@@ -714,6 +714,12 @@ impl StreamState {
             Ok(()) => {}
         }
         count > 0
+    }
+
+    /// Tries to send although nothing said that the device takes more: for streams that are asked in each turn.
+    #[inline]
+    pub(crate) fn send_again(&self, core: &Rc<Core>) -> bool {
+        self.blocked.replace(false) && self.send(core)
     }
 
     fn complete_pushes(&self, core: &Rc<Core>) {
