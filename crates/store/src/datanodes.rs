@@ -64,6 +64,13 @@ impl Datanodes {
         }
     }
 
+    /// A call of `started` was not answered in time.
+    pub(crate) fn suspect(&self, id: u32, started: Time) {
+        if let Some(link) = self.links.borrow().get(&id) {
+            link.suspect(started);
+        }
+    }
+
     fn start_sweeping(&self, session: &Rc<Session>) {
         if !self.sweeping.replace(true) {
             session.runtime().spawn(sweep(Rc::downgrade(session))).detach();

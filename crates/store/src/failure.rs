@@ -18,8 +18,16 @@ pub(crate) fn may_repeat(error: &CallError, repeatable: bool) -> bool {
 
 /// The error of a call to the namenode.
 pub(crate) fn of_namenode(error: &CallError, peer: &str, subject: Subject<'_>) -> Error {
-    let CallError::Failed { status, detail } = error else {
-        return of_connection(error, peer);
+    let (status, detail) = match error {
+        CallError::Failed { status, detail } => (status, detail),
+        CallError::TooLarge => {
+            let detail = "larger than a message may be".into();
+            return Error::InvalidName {
+                path: subject.to_text(),
+                detail,
+            };
+        }
+        other => return of_connection(other, peer),
     };
     match Code::from_number(status.0) {
         Some(code) => of_code(code, detail, subject),
@@ -40,6 +48,11 @@ pub(crate) fn of_connection(error: &CallError, peer: &str) -> Error {
         CallError::TimedOut { may_have_run } => Error::TimedOut {
             peer,
             may_have_run: *may_have_run,
+        },
+        CallError::QueueFull => Error::Unavailable {
+            peer,
+            may_have_run: false,
+            detail: "too many operations wait for their turn".into(),
         },
         other => Error::Protocol {
             peer,

@@ -18,6 +18,7 @@ pub(crate) struct Link {
     /// Why the last attempt failed.
     failure: RefCell<Option<Error>>,
     attempt_ended: Signal,
+    established: Cell<Time>,
     used: Cell<Time>,
 }
 
@@ -47,8 +48,12 @@ impl Link {
         }
         let ended = self.attempt_ended.changed();
         if !self.attempting.replace(true) {
-            let (link, attempt) = (self.clone(), connect());
-            runtime.spawn(async move { link.end(attempt.await) }).detach();
+            let (link, runtime_of, attempt) = (self.clone(), runtime.clone(), connect());
+            let task = async move {
+                let outcome = attempt.await;
+                link.end(outcome, runtime_of.now());
+            };
+            runtime.spawn(task).detach();
         }
         ended.await;
         match self.ready(runtime.now()) {
@@ -57,17 +62,21 @@ impl Link {
         }
     }
 
-    /// Takes over a connection made elsewhere.
-    pub(crate) fn establish(&self, client: Client) {
-        *self.client.borrow_mut() = Some(client);
+    /// A call of `started` was not answered in time: the way to the server may be broken without a word. Calls under way
+    /// keep the connection, the next one makes another.
+    pub(crate) fn suspect(&self, started: Time) {
+        if started >= self.established.get() {
+            *self.client.borrow_mut() = None;
+        }
     }
 
-    fn end(&self, outcome: Result<Client, Error>) {
+    fn end(&self, outcome: Result<Client, Error>, now: Time) {
         self.attempting.set(false);
         match outcome {
             Ok(client) => {
                 *self.failure.borrow_mut() = None;
-                self.establish(client);
+                self.established.set(now);
+                *self.client.borrow_mut() = Some(client);
             }
             Err(error) => *self.failure.borrow_mut() = Some(error),
         }

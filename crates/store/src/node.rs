@@ -72,7 +72,7 @@ pub struct Attributes {
     pub modified_ns: u64,
     /// Creation, likewise.
     pub created_ns: u64,
-    /// Of a value, from 1.
+    /// Of a value: higher than that of any earlier one of its key.
     pub version: u64,
     /// Tier: 0 is DRAM.
     pub storage_class: u32,

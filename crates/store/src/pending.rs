@@ -143,7 +143,12 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         });
         match &result {
             Ok(_) => self.session.count(O::KIND, 0, self.started),
-            Err(_) => self.session.count_failure(O::KIND),
+            Err(error) => {
+                self.session.count_failure(O::KIND);
+                if matches!(error, Error::TimedOut { .. }) {
+                    self.session.suspect(self.started);
+                }
+            }
         }
         result
     }

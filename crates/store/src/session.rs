@@ -42,6 +42,9 @@ struct Leases {
     duration: Cell<Duration>,
 }
 
+/// Operations that may wait for their turn on one connection; more than that are sent again a little later.
+const QUEUE_MAX: usize = 16 * 1024;
+
 /// Of a namenode that does not say.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -140,6 +143,11 @@ impl Session {
         }
     }
 
+    /// A call of `started` was not answered in time.
+    pub(crate) fn suspect(&self, started: Time) {
+        self.link.suspect(started);
+    }
+
     /// The connection of a store that is just made: one attempt, for a wrong address should be told at once.
     pub(crate) async fn connect_once(self: &Rc<Self>) -> Result<Client, Error> {
         self.link
@@ -167,6 +175,7 @@ impl Session {
             client: self.client,
             role: role::CLIENT,
             connect_timeout: self.options.connect_deadline,
+            queue_max: QUEUE_MAX,
             ..ClientConfig::default()
         };
         let client = Client::connect(&self.runtime, address, config).await;
@@ -233,8 +242,10 @@ impl Drop for LeaseGuard {
     }
 }
 
-/// Reminds the namenode of this client three times per lease, until no lease is held.
+/// Reminds the namenode of this client three times per lease, until no lease is held. After a failure sooner: an attempt
+/// took its time already.
 async fn renew(session: Weak<Session>) {
+    let mut part = 3;
     loop {
         let Some((runtime, lease)) = session
             .upgrade()
@@ -242,15 +253,21 @@ async fn renew(session: Weak<Session>) {
         else {
             return;
         };
-        runtime.sleep(lease / 3).await;
+        runtime.sleep(lease / part).await;
         let Some(session) = session.upgrade() else { return };
         if session.leases.held.get() == 0 {
             session.leases.renewing.set(false);
             return;
         }
-        match Pending::start_within(&session, Renew, lease).await {
-            Ok(lease_ms) => session.set_lease(lease_ms),
-            Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+        match Pending::start_within(&session, Renew, lease / 3).await {
+            Ok(lease_ms) => {
+                session.set_lease(lease_ms);
+                part = 3;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "leases could not be renewed");
+                part = 20;
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Table {
 /// A value as it was at one time.
 #[derive(Debug, Clone)]
 pub struct Value {
-    /// Counts the puts of this key, from 1.
+    /// Higher than that of any earlier value of the key.
     pub version: u64,
     /// When it was put, in nanoseconds since the Unix epoch by the namenode's clock.
     pub modified_ns: u64,

@@ -166,7 +166,7 @@ impl<H: Holder> Transfer<H> {
         };
         let state = match range.send_if_connected() {
             Some(calls) => State::Calling(calls),
-            None => State::repeating(&range, None),
+            None => State::repeating(&range, started, None),
         };
         Transfer {
             range,
@@ -184,7 +184,7 @@ impl<H: Holder> Transfer<H> {
                 },
                 State::Repeating(repeating) => return Pin::new(repeating).poll(context),
             };
-            self.state = State::repeating(&self.range, Some(failed));
+            self.state = State::repeating(&self.range, self.started, Some(failed));
         }
     }
 }
@@ -221,9 +221,9 @@ fn poll_calls(
 
 impl State {
     #[cold]
-    fn repeating<H: Holder>(range: &Range<H>, failed: Option<Failure>) -> State {
+    fn repeating<H: Holder>(range: &Range<H>, started: Time, failed: Option<Failure>) -> State {
         let runtime = range.holder.session().runtime();
-        State::Repeating(Background::start(runtime, repeat(range.clone(), failed)))
+        State::Repeating(Background::start(runtime, repeat(range.clone(), started, failed)))
     }
 }
 
@@ -282,6 +282,14 @@ impl<H: Holder> Range<H> {
         Ok(())
     }
 
+    /// A call of `started` was not answered in time by one of the block's datanodes.
+    fn suspect(&self, started: Time) {
+        for handle in &self.block.handles {
+            let datanodes = self.holder.session().datanodes();
+            datanodes.suspect(handle.datanode.get(), started);
+        }
+    }
+
     fn lost(&self) -> Error {
         Error::BlockLost {
             path: self.holder.name(),
@@ -292,7 +300,11 @@ impl<H: Holder> Range<H> {
 }
 
 /// Tries until it succeeds, the bytes are known to be lost, or the deadline is over.
-async fn repeat<H: Holder>(mut range: Range<H>, mut failed: Option<Failure>) -> Result<(), Error> {
+async fn repeat<H: Holder>(
+    mut range: Range<H>,
+    mut started: Time,
+    mut failed: Option<Failure>,
+) -> Result<(), Error> {
     let session = range.holder.session().clone();
     let mut pause = session.pause();
     let mut stale = 0;
@@ -302,6 +314,9 @@ async fn repeat<H: Holder>(mut range: Range<H>, mut failed: Option<Failure>) -> 
                 Failure::Final(error) => return Err(error),
                 Failure::Again(why, error) => (why, error),
             };
+            if matches!(error, Error::TimedOut { .. }) {
+                range.suspect(started);
+            }
             // A block can move once under a reader; twice means that what the namenode says is not so.
             stale += usize::from(why == Tried::Stale);
             if stale > 1 {
@@ -317,6 +332,7 @@ async fn repeat<H: Holder>(mut range: Range<H>, mut failed: Option<Failure>) -> 
             range.block = again.await?;
             session.count_repeat();
         }
+        started = session.runtime().now();
         match range.attempt(turn).await {
             Ok(()) => return Ok(()),
             Err(error) => failed = Some(error),

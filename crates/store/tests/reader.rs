@@ -10,7 +10,9 @@ use fake::{Asked, Fake, Instead, Role, pattern};
 const READ: u16 = 2;
 
 fn target(len: usize) -> Extent {
-    Region::anonymous(len, HugePages::Never).expect("a little memory").extent(..len)
+    Region::anonymous(len, HugePages::Never)
+        .expect("a little memory")
+        .extent(..len)
 }
 
 fn reads(fake: &Fake) -> Vec<(u32, u32, u32)> {

@@ -14,7 +14,9 @@ use fake::{Asked, Fake, Instead, Role, pattern};
 
 fn connect(url: &str) -> Error {
     let runtime = Runtime::new(RuntimeConfig::default()).expect("a runtime");
-    runtime.block_on(Store::connect(&runtime, url)).expect_err("it cannot be used")
+    runtime
+        .block_on(Store::connect(&runtime, url))
+        .expect_err("it cannot be used")
 }
 
 #[test]
@@ -179,6 +181,34 @@ fn an_answer_that_does_not_come_is_given_up_at_the_deadline() {
         let waited = fake.runtime.now_exact() - before;
         assert!((90..1000).contains(&waited.as_millis()), "{waited:?}");
         assert_eq!(store.stats().kind(OperationKind::Lookup).failed, 1);
+    });
+}
+
+#[test]
+fn after_a_silence_the_next_operation_takes_another_connection() {
+    let fake = Fake::new(100);
+    fake.put_file(&pattern(10));
+    fake.instead(Role::Namenode, method::LOOKUP, Instead::Hold);
+    let mut options = fake.options();
+    options.deadline = Duration::from_millis(50);
+    fake.run_with(options, async |store| {
+        assert!(matches!(store.lookup("/f").await, Err(Error::TimedOut { .. })));
+        assert_eq!(store.lookup("/f").await.unwrap().size, 10);
+        assert_eq!(store.lookup("/f").await.unwrap().size, 10);
+        assert_eq!(store.stats().connects, 2);
+    });
+}
+
+#[test]
+fn what_is_larger_than_a_message_is_the_callers_mistake() {
+    let fake = Fake::new(100);
+    fake.run(async |store| {
+        let path = "x".repeat(70_000);
+        assert!(matches!(
+            store.lookup(&path).await,
+            Err(Error::InvalidName { .. })
+        ));
+        assert!(store.echo(b"still there").await.is_ok());
     });
 }
 
