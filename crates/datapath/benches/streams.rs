@@ -187,7 +187,8 @@ fn bare_ping_pong(socket: &mut dyn Socket) -> f64 {
     median(&mut times)
 }
 
-/// Million messages per second, sent 128 at once and anew when all have come back: from the median of these rounds, since other
+/// Million messages per second, sent 128 at once and anew when all have come back: from the median of these
+/// rounds, since other
 /// programs interrupt some.
 fn bare_echo(socket: &mut dyn Socket) -> f64 {
     let mut buffer = vec![0; 64 << 10];

@@ -1,6 +1,7 @@
 //! What a runtime needs from the world: the seam between queues and devices.
 //!
-//! A [`Driver`] is non-blocking throughout. The runtime orders, gathers, times out and cancels operations; a device
+//! A [`Driver`] is non-blocking throughout. The runtime orders, gathers, times out and cancels operations; a
+//! device
 //! only moves bytes when asked, says [`Poll::Pending`] when it cannot, and then reports an
 //! [`Event`] with its token once that may have changed. Reporting too often is harmless, not
 //! reporting is a hang.
@@ -25,7 +26,8 @@ pub trait Driver {
     /// The time of day.
     fn wall(&self) -> WallTime;
 
-    /// Adds what devices have to report, without waiting. A driver whose look costs much may leave it out as far as
+    /// Adds what devices have to report, without waiting. A driver whose look costs much may leave it out as
+    /// far as
     /// `attention` lets it.
     fn poll(&self, now: Time, attention: Attention, events: &mut Vec<Event>);
 
@@ -48,7 +50,8 @@ pub trait Driver {
 pub enum Attention {
     /// Everything: the runtime has no other way to learn of anything.
     Full,
-    /// The runtime asks some devices directly, as [`StreamDevice::is_polled`] allows, and just now they had nothing.
+    /// The runtime asks some devices directly, as [`StreamDevice::is_polled`] allows, and just now they had
+    /// nothing.
     Spinning,
     /// The same, and they keep it busy.
     Busy,
@@ -146,17 +149,20 @@ pub trait StreamDevice {
     /// No more will be sent. Called once, with nothing left to send.
     fn finish(&self) -> Result<(), Error>;
 
-    /// It is about to be dropped, and segments that it keeps clones of are to be given up: what the other end has not
+    /// It is about to be dropped, and segments that it keeps clones of are to be given up: what the other
+    /// end has not
     /// received yet does not arrive.
     fn abort(&self) {}
 
-    /// Whether asking is as cheap as waiting for an event: the runtime then calls `receive`, and `send` if it was blocked, of
+    /// Whether asking is as cheap as waiting for an event: the runtime then calls `receive`, and `send` if
+    /// it was blocked, of
     /// such devices in each turn while they are active.
     fn is_polled(&self) -> bool {
         false
     }
 
-    /// Whether events are needed. While a polled device is asked in each turn they only cost: then this is called with `false`. Called with `true` again, it reports at once what it had not.
+    /// Whether events are needed. While a polled device is asked in each turn they only cost: then this is
+    /// called with `false`. Called with `true` again, it reports at once what it had not.
     fn watch(&self, _wanted: bool) -> Result<(), Error> {
         Ok(())
     }

@@ -87,7 +87,8 @@ impl Executor {
         };
         let shared = self.shared.clone();
         let schedule = move |runnable| shared.schedule(runnable);
-        // SAFETY: the future may be !Send, so its Runnable must stay on this thread: `schedule` hands it only to the owner,
+        // SAFETY: the future may be !Send, so its Runnable must stay on this thread: `schedule` hands it
+        // only to the owner,
         // or leaks it once the owner is gone. Future and closure are 'static; the closure holds
         // an Arc of a Send + Sync type, so it is Send + Sync.
         let (runnable, task) = unsafe { async_task::spawn_unchecked(future, schedule) };
@@ -265,7 +266,8 @@ impl MainWaker {
 
     #[inline]
     pub(crate) fn take_woken(&self) -> bool {
-        // Two steps instead of one locked exchange: a wake between them is before the poll that follows, which sees its cause.
+        // Two steps instead of one locked exchange: a wake between them is before the poll that follows,
+        // which sees its cause.
         self.is_woken() && {
             self.woken.store(false, Ordering::Relaxed);
             std::sync::atomic::fence(Ordering::Acquire);

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::driver::ListenerDevice;
 use crate::error::Error;
 use crate::op::{Kind, Op, OpId, Value};
-use crate::runtime::Core;
+use crate::reactor::Core;
 use crate::slab::Key;
 use crate::stream::Stream;
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use crake_mem::{Buf, BufMut};
 
 use crate::error::Error;
-use crate::runtime::Core;
+use crate::reactor::Core;
 use crate::slab::{Key, Slab};
 use crate::stream::Stream;
 use crate::time::Time;
@@ -18,7 +18,8 @@ use crate::timer::TimerId;
 
 /// An operation on a queue that was started: a future of its result.
 ///
-/// It makes progress whether it is polled or not. Dropping a `pop`, `accept` or `connect` cancels it, and what had arrived
+/// It makes progress whether it is polled or not. Dropping a `pop`, `accept` or `connect` cancels it, and
+/// what had arrived
 /// for it is there for the next one. Dropping a `push` lets its bytes go on, since the peer
 /// needs whole messages.
 #[must_use = "dropping a pop, accept or connect cancels it"]
@@ -83,7 +84,8 @@ impl<T: Outcome> Op<T> {
         }
     }
 
-    /// Makes the operation end with [`Error::TimedOut`] if it is not done by `deadline`. Bytes of a push that the stream has begun to
+    /// Makes the operation end with [`Error::TimedOut`] if it is not done by `deadline`. Bytes of a push
+    /// that the stream has begun to
     /// send go on, so after a push that timed out a stream is of no use but to be closed.
     pub fn deadline(self, deadline: Time) -> Op<T> {
         if let State::Waiting(core, id) = &self.state {
@@ -237,7 +239,8 @@ impl Ops {
         })
     }
 
-    /// Ends an operation and wakes who waits for it; gives back its timer to be cancelled. The result of one that was abandoned is dropped.
+    /// Ends an operation and wakes who waits for it; gives back its timer to be cancelled. The result of one
+    /// that was abandoned is dropped.
     #[inline]
     pub(crate) fn complete(&self, id: OpId, result: Result<Value, Error>) -> Option<TimerId> {
         let mut slots = self.slots.borrow_mut();

@@ -26,7 +26,8 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`. The bias of the remainder does not matter for the small ranges that are asked for.
+    /// A number below `end`. The bias of the remainder does not matter for the small ranges that are asked
+    /// for.
     ///
     /// # Panics
     /// If `end` is zero.

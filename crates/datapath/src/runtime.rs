@@ -1,6 +1,5 @@
 //! The runtime of one thread: tasks, timers, clock and queues in one loop.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -11,30 +10,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_task::Task;
-use crake_mem::{Pool, PoolConfig};
+use crake_mem::Pool;
 
 use crate::address::Address;
-use crate::driver::{Attention, Driver, Event, StreamDevice, Token};
+use crate::driver::Driver;
 use crate::error::Error;
-use crate::executor::{Executor, MainWaker, Shared};
+use crate::executor::Shared;
 use crate::kernel::KernelDriver;
-use crate::listener::{Listener, ListenerState};
-use crate::local;
-use crate::op::{Abandoned, Kind, Op, OpId, Ops, Outcome, Value};
-use crate::random::Random;
-use crate::slab::{Key, Slab};
-use crate::stream::{Stream, StreamState};
+use crate::listener::Listener;
+use crate::op::{Op, Outcome};
+use crate::reactor::{Action, Core};
+use crate::stream::Stream;
 use crate::time::{Time, WallTime};
-use crate::timer::{TimerId, Timers};
-
-/// How long a closed stream may take to send what was pushed before.
-pub const LINGER: Duration = Duration::from_secs(5);
-
-/// Devices that each turn asks directly. Each costs a system call per turn.
-const HOT_MAX: usize = 16;
-
-/// A device that received nothing for so long is not asked in each turn any more, unless it is the only one.
-const HOT_FOR: Duration = Duration::from_micros(50);
+use crate::timer::TimerId;
 
 /// What a thread does when it has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +76,8 @@ impl Default for RuntimeConfig {
 /// The loop of one thread. Clones are the same runtime.
 ///
 /// Tasks run in the order in which they were woken; timers fire in the order of their times;
-/// devices are asked in the order in which they reported. With a deterministic [`Driver`] a run repeats exactly.
+/// devices are asked in the order in which they reported. With a deterministic [`Driver`] a run repeats
+/// exactly.
 #[derive(Clone)]
 pub struct Runtime {
     core: Rc<Core>,
@@ -105,7 +94,8 @@ impl Runtime {
         Ok(Runtime::with_driver(config, seed, Box::new(driver)))
     }
 
-    /// A runtime on another world; `local://` works in any. The configured seed, if there is one, is replaced.
+    /// A runtime on another world; `local://` works in any. The configured seed, if there is one, is
+    /// replaced.
     pub fn with_driver(config: RuntimeConfig, seed: u64, driver: Box<dyn Driver>) -> Runtime {
         Runtime {
             core: Rc::new(Core::new(&config, seed, driver)),
@@ -144,7 +134,8 @@ impl Runtime {
         self.core.turn()
     }
 
-    /// Does as the waiting policy says after a turn in which nothing happened: returns at once while spinning, else sleeps
+    /// Does as the waiting policy says after a turn in which nothing happened: returns at once while
+    /// spinning, else sleeps
     /// until something happens or a timer is due. For loops that call [`turn`](Runtime::turn) themselves.
     pub fn idle(&self) {
         self.core.wait(|| false);
@@ -155,7 +146,8 @@ impl Runtime {
         self.core.timers.borrow().next()
     }
 
-    /// The time at the start of this turn; outside of turns and of [`block_on`](Runtime::block_on), the clock's.
+    /// The time at the start of this turn; outside of turns and of [`block_on`](Runtime::block_on), the
+    /// clock's.
     pub fn now(&self) -> Time {
         if self.core.inside.get() == 0 {
             self.now_exact()
@@ -220,16 +212,7 @@ impl Runtime {
 
     /// Listens at an address.
     pub fn listen(&self, address: &Address) -> Result<Listener, Error> {
-        let core = &self.core;
-        let device = match address {
-            Address::Local(name) => core.names.listen(name)?,
-            _ => core.driver.listen(address)?,
-        };
-        let state = Rc::new(ListenerState::new(device));
-        let key = core.ports.borrow_mut().insert(Port::Listener(state.clone()));
-        let listener = Listener::new(core.clone(), state.clone());
-        state.attach(key)?;
-        Ok(listener)
+        self.core.listen(address)
     }
 
     /// Connects to an address.
@@ -277,13 +260,7 @@ impl Runtime {
 
     /// What is alive in this runtime, for tests and metrics.
     pub fn usage(&self) -> Usage {
-        let core = &self.core;
-        Usage {
-            tasks: core.executor.tasks(),
-            operations: core.ops.len(),
-            ports: core.ports.borrow().len(),
-            buffers: core.pool.in_use(),
-        }
+        self.core.usage()
     }
 }
 
@@ -375,495 +352,6 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(timer) = self.timer {
             self.core.cancel_timer(timer);
-        }
-    }
-}
-
-/// What a timer does.
-enum Action {
-    Wake(Waker),
-    /// The deadline of an operation.
-    Expire(OpId),
-    /// Ask a port again.
-    Retry(Key),
-    /// Stop lingering.
-    GiveUp(Key),
-}
-
-/// Counts one level less when it goes, also when a task panics.
-struct Inside<'a>(&'a Cell<u32>);
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
-
-#[derive(Clone)]
-enum Port {
-    Stream(Rc<StreamState>),
-    Listener(Rc<ListenerState>),
-}
-
-/// What all handles of a runtime share.
-pub(crate) struct Core {
-    executor: Executor,
-    pub(crate) ops: Ops,
-    pub(crate) pool: Pool,
-    pub(crate) buffer_bytes: usize,
-    timers: RefCell<Timers<Action>>,
-    ports: RefCell<Slab<Port>>,
-    /// Streams that each turn asks.
-    hot: RefCell<Vec<Rc<StreamState>>>,
-    /// Streams that found the pool empty.
-    starved: RefCell<Vec<Key>>,
-    events: RefCell<Vec<Event>>,
-    /// Events of streams within this runtime.
-    local_events: Rc<RefCell<Vec<Event>>>,
-    names: Rc<local::Names>,
-    main_wakers: RefCell<Vec<Arc<MainWaker>>>,
-    waiting: Waiting,
-    now: Cell<Time>,
-    /// How many turns and calls of `block_on` are on the stack: in them `now` is fresh.
-    inside: Cell<u32>,
-    /// When something last happened.
-    progress_at: Cell<Time>,
-    random: Random,
-    driver: Box<dyn Driver>,
-}
-
-/// The loop.
-impl Core {
-    fn new(config: &RuntimeConfig, seed: u64, driver: Box<dyn Driver>) -> Core {
-        let local_events = Rc::new(RefCell::new(Vec::new()));
-        let now = driver.now();
-        Core {
-            executor: Executor::new(driver.alarm()),
-            ops: Ops::new(),
-            pool: Pool::new(PoolConfig {
-                buffer_bytes: config.buffer_bytes,
-                headroom_bytes: config.headroom_bytes,
-                buffers_max: config.buffers_max,
-            }),
-            buffer_bytes: config.buffer_bytes,
-            timers: RefCell::new(Timers::new()),
-            ports: RefCell::new(Slab::new()),
-            hot: RefCell::new(Vec::new()),
-            starved: RefCell::new(Vec::new()),
-            events: RefCell::new(Vec::new()),
-            names: local::Names::new(local_events.clone()),
-            local_events,
-            main_wakers: RefCell::new(Vec::new()),
-            waiting: config.waiting,
-            now: Cell::new(now),
-            inside: Cell::new(0),
-            progress_at: Cell::new(now),
-            random: Random::new(seed),
-            driver,
-        }
-    }
-
-    /// From here on, until the guard goes, `now` is fresh.
-    fn enter(&self) -> Inside<'_> {
-        if self.inside.get() == 0 {
-            self.now.set(self.driver.now());
-        }
-        self.inside.set(self.inside.get() + 1);
-        Inside(&self.inside)
-    }
-
-    /// The clock is read before the devices are asked, and what a hot stream received is served before anything else
-    /// is looked at, so that nothing stands between a receive and the task that waits for it.
-    fn turn(self: &Rc<Core>) -> bool {
-        let now = self.driver.now();
-        self.now.set(now);
-        self.inside.set(self.inside.get() + 1);
-        let _inside = Inside(&self.inside);
-        let mut progress = self.executor.take_remote();
-        progress |= self.fire_timers(now);
-        progress |= self.executor.run_ready();
-        if self.poll_hot(now) {
-            self.executor.run_ready();
-            progress = true;
-        }
-        if self.poll_devices(now, progress) {
-            self.executor.run_ready();
-            progress = true;
-        }
-        if progress {
-            self.progress_at.set(now);
-        }
-        progress
-    }
-
-    /// Looks at all devices, or leaves it for a later turn if hot streams keep this one busy.
-    fn poll_devices(self: &Rc<Core>, now: Time, busy: bool) -> bool {
-        let mut events = self.events.take();
-        let attention = match (self.hot.borrow().is_empty(), busy) {
-            (true, _) => Attention::Full,
-            (false, false) => Attention::Spinning,
-            (false, true) => Attention::Busy,
-        };
-        self.driver.poll(now, attention, &mut events);
-        events.append(&mut self.local_events.borrow_mut());
-        let mut progress = !events.is_empty();
-        for event in events.drain(..) {
-            self.dispatch(event);
-        }
-        self.events.replace(events);
-        if !self.starved.borrow().is_empty() {
-            progress |= self.feed_starved();
-        }
-        progress
-    }
-
-    /// Receives from the streams that were active lately, and sends where they were blocked.
-    #[inline]
-    fn poll_hot(self: &Rc<Core>, now: Time) -> bool {
-        let mut progress = false;
-        let mut index = 0;
-        loop {
-            let Some(stream) = self.hot.borrow().get(index).cloned() else {
-                return progress;
-            };
-            let received = stream.wants_to_receive() && stream.receive(self);
-            if stream.send_again(self) || received {
-                stream.active_at.set(now);
-                stream.note_hot_progress();
-                progress = true;
-            } else if now - stream.active_at.get() > HOT_FOR {
-                self.cool(&stream);
-            }
-            index += usize::from(stream.is_hot.get());
-        }
-    }
-
-    /// Stops to ask a stream in each turn, unless it is the only one.
-    fn cool(self: &Rc<Core>, stream: &Rc<StreamState>) {
-        if self.hot.borrow().len() == 1 {
-            // Alone it stays; looking at its age again waits.
-            stream.active_at.set(self.now.get());
-            return;
-        }
-        self.hot.borrow_mut().retain(|other| !Rc::ptr_eq(other, stream));
-        stream.is_hot.set(false);
-        stream.watch(self);
-    }
-
-    /// Before a sleep: nobody will ask.
-    fn watch_hot(self: &Rc<Core>) {
-        let mut index = 0;
-        loop {
-            let Some(stream) = self.hot.borrow().get(index).cloned() else {
-                return;
-            };
-            stream.watch(self);
-            index += 1;
-        }
-    }
-
-    fn heat(&self, stream: &Rc<StreamState>) {
-        if self.waiting == Waiting::Sleep || !stream.can_be_hot() {
-            return;
-        }
-        stream.active_at.set(self.now.get());
-        let mut hot = self.hot.borrow_mut();
-        if hot.len() < HOT_MAX && !stream.is_hot.replace(true) {
-            hot.push(stream.clone());
-        }
-    }
-
-    fn dispatch(self: &Rc<Core>, event: Event) {
-        let port = self.ports.borrow().get(event.token.into()).cloned();
-        match port {
-            Some(Port::Stream(stream)) => {
-                let progress = stream.on_event(self, event);
-                if progress && event.readable {
-                    self.heat(&stream);
-                }
-            }
-            Some(Port::Listener(listener)) => {
-                listener.on_event(self);
-            }
-            // It was closed after it had something to report.
-            None => {}
-        }
-    }
-
-    fn feed_starved(self: &Rc<Core>) -> bool {
-        if self.pool.is_exhausted() {
-            return false;
-        }
-        let starved = self.starved.take();
-        for &key in &starved {
-            self.dispatch(Event::readable(Token::from(key)));
-        }
-        true
-    }
-
-    fn fire_timers(self: &Rc<Core>, now: Time) -> bool {
-        let mut progress = false;
-        loop {
-            let fired = self.timers.borrow_mut().fire(now);
-            let Some(action) = fired else { return progress };
-            progress = true;
-            self.act(action);
-        }
-    }
-
-    fn act(self: &Rc<Core>, action: Action) {
-        match action {
-            Action::Wake(waker) => waker.wake(),
-            Action::Expire(op) => {
-                self.ops.set_timer(op, None);
-                self.expire(op);
-            }
-            Action::Retry(key) => match self.port(key) {
-                Some(Port::Stream(stream)) => {
-                    stream.connect(self);
-                }
-                Some(Port::Listener(listener)) => {
-                    listener.retry(self);
-                }
-                None => {}
-            },
-            Action::GiveUp(key) => {
-                if let Some(Port::Stream(stream)) = self.port(key) {
-                    stream.give_up(self);
-                }
-            }
-        }
-    }
-
-    /// After a turn without progress: spins on or sleeps, as the policy says.
-    fn wait(self: &Rc<Core>, is_woken: impl Fn() -> bool) {
-        match self.waiting {
-            Waiting::Busy => return,
-            Waiting::Adaptive { spin } if self.now.get() - self.progress_at.get() < spin => return,
-            Waiting::Adaptive { .. } | Waiting::Sleep => {}
-        }
-        self.watch_hot();
-        if self.has_more_to_do() {
-            return;
-        }
-        if self.executor.fall_asleep() && !is_woken() {
-            let until = self.timers.borrow().next();
-            let mut events = self.events.take();
-            self.driver.park(until, &mut events);
-            self.events.replace(events);
-        }
-        self.executor.wake_up();
-        // The main future may be polled before the next turn, and the spin begins anew.
-        let now = self.driver.now();
-        self.now.set(now);
-        self.progress_at.set(now);
-    }
-
-    /// Whether another turn would find something that no device reports.
-    fn has_more_to_do(&self) -> bool {
-        !self.executor.is_idle()
-            || !self.local_events.borrow().is_empty()
-            || (!self.starved.borrow().is_empty() && !self.pool.is_exhausted())
-    }
-
-    fn take_main_waker(&self) -> Arc<MainWaker> {
-        let cached = self.main_wakers.borrow_mut().pop();
-        match cached {
-            Some(main) => {
-                main.arm();
-                main
-            }
-            None => Arc::new(MainWaker::new(self.executor.shared().clone())),
-        }
-    }
-
-    fn shutdown(self: &Rc<Core>) {
-        self.executor.clear();
-        let timers = self.timers.borrow_mut().clear();
-        drop(timers);
-        let ports = self.ports.borrow_mut().drain();
-        for port in ports {
-            match port {
-                Port::Stream(stream) => stream.shut_down(self),
-                Port::Listener(listener) => listener.close(self),
-            }
-        }
-        self.hot.borrow_mut().clear();
-    }
-}
-
-/// Ports: streams and listeners.
-impl Core {
-    fn port(&self, key: Key) -> Option<Port> {
-        self.ports.borrow().get(key).cloned()
-    }
-
-    fn connect(self: &Rc<Core>, address: &Address) -> Op<Stream> {
-        let device = match address {
-            Address::Local(name) => self.names.connect(name),
-            _ => self.driver.connect(address),
-        };
-        let stream = match device.and_then(|device| self.attach(device)) {
-            Ok(stream) => stream,
-            Err(error) => return Op::ready(Err(error)),
-        };
-        match stream.connected() {
-            Poll::Ready(Ok(())) => Op::ready(Ok(Stream::new(self.clone(), stream))),
-            Poll::Ready(Err(error)) => {
-                stream.release(self);
-                Op::ready(Err(error))
-            }
-            Poll::Pending => {
-                let op = self.ops.start(Kind::Connect, stream.key());
-                stream.set_connecting(op);
-                self.retry_later(stream.key(), stream.retry_after());
-                Op::waiting(self, op)
-            }
-        }
-    }
-
-    /// Makes a stream of an accepted device.
-    pub(crate) fn adopt(self: &Rc<Core>, device: Box<dyn StreamDevice>) -> Result<Stream, Error> {
-        self.attach(device).map(|state| Stream::new(self.clone(), state))
-    }
-
-    fn attach(&self, device: Box<dyn StreamDevice>) -> Result<Rc<StreamState>, Error> {
-        let stream = Rc::new(StreamState::new(device));
-        let key = self.ports.borrow_mut().insert(Port::Stream(stream.clone()));
-        if let Err(error) = stream.attach(key) {
-            self.release(key);
-            return Err(error);
-        }
-        Ok(stream)
-    }
-
-    /// Asks a port again after `rest`.
-    pub(crate) fn retry_later(&self, key: Key, rest: Option<Duration>) {
-        if let Some(rest) = rest {
-            self.timers
-                .borrow_mut()
-                .set(self.driver.now() + rest, Action::Retry(key));
-        }
-    }
-
-    /// Serves a stream again when the pool has buffers.
-    pub(crate) fn starve(&self, key: Key) {
-        let mut starved = self.starved.borrow_mut();
-        if !starved.contains(&key) {
-            starved.push(key);
-        }
-    }
-
-    /// Lets a closed stream send the rest.
-    pub(crate) fn linger(&self, key: Key) {
-        self.timers
-            .borrow_mut()
-            .set(self.driver.now() + LINGER, Action::GiveUp(key));
-    }
-
-    /// Forgets a port.
-    pub(crate) fn release(&self, key: Key) {
-        let port = self.ports.borrow_mut().remove(key);
-        if let Some(Port::Stream(stream)) = &port
-            && stream.is_hot.replace(false)
-        {
-            self.hot.borrow_mut().retain(|other| !Rc::ptr_eq(other, stream));
-        }
-        drop(port);
-    }
-}
-
-/// Operations.
-impl Core {
-    #[inline]
-    pub(crate) fn complete(&self, op: OpId, result: Result<Value, Error>) {
-        if let Some(timer) = self.ops.complete(op, result) {
-            self.cancel_timer(timer);
-        }
-    }
-
-    fn cancel_timer(&self, timer: TimerId) {
-        let action = self.timers.borrow_mut().cancel(timer);
-        // A waker that is dropped may drop a task, which may come back here.
-        drop(action);
-    }
-
-    pub(crate) fn set_deadline(self: &Rc<Core>, op: OpId, deadline: Time) {
-        if self.ops.waiting(op).is_none() || deadline == Time::NEVER {
-            return;
-        }
-        let timer = self.timers.borrow_mut().set(deadline, Action::Expire(op));
-        if let Some(earlier) = self.ops.set_timer(op, Some(timer)) {
-            self.cancel_timer(earlier);
-        }
-    }
-
-    fn expire(self: &Rc<Core>, op: OpId) {
-        if !self.stop(op, Error::TimedOut) {
-            self.complete(op, Err(Error::TimedOut));
-        }
-    }
-
-    /// Ends an operation that has not begun to change anything; false if it has.
-    pub(crate) fn stop(self: &Rc<Core>, op: OpId, error: Error) -> bool {
-        let Some((kind, key)) = self.ops.waiting(op) else {
-            return false;
-        };
-        if !self.withdraw(kind, key, op) {
-            return false;
-        }
-        self.complete(op, Err(error));
-        true
-    }
-
-    fn withdraw(self: &Rc<Core>, kind: Kind, key: Key, op: OpId) -> bool {
-        match (kind, self.port(key)) {
-            (Kind::Push, Some(Port::Stream(stream))) => return stream.withdraw_push(op),
-            (Kind::Pop, Some(Port::Stream(stream))) => stream.forget_pop(op),
-            (Kind::Connect, Some(Port::Stream(stream))) => stream.close(self),
-            (Kind::Accept, Some(Port::Listener(listener))) => listener.forget(op),
-            // The port is gone and has ended its operations, or never had this one.
-            _ => {}
-        }
-        true
-    }
-
-    /// An operation was dropped by its owner.
-    pub(crate) fn abandon(self: &Rc<Core>, op: OpId) {
-        let Some(Abandoned {
-            kind,
-            port,
-            timer,
-            result,
-        }) = self.ops.abandon(op)
-        else {
-            return;
-        };
-        if let Some(timer) = timer {
-            self.cancel_timer(timer);
-        }
-        match result {
-            Some(Ok(value)) => self.give_back(port, value),
-            Some(Err(_)) => {}
-            None if kind == Kind::Push => {}
-            None => {
-                self.withdraw(kind, port, op);
-            }
-        }
-    }
-
-    /// Returns what nobody saw to where it came from.
-    fn give_back(&self, key: Key, value: Value) {
-        match (value, self.port(key)) {
-            (Value::Buf(bytes, sequence), Some(Port::Stream(stream))) => {
-                stream.unreceive(sequence, bytes);
-            }
-            (Value::BufMut(target, start, sequence), Some(Port::Stream(stream))) => {
-                let received = target.freeze().slice(start..);
-                stream.unreceive(sequence, received);
-            }
-            (Value::Stream(stream), Some(Port::Listener(listener))) => listener.unclaim(stream),
-            (value, _) => drop(value),
         }
     }
 }

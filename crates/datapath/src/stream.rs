@@ -1,5 +1,9 @@
 //! Ordered streams of bytes over any device: who waits for what, and in which order.
 
+mod closed;
+mod receive;
+mod send;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,15 +11,17 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crake_mem::{Buf, BufMut, Extent, Pool, Segment, Sga};
+use crake_mem::{Buf, BufMut, Extent, Sga};
 
 use crate::address::Address;
-use crate::driver::{Event, PeerProcess, StreamDevice, Target, Token};
+use crate::driver::{Event, PeerProcess, StreamDevice};
 use crate::error::Error;
-use crate::op::{Kind, Op, OpId, Value};
-use crate::runtime::Core;
+use crate::op::{Op, OpId, Value};
+use crate::reactor::Core;
 use crate::slab::Key;
 use crate::time::Time;
+
+use closed::ClosedDevice;
 
 /// One end of a connection: ordered bytes both ways.
 ///
@@ -76,7 +82,8 @@ impl Stream {
         self.state.close(&self.core);
     }
 
-    /// Closes both ways and gives up what was not sent: when this returns, the buffers of all pushes may be used again.
+    /// Closes both ways and gives up what was not sent: when this returns, the buffers of all pushes may be
+    /// used again.
     pub fn abort(&self) {
         self.state.abort(&self.core);
     }
@@ -142,7 +149,8 @@ pub(crate) struct StreamState {
     watched: Cell<bool>,
 }
 
-/// A hot stream is not watched any more after it got on so often: to stop and to begin again costs a good part of a
+/// A hot stream is not watched any more after it got on so often: to stop and to begin again costs a good
+/// part of a
 /// round trip.
 const WATCHED_TURNS: u32 = 16;
 
@@ -399,446 +407,5 @@ impl StreamState {
     pub(crate) fn give_up(&self, core: &Rc<Core>) {
         self.fail_pushes(core, Error::Closed);
         self.release(core);
-    }
-}
-
-/// Receiving.
-impl StreamState {
-    fn pop(self: &Rc<Self>, core: &Rc<Core>) -> Op<Buf> {
-        let may_have_some = {
-            let mut incoming = self.incoming.borrow_mut();
-            if incoming.waiting.is_empty() {
-                if let Some((_, bytes)) = incoming.unread.pop_front() {
-                    return Op::ready(Ok(bytes));
-                }
-                if let Some(error) = &incoming.failed {
-                    return Op::ready(Err(error.clone()));
-                }
-            }
-            incoming.waiting.is_empty() && self.readable.get()
-        };
-        if may_have_some && let Poll::Ready(result) = self.receive_some(core) {
-            if result != Err(Error::Exhausted) {
-                return Op::ready(result);
-            }
-            core.starve(self.key());
-        }
-        Op::waiting(core, self.wait_to_receive(core, Destination::Pool))
-    }
-
-    fn pop_into<T: crate::op::Outcome>(self: &Rc<Self>, core: &Rc<Core>, destination: Destination) -> Op<T> {
-        let op = self.wait_to_receive(core, destination);
-        if self.readable.get() || !self.incoming.borrow().unread.is_empty() || self.has_failed() {
-            self.receive(core);
-        }
-        Op::waiting(core, op)
-    }
-
-    fn has_failed(&self) -> bool {
-        self.incoming.borrow().failed.is_some()
-    }
-
-    fn wait_to_receive(&self, core: &Rc<Core>, destination: Destination) -> OpId {
-        let op = core.ops.start(Kind::Pop, self.key());
-        self.incoming
-            .borrow_mut()
-            .waiting
-            .push_back(Pop { op, destination });
-        op
-    }
-
-    /// Serves waiting pops in order while there is something; true if there was.
-    #[inline]
-    pub(crate) fn receive(self: &Rc<Self>, core: &Rc<Core>) -> bool {
-        let mut progress = false;
-        while let Some(first) = self.first_waiting() {
-            match self.serve(core, first) {
-                Served::Done(op, result) => {
-                    progress = true;
-                    core.complete(op, result);
-                }
-                Served::Part => progress = true,
-                Served::Nothing => break,
-            }
-        }
-        progress
-    }
-
-    #[inline]
-    fn first_waiting(&self) -> Option<Pop> {
-        self.incoming.borrow_mut().waiting.pop_front()
-    }
-
-    /// Serves a pop that was taken from the front of the queue, or puts it back.
-    fn serve(self: &Rc<Self>, core: &Rc<Core>, pop: Pop) -> Served {
-        let Pop { op, destination } = pop;
-        match destination {
-            Destination::Pool => self.serve_from_pool(core, op),
-            Destination::Extent { target, filled } => self.serve_extent(op, target, filled),
-            Destination::Buffer { target, start } => self.serve_buffer(op, target, start),
-        }
-    }
-
-    fn put_back(&self, op: OpId, destination: Destination) {
-        self.incoming
-            .borrow_mut()
-            .waiting
-            .push_front(Pop { op, destination });
-    }
-
-    #[inline]
-    fn serve_from_pool(self: &Rc<Self>, core: &Rc<Core>, op: OpId) -> Served {
-        match self.receive_some(core) {
-            Poll::Ready(Err(Error::Exhausted)) => {
-                core.starve(self.key());
-                self.put_back(op, Destination::Pool);
-                Served::Nothing
-            }
-            Poll::Ready(result) => {
-                Served::Done(op, result.map(|bytes| Value::Buf(bytes, self.next_sequence())))
-            }
-            Poll::Pending => {
-                self.put_back(op, Destination::Pool);
-                Served::Nothing
-            }
-        }
-    }
-
-    fn serve_extent(&self, op: OpId, target: Extent, filled: usize) -> Served {
-        let rest = target.slice(filled..);
-        match self.receive_into(&mut Target::extent(&rest)) {
-            Poll::Ready(Ok(count)) if count > 0 && count < rest.len() => {
-                self.put_back(
-                    op,
-                    Destination::Extent {
-                        target,
-                        filled: filled + count,
-                    },
-                );
-                Served::Part
-            }
-            Poll::Ready(result) => Served::Done(op, result.map(|count| Value::Count(filled + count))),
-            Poll::Pending => {
-                self.put_back(op, Destination::Extent { target, filled });
-                Served::Nothing
-            }
-        }
-    }
-
-    fn serve_buffer(&self, op: OpId, mut target: BufMut, start: usize) -> Served {
-        let received = self.receive_into(&mut Target::slice(target.spare_mut()));
-        if let Poll::Ready(Ok(count)) = received {
-            target.advance(count);
-        }
-        match received {
-            Poll::Ready(Ok(count)) if count > 0 && target.spare() > 0 => {
-                self.put_back(op, Destination::Buffer { target, start });
-                Served::Part
-            }
-            Poll::Ready(result) => {
-                let done = |_| Value::BufMut(target, start, self.next_sequence());
-                Served::Done(op, result.map(done))
-            }
-            Poll::Pending => {
-                self.put_back(op, Destination::Buffer { target, start });
-                Served::Nothing
-            }
-        }
-    }
-
-    /// The next bytes: what was taken back, else what the device has.
-    #[inline]
-    fn receive_some(&self, core: &Rc<Core>) -> Poll<Result<Buf, Error>> {
-        if let Some(result) = self.take_unread() {
-            return Poll::Ready(result);
-        }
-        let received = self.device.borrow().receive(&core.pool);
-        match &received {
-            Poll::Ready(Ok(bytes)) => self.note_received(bytes.len(), core.buffer_bytes),
-            Poll::Ready(Err(Error::Exhausted)) => {}
-            Poll::Ready(Err(error)) => self.note_failed(error),
-            Poll::Pending => self.readable.set(false),
-        }
-        received
-    }
-
-    fn receive_into(&self, target: &mut Target<'_>) -> Poll<Result<usize, Error>> {
-        if let Some(unread) = self.take_unread() {
-            return Poll::Ready(unread.map(|bytes| self.copy_unread(bytes, target)));
-        }
-        let len_bytes = target.len();
-        let received = self.device.borrow().receive_into(target);
-        match &received {
-            Poll::Ready(Ok(count)) => self.note_received(*count, len_bytes),
-            Poll::Ready(Err(error)) => self.note_failed(error),
-            Poll::Pending => self.readable.set(false),
-        }
-        received
-    }
-
-    fn next_sequence(&self) -> u64 {
-        let mut incoming = self.incoming.borrow_mut();
-        incoming.sequence += 1;
-        incoming.sequence
-    }
-
-    #[inline]
-    fn take_unread(&self) -> Option<Result<Buf, Error>> {
-        let mut incoming = self.incoming.borrow_mut();
-        if let Some((_, bytes)) = incoming.unread.pop_front() {
-            return Some(Ok(bytes));
-        }
-        incoming.failed.clone().map(Err)
-    }
-
-    fn copy_unread(&self, mut bytes: Buf, target: &mut Target<'_>) -> usize {
-        let count = target.write(&bytes);
-        bytes.advance(count);
-        if !bytes.is_empty() {
-            self.incoming.borrow_mut().unread.push_front((0, bytes));
-        }
-        count
-    }
-
-    /// A receive that filled less than it could have emptied the device, unless an end or an error is behind it.
-    /// Not asking again saves a system call; a new arrival makes a new event.
-    #[inline]
-    fn note_received(&self, count: usize, asked: usize) {
-        if self.is_polled && count < asked && !self.hung_up.get() {
-            self.readable.set(false);
-        }
-    }
-
-    fn note_failed(&self, error: &Error) {
-        self.incoming
-            .borrow_mut()
-            .failed
-            .get_or_insert_with(|| error.clone());
-    }
-
-    /// Takes a waiting pop out of the queue. What it had received so far stays for the next one.
-    pub(crate) fn forget_pop(&self, op: OpId) {
-        let mut incoming = self.incoming.borrow_mut();
-        let Some(place) = incoming.waiting.iter().position(|pop| pop.op == op) else {
-            return;
-        };
-        let Some(pop) = incoming.waiting.remove(place) else {
-            return;
-        };
-        let received = match pop.destination {
-            Destination::Pool => return,
-            Destination::Extent { target, filled } => target.slice(..filled).to_vec(),
-            Destination::Buffer { target, start } => target[start..].to_vec(),
-        };
-        if !received.is_empty() {
-            // Only the first in the queue can have received a part, and everything unread before.
-            incoming.unread.push_front((0, Buf::from_vec(received)));
-        }
-    }
-}
-
-enum Served {
-    /// The operation is over.
-    Done(OpId, Result<Value, Error>),
-    /// Some bytes came, and it waits for more.
-    Part,
-    Nothing,
-}
-
-/// Sending.
-impl StreamState {
-    fn push(&self, core: &Rc<Core>, mut bytes: Sga) -> Op<()> {
-        let mut outgoing = self.outgoing.borrow_mut();
-        if let Some(error) = &outgoing.failed {
-            return Op::ready(Err(error.clone()));
-        }
-        if outgoing.finishing {
-            return Op::ready(Err(Error::Invalid("push after finish")));
-        }
-        let len_bytes = bytes.len_bytes();
-        if outgoing.bytes.is_empty() && !self.blocked.get() {
-            match self.send_now(&mut bytes) {
-                Ok(()) if bytes.is_empty() => return Op::ready(Ok(())),
-                Ok(()) => {}
-                Err(error) => {
-                    outgoing.failed = Some(error.clone());
-                    return Op::ready(Err(error));
-                }
-            }
-        }
-        let op = core.ops.start(Kind::Push, self.key());
-        let start = outgoing.pushed;
-        outgoing.pushed += bytes.len_bytes() as u64;
-        let end = outgoing.pushed;
-        let started = bytes.len_bytes() < len_bytes;
-        outgoing.bytes.append(bytes);
-        outgoing.waiting.push_back(Push {
-            op,
-            start,
-            end,
-            started,
-        });
-        Op::waiting(core, op)
-    }
-
-    /// Hands over what the device takes; the rest stays in `bytes`, then the device is blocked.
-    #[inline]
-    fn send_now(&self, bytes: &mut Sga) -> Result<(), Error> {
-        while !bytes.is_empty() {
-            match self.device.borrow().send(bytes.segments()) {
-                Poll::Ready(count) => bytes.advance(count?),
-                Poll::Pending => {
-                    self.blocked.set(true);
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends what waits; true if some of it left.
-    pub(crate) fn send(&self, core: &Rc<Core>) -> bool {
-        let mut outgoing = self.outgoing.borrow_mut();
-        if outgoing.bytes.is_empty() || self.blocked.get() {
-            return false;
-        }
-        let before = outgoing.bytes.len_bytes();
-        let result = self.send_now(&mut outgoing.bytes);
-        let count = before - outgoing.bytes.len_bytes();
-        outgoing.sent += count as u64;
-        drop(outgoing);
-        self.complete_pushes(core);
-        match result {
-            Err(error) => self.fail_pushes(core, error),
-            Ok(()) if self.outgoing.borrow().bytes.is_empty() => self.after_last_byte(core),
-            Ok(()) => {}
-        }
-        count > 0
-    }
-
-    /// Tries to send although nothing said that the device takes more: for streams that are asked in each turn.
-    #[inline]
-    pub(crate) fn send_again(&self, core: &Rc<Core>) -> bool {
-        self.blocked.replace(false) && self.send(core)
-    }
-
-    fn complete_pushes(&self, core: &Rc<Core>) {
-        while let Some(op) = self.next_sent_push() {
-            core.complete(op, Ok(Value::Nothing));
-        }
-    }
-
-    fn next_sent_push(&self) -> Option<OpId> {
-        let mut outgoing = self.outgoing.borrow_mut();
-        let sent = outgoing.sent;
-        outgoing
-            .waiting
-            .pop_front_if(|push| push.end <= sent)
-            .map(|push| push.op)
-    }
-
-    fn after_last_byte(&self, core: &Rc<Core>) {
-        if self.closed.get() {
-            self.release(core);
-        } else if self.outgoing.borrow().finishing {
-            // A failure shows when the peer's side is received.
-            let _ = self.finish_device();
-        }
-    }
-
-    fn fail_pushes(&self, core: &Rc<Core>, error: Error) {
-        let waiting = {
-            let mut outgoing = self.outgoing.borrow_mut();
-            outgoing.failed = Some(error.clone());
-            outgoing.bytes.clear();
-            std::mem::take(&mut outgoing.waiting)
-        };
-        for push in waiting {
-            core.complete(push.op, Err(error.clone()));
-        }
-        if self.closed.get() {
-            self.release(core);
-        }
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        let unsent = {
-            let mut outgoing = self.outgoing.borrow_mut();
-            if let Some(error) = &outgoing.failed {
-                return Err(error.clone());
-            }
-            outgoing.finishing = true;
-            !outgoing.bytes.is_empty()
-        };
-        if unsent { Ok(()) } else { self.finish_device() }
-    }
-
-    fn finish_device(&self) -> Result<(), Error> {
-        if std::mem::replace(&mut self.outgoing.borrow_mut().finished, true) {
-            return Ok(());
-        }
-        self.device.borrow().finish()
-    }
-
-    /// Takes back a push of which nothing has left; false if something has.
-    pub(crate) fn withdraw_push(&self, op: OpId) -> bool {
-        let mut outgoing = self.outgoing.borrow_mut();
-        let sent = outgoing.sent;
-        let Some(place) = outgoing.waiting.iter().position(|push| push.op == op) else {
-            return false;
-        };
-        let (start, end) = (outgoing.waiting[place].start, outgoing.waiting[place].end);
-        if start < sent || outgoing.waiting[place].started {
-            return false;
-        }
-        let len_bytes = end - start;
-        let before = outgoing.bytes.split_to((start - sent) as usize);
-        let mut rest = std::mem::replace(&mut outgoing.bytes, before);
-        rest.advance(len_bytes as usize);
-        outgoing.bytes.append(rest);
-        outgoing.pushed -= len_bytes;
-        outgoing.waiting.remove(place);
-        for push in outgoing.waiting.iter_mut().skip(place) {
-            push.start -= len_bytes;
-            push.end -= len_bytes;
-        }
-        true
-    }
-}
-
-/// What a stream has after it was closed.
-struct ClosedDevice;
-
-impl StreamDevice for ClosedDevice {
-    fn attach(&self, _token: Token) -> Result<(), Error> {
-        Err(Error::Closed)
-    }
-
-    fn connected(&self) -> Poll<Result<(), Error>> {
-        Poll::Ready(Err(Error::Closed))
-    }
-
-    fn send(&self, _segments: &[Segment]) -> Poll<Result<usize, Error>> {
-        Poll::Ready(Err(Error::Closed))
-    }
-
-    fn receive(&self, _pool: &Pool) -> Poll<Result<Buf, Error>> {
-        Poll::Ready(Err(Error::Closed))
-    }
-
-    fn receive_into(&self, _target: &mut Target<'_>) -> Poll<Result<usize, Error>> {
-        Poll::Ready(Err(Error::Closed))
-    }
-
-    fn finish(&self) -> Result<(), Error> {
-        Err(Error::Closed)
-    }
-
-    fn local_address(&self) -> Result<Address, Error> {
-        Err(Error::Closed)
-    }
-
-    fn peer_address(&self) -> Result<Address, Error> {
-        Err(Error::Closed)
     }
 }

@@ -21,7 +21,8 @@ use crate::time::{Time, WallTime};
 use poller::Poller;
 use socket::{SocketListener, SocketStream};
 
-/// How often the epoll set is looked at while streams are asked directly and have nothing: the time that another stream
+/// How often the epoll set is looked at while streams are asked directly and have nothing: the time that
+/// another stream
 /// may have to wait.
 const LOOK_EVERY: Duration = Duration::from_micros(15);
 

@@ -25,7 +25,8 @@ use crate::error::Error;
 /// `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// How long to wait before connecting again to a Unix socket whose backlog is full: the kernel does not tell when it is not.
+/// How long to wait before connecting again to a Unix socket whose backlog is full: the kernel does not tell
+/// when it is not.
 const BACKLOG_REST: Duration = Duration::from_millis(1);
 
 /// Segments of one `sendmsg`: `UIO_MAXIOV`.
@@ -164,7 +165,8 @@ impl StreamDevice for SocketStream {
 
     fn receive_into(&self, target: &mut Target<'_>) -> Poll<Result<usize, Error>> {
         let (start, len_bytes) = (target.as_mut_ptr(), target.len());
-        // SAFETY: `start` is writable for `len_bytes`, as Target promises. No reference is made of it, since others may
+        // SAFETY: `start` is writable for `len_bytes`, as Target promises. No reference is made of it, since
+        // others may
         // see the memory of an extent.
         let count = unsafe { libc::recv(self.socket.as_raw_fd(), start.cast(), len_bytes, 0) };
         into_poll(checked(count))
@@ -204,7 +206,8 @@ impl StreamDevice for SocketStream {
 
 #[inline]
 fn send_one(socket: &OwnedFd, segment: &Segment) -> Result<usize, Errno> {
-    // SAFETY: a segment is readable for its length while it lives. No reference is made of it, since its bytes may change.
+    // SAFETY: a segment is readable for its length while it lives. No reference is made of it, since its
+    // bytes may change.
     let count = unsafe {
         libc::send(
             socket.as_raw_fd(),
@@ -259,7 +262,8 @@ fn checked(count: isize) -> Result<usize, Errno> {
 fn into_poll(result: Result<usize, Errno>) -> Poll<Result<usize, Error>> {
     match result {
         Ok(count) => Poll::Ready(Ok(count)),
-        // A call that was interrupted did nothing; asking again soon is what EAGAIN leads to, but only EAGAIN is followed by an
+        // A call that was interrupted did nothing; asking again soon is what EAGAIN leads to, but only
+        // EAGAIN is followed by an
         // event. Calls on sockets that do not block are not interrupted.
         Err(Errno::AGAIN) => Poll::Pending,
         Err(errno) => Poll::Ready(Err(errno.into())),
@@ -321,7 +325,8 @@ impl ListenerDevice for SocketListener {
     }
 }
 
-/// Errors of `accept` that are those of the connection that would have been accepted: accept(2), "Error handling".
+/// Errors of `accept` that are those of the connection that would have been accepted: accept(2), "Error
+/// handling".
 fn concerns_one_peer(errno: Errno) -> bool {
     matches!(
         errno,
@@ -381,7 +386,8 @@ fn listen_unix(path: &Path) -> Result<(OwnedFd, SocketFile), Error> {
     Ok((socket, file))
 }
 
-/// Removes a socket's file that a dead process left. A file that is no socket, or a socket where somebody answers, stays.
+/// Removes a socket's file that a dead process left. A file that is no socket, or a socket where somebody
+/// answers, stays.
 fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
     let status = rustix::fs::lstat(path)?;
     if !rustix::fs::FileType::from_raw_mode(status.st_mode).is_socket() {
