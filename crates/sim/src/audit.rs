@@ -1,0 +1,168 @@
+//! The end of a run: all faults are over, and everything must be as the clients know it; then everything is deleted,
+//! and nothing may be left.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crake_datapath::Runtime;
+use crake_store::{Error, Store, Value};
+
+use crate::client::{Client, SHARED_TABLE, connect, is_transient};
+use crate::keys::KnownKey;
+use crate::model::{FileModel, Known};
+use crate::world::World;
+
+/// Compares the cluster with what its clients know, and deletes all.
+pub async fn audit(world: Rc<World>, clients: Vec<Rc<Client>>, runtime: Runtime) {
+    let store = connect(&world, &runtime).await;
+    // Leases of clients that died run out; datanodes that were away are taken back.
+    runtime
+        .sleep(world.plan.lease + world.plan.heartbeat_timeout * 2 + Duration::from_secs(1))
+        .await;
+    let audit = Audit { world: &world, store };
+    for client in &clients {
+        audit.directory(client, "").await;
+        audit.table(client).await;
+    }
+    audit.delete_all(&clients).await;
+}
+
+struct Audit<'a> {
+    world: &'a World,
+    store: Store,
+}
+
+impl Audit<'_> {
+    /// Lists a directory and all known below it, and reads each file.
+    async fn directory(&self, client: &Client, name: &str) {
+        let path = client.path(name);
+        let mut listing = self.store.list(&path);
+        let mut names = Vec::new();
+        loop {
+            match listing.next().await {
+                Ok(Some(entry)) => names.push(entry.name),
+                Ok(None) => break,
+                Err(error) => return self.world.violate(format!("audit: listing {path}: {error}")),
+            }
+        }
+        if let Err(what) = client.tree.borrow().check_listing(name, &names) {
+            self.world.violate(format!("audit: {what}"));
+        }
+        for entry in names {
+            let below = if name.is_empty() {
+                entry
+            } else {
+                format!("{name}/{entry}")
+            };
+            let known = client.tree.borrow().known(&below).cloned();
+            match known {
+                Some(Known::Directory) => Box::pin(self.directory(client, &below)).await,
+                Some(Known::File(file)) => self.file(&client.path(&below), &file).await,
+                Some(Known::Tainted) | None => {}
+            }
+        }
+    }
+
+    async fn file(&self, path: &str, model: &FileModel) {
+        let read = async {
+            let file = self.store.open(path).await?;
+            let attributes = file.attributes();
+            let bytes = file.reader()?.read_to_vec(0, attributes.size as usize).await?;
+            Ok((attributes, bytes))
+        };
+        match read.await {
+            Ok((attributes, _)) if attributes.open => {
+                self.world.violate(format!("audit: {path} is still open"));
+            }
+            Ok((attributes, bytes)) => {
+                if !model.allows_size(attributes.size) || bytes.len() as u64 != attributes.size {
+                    let (size, min, max) = (attributes.size, model.size_min, model.size_max);
+                    self.world.violate(format!(
+                        "audit: {path} has size {size}, {} read, {min}-{max} known",
+                        bytes.len()
+                    ));
+                } else if let Err(mismatch) = model.verify(0, &bytes) {
+                    self.world
+                        .violate(format!("audit: {path} has wrong bytes: {mismatch:?}"));
+                }
+            }
+            Err(error) => self.allow_loss(path, &error, model.crashes_before),
+        }
+    }
+
+    async fn table(&self, client: &Client) {
+        let table = match self.store.table(&client.table()).await {
+            Ok(table) => table,
+            Err(error) => return self.world.violate(format!("audit: {}: {error}", client.table())),
+        };
+        let mut scanned: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let after = scanned.last().cloned().unwrap_or_default();
+            match table.keys_page(b"", &after, 0).await {
+                Ok(page) => {
+                    scanned.extend(page.entries);
+                    if !page.more {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    return self
+                        .world
+                        .violate(format!("audit: scanning {}: {error}", client.table()));
+                }
+            }
+        }
+        if let Err(what) = client.keys.borrow().check_scan(&scanned) {
+            self.world.violate(format!("audit: {what}"));
+        }
+        for key in client.keys.borrow().keys(|_| true) {
+            self.value(client, &key, table.get(&key).await);
+        }
+    }
+
+    fn value(&self, client: &Client, key: &[u8], found: Result<Option<Value>, Error>) {
+        let keys = client.keys.borrow();
+        match (found, keys.known(key)) {
+            (Ok(found), _) => {
+                let found = found.as_ref().map(|value| (&value.data[..], value.version));
+                if let Err(what) = keys.check(key, found) {
+                    self.world.violate(format!("audit: {what}"));
+                }
+            }
+            (Err(error), KnownKey::Value { crashes_before, .. }) => {
+                self.allow_loss(&client.table(), &error, crashes_before);
+            }
+            (Err(error), _) => self.allow_loss(&client.table(), &error, 0),
+        }
+    }
+
+    /// Bytes may be lost if a datanode died after they were written, and at no other time.
+    fn allow_loss(&self, path: &str, error: &Error, crashes_before: u64) {
+        let lost = matches!(error, Error::BlockLost { .. }) && self.world.crashes() > crashes_before;
+        if !lost {
+            self.world.violate(format!("audit: {path}: {error}"));
+        }
+    }
+
+    async fn delete_all(&self, clients: &[Rc<Client>]) {
+        let own = clients
+            .iter()
+            .flat_map(|client| [client.directory(), client.table()]);
+        for path in own.chain([SHARED_TABLE.to_owned()]) {
+            if let Err(error) = self.store.delete(&path, true).await {
+                self.world.violate(format!("audit: deleting {path}: {error}"));
+            }
+        }
+        match self.store.usage().await {
+            Ok(usage) if usage.used > 0 || usage.nodes > 1 || usage.leases > 0 => {
+                self.world
+                    .violate(format!("audit: all is deleted, and this is left: {usage:?}"));
+            }
+            Ok(_) => {}
+            Err(error) if is_transient(&error) => self.world.violate(format!("audit: usage: {error}")),
+            Err(error) => self
+                .world
+                .violate(format!("audit: usage makes no sense: {error}")),
+        }
+    }
+}

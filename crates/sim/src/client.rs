@@ -1,0 +1,204 @@
+//! One client: a series of lives, each of which ends with the plan's operations or with a crash.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crake_datapath::Runtime;
+use crake_datapath::sim::NodeId;
+use crake_store::{ConnectOptions, Error, Store, Table};
+
+use crate::keys::Keys;
+use crate::model::Tree;
+use crate::world::World;
+
+/// Where all clients write.
+pub const SHARED_TABLE: &str = "/shared";
+
+/// What a client is, beyond its lives.
+pub struct Client {
+    /// Counted from 0.
+    pub number: u32,
+    /// Where it runs.
+    pub node: NodeId,
+    /// What it knows of its own directory.
+    pub tree: RefCell<Tree>,
+    /// What it knows of its own table.
+    pub keys: RefCell<Keys>,
+    /// Its names are numbered, so that a tainted one is never used again.
+    pub names: Cell<u32>,
+    operations_left: Cell<u32>,
+    doing: RefCell<String>,
+    runtime: RefCell<Option<Runtime>>,
+}
+
+/// What an operation of a living client needs.
+pub struct Life {
+    /// The cluster and the faults.
+    pub world: Rc<World>,
+    /// Who lives.
+    pub client: Rc<Client>,
+    /// Its connection to the cluster.
+    pub store: Store,
+    /// Its own table.
+    pub own: Table,
+    /// Everybody's table.
+    pub shared: Table,
+}
+
+impl Client {
+    /// A client that has not lived yet.
+    pub fn new(world: &World, number: u32) -> Rc<Client> {
+        Rc::new(Client {
+            number,
+            node: world.client_node(number),
+            tree: RefCell::default(),
+            keys: RefCell::default(),
+            names: Cell::new(0),
+            operations_left: Cell::new(world.plan.operations),
+            doing: RefCell::new("nothing".to_owned()),
+            runtime: RefCell::new(None),
+        })
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> String {
+        format!("/client-{}", self.number)
+    }
+
+    /// The path of its table.
+    pub fn table(&self) -> String {
+        format!("/table-{}", self.number)
+    }
+
+    /// The whole path of a name in its directory; empty: the directory.
+    pub fn path(&self, name: &str) -> String {
+        match name {
+            "" => self.directory(),
+            name => format!("{}/{name}", self.directory()),
+        }
+    }
+
+    /// Whether it has done all that it was to do.
+    pub fn is_done(&self) -> bool {
+        self.operations_left.get() == 0
+    }
+
+    /// What it does, for the message that says that it hangs.
+    pub fn doing(&self) -> String {
+        self.doing.borrow().clone()
+    }
+
+    /// Notes what it is about to do.
+    pub fn does(&self, what: impl Into<String>) {
+        *self.doing.borrow_mut() = what.into();
+    }
+
+    /// Its runtime, while it lives.
+    pub fn runtime(&self) -> Option<Runtime> {
+        self.runtime.borrow().clone()
+    }
+
+    /// Begins a life.
+    pub fn start(self: &Rc<Client>, world: &Rc<World>) {
+        let runtime = world.network.runtime(self.node);
+        *self.runtime.borrow_mut() = Some(runtime.clone());
+        runtime
+            .spawn(live(world.clone(), self.clone(), runtime.clone()))
+            .detach();
+    }
+
+    /// Dies in the middle of what it does, and begins anew.
+    pub fn crash(self: &Rc<Client>, world: &Rc<World>) {
+        world.network.crash(self.node, world.any_crash());
+        self.start(world);
+    }
+}
+
+async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
+    client.does("connecting");
+    let store = connect(&world, &runtime).await;
+    let life = settle_in(&world, &client, &runtime, store).await;
+    while !client.is_done() {
+        life.operation().await;
+        client.operations_left.set(client.operations_left.get() - 1);
+        if world.random.chance(300) {
+            client.does("sleeping");
+            runtime
+                .sleep(world.random.duration(Duration::ZERO, Duration::from_millis(100)))
+                .await;
+        }
+    }
+    client.does("nothing");
+}
+
+/// Connects, however long that takes: faults end at last.
+pub async fn connect(world: &World, runtime: &Runtime) -> Store {
+    let mut options: ConnectOptions = world.url().parse().expect("an address is a URL");
+    options.deadline = Duration::from_secs(2);
+    options.connect_deadline = Duration::from_millis(500);
+    options.slice_bytes = 64 << 10;
+    loop {
+        match Store::connect_with(runtime, options.clone()).await {
+            Ok(store) => return store,
+            Err(error) if is_transient(&error) => runtime.sleep(Duration::from_millis(50)).await,
+            Err(error) => world.violate(format!("connecting: {error}")),
+        }
+    }
+}
+
+/// Makes, or finds, the directory and the tables.
+async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime, store: Store) -> Life {
+    client.does("settling in");
+    loop {
+        let made = async {
+            store.make_dir(&client.directory(), true).await?;
+            let own = store.make_table(&client.table(), true).await?;
+            Ok((own, store.make_table(SHARED_TABLE, true).await?))
+        };
+        match made.await {
+            Ok((own, shared)) => {
+                return Life {
+                    world: world.clone(),
+                    client: client.clone(),
+                    store,
+                    own,
+                    shared,
+                };
+            }
+            Err(error) if is_transient(&error) => runtime.sleep(Duration::from_millis(50)).await,
+            Err(error) => {
+                world.violate(format!("{}: {error}", client.directory()));
+                runtime.sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Whether an operation may fail like this only because something is broken or full at this moment.
+pub fn is_transient(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unavailable { .. } | Error::TimedOut { .. } | Error::NoSpace { .. } | Error::Full { .. }
+    )
+}
+
+impl Life {
+    async fn operation(&self) {
+        match self.world.random.below(20) {
+            0..=3 => self.write_file().await,
+            4 => self.append_file().await,
+            5..=8 => self.read_file().await,
+            9 => self.make_directory().await,
+            10 => self.rename().await,
+            11 => self.delete().await,
+            12 => self.list().await,
+            13 | 14 => self.put().await,
+            15 => self.get().await,
+            16 => self.remove().await,
+            17 => self.scan().await,
+            18 => self.put_shared().await,
+            _ => self.get_shared().await,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The cluster under test, and what befalls it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crake_datapath::sim::{Crash, Network, NodeId, SimConfig};
+use crake_datapath::{Address, Random, Time};
+use crake_server::{Datanode, DatanodeConfig, Memory, Namenode, NamenodeConfig};
+
+use crate::content::Tag;
+use crate::keys::SharedKeys;
+
+/// The namenode's node.
+const NAMENODE: NodeId = 1;
+/// Datanodes are counted from here.
+const DATANODES: NodeId = 10;
+/// Clients are counted from here.
+const CLIENTS: NodeId = 100;
+
+/// What one run is about; all of it follows from the seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Datanodes.
+    pub datanodes: u32,
+    /// Clients that write and read.
+    pub clients: u32,
+    /// Bytes of each datanode: little, so that the tier is full now and then.
+    pub dram_bytes: u64,
+    /// How long a silent client keeps its leases.
+    pub lease: Duration,
+    /// How long a datanode may be silent.
+    pub heartbeat_timeout: Duration,
+    /// Operations of each client.
+    pub operations: u32,
+    /// Shortest and longest time between two faults.
+    pub fault_gap: (Duration, Duration),
+    /// The network when nothing is wrong.
+    pub network: SimConfig,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(random: &Random) -> Plan {
+        let cut_per_mille = *random.pick(&[0, 50, 500]);
+        let delay_max = *random.pick(&[20, 200, 5_000]);
+        Plan {
+            datanodes: 1 + random.below(3) as u32,
+            clients: 2 + random.below(3) as u32,
+            dram_bytes: (2 + random.below(7)) << 20,
+            lease: Duration::from_millis(500 + random.below(2_000)),
+            heartbeat_timeout: Duration::from_millis(300 + random.below(1_200)),
+            operations: 30 + random.below(50) as u32,
+            fault_gap: (
+                Duration::from_millis(1),
+                Duration::from_millis(*random.pick(&[30, 300, 1_500])),
+            ),
+            network: SimConfig {
+                delay: (Duration::from_micros(5), Duration::from_micros(delay_max)),
+                cut_per_mille,
+                ..SimConfig::default()
+            },
+        }
+    }
+}
+
+/// All that one run consists of.
+pub struct World {
+    /// The network, and the time.
+    pub network: Network,
+    /// What this run is about.
+    pub plan: Plan,
+    /// Chooses operations and faults.
+    pub random: Random,
+    /// The table that all clients write.
+    pub shared: RefCell<SharedKeys>,
+    namenode: RefCell<Option<Namenode>>,
+    datanodes: RefCell<BTreeMap<NodeId, Datanode>>,
+    dead_datanodes: RefCell<Vec<NodeId>>,
+    crashes: Cell<u64>,
+    disturbances: Cell<u64>,
+    tags: Cell<u64>,
+    violations: RefCell<Vec<String>>,
+}
+
+impl World {
+    /// Starts the cluster of a seed.
+    pub fn new(seed: u64) -> Rc<World> {
+        let random = Random::new(seed);
+        let plan = Plan::of(&random);
+        let network = Network::new(random.next(), plan.network.clone());
+        let world = World {
+            network,
+            random,
+            shared: RefCell::default(),
+            namenode: RefCell::new(None),
+            datanodes: RefCell::default(),
+            dead_datanodes: RefCell::default(),
+            crashes: Cell::new(0),
+            disturbances: Cell::new(0),
+            tags: Cell::new(0),
+            violations: RefCell::default(),
+            plan,
+        };
+        world.start_namenode();
+        for number in 0..world.plan.datanodes {
+            world.start_datanode(DATANODES + number);
+        }
+        Rc::new(world)
+    }
+
+    /// Where clients find the cluster.
+    pub fn url(&self) -> String {
+        namenode_address().to_string()
+    }
+
+    /// The node of a client.
+    pub fn client_node(&self, number: u32) -> NodeId {
+        CLIENTS + number
+    }
+
+    /// The namenode's own opinion of itself.
+    pub fn with_namenode<T>(&self, look: impl FnOnce(&Namenode) -> T) -> T {
+        look(
+            self.namenode
+                .borrow()
+                .as_ref()
+                .expect("the namenode runs to the end"),
+        )
+    }
+
+    /// A tag that nobody has used.
+    pub fn new_tag(&self) -> Tag {
+        self.tags.set(self.tags.get() + 1);
+        Tag(self.tags.get())
+    }
+
+    /// Datanodes that died so far: each may have taken blocks with it.
+    pub fn crashes(&self) -> u64 {
+        self.crashes.get()
+    }
+
+    /// Whether the namenode may, for a while, take a datanode for dead, rightly or not.
+    pub fn is_disturbed(&self) -> bool {
+        self.disturbances.get() > 0
+    }
+
+    /// Something happened that must never happen.
+    pub fn violate(&self, what: String) {
+        self.violations
+            .borrow_mut()
+            .push(format!("at {:?}: {what}", self.network.now() - Time(0)));
+    }
+
+    /// What happened that must never happen.
+    pub fn violations(&self) -> Vec<String> {
+        self.violations.borrow().clone()
+    }
+
+    /// Lets a fault happen, or ends one.
+    pub fn fault(&self) {
+        match self.random.below(10) {
+            0 => self.crash_datanode(),
+            1 | 2 => self.revive_datanode(),
+            3 => self.network.partition(self.any_server(), self.any_node()),
+            4 | 5 => self.network.heal_all(),
+            6 | 7 => self.network.break_connections(self.any_server(), self.any_node()),
+            8 => self
+                .network
+                .step_wall_clock(self.any_node(), self.random.below(7_200) as i64 - 3_600),
+            _ => self.network.slow(
+                self.any_node(),
+                self.random.duration(Duration::ZERO, Duration::from_millis(20)),
+            ),
+        }
+        self.disturbances.set(self.disturbances.get() + 1);
+    }
+
+    /// Ends all faults.
+    pub fn calm(&self) {
+        self.network.heal_all();
+        for node in self.nodes() {
+            self.network.slow(node, Duration::ZERO);
+        }
+        while !self.dead_datanodes.borrow().is_empty() {
+            self.revive_datanode();
+        }
+    }
+
+    /// Drops the servers; the network says what is left of them.
+    pub fn stop_servers(&self) {
+        self.datanodes.borrow_mut().clear();
+        self.namenode.take();
+    }
+
+    fn start_namenode(&self) {
+        let config = NamenodeConfig {
+            listen: vec![namenode_address()],
+            lease: self.plan.lease,
+            heartbeat_timeout: self.plan.heartbeat_timeout,
+            ..NamenodeConfig::default()
+        };
+        let namenode = Namenode::start(&self.network.runtime(NAMENODE), config);
+        *self.namenode.borrow_mut() = Some(namenode.expect("a simulated port is free"));
+    }
+
+    fn start_datanode(&self, node: NodeId) {
+        let config = DatanodeConfig {
+            namenode: vec![namenode_address()],
+            listen: vec![Address::Sim { node, port: 50020 }],
+            name: format!("datanode-{node}"),
+            dram_bytes: self.plan.dram_bytes,
+            memory: Memory::OnDemand,
+            ..DatanodeConfig::default()
+        };
+        let datanode = Datanode::start(&self.network.runtime(node), config);
+        self.datanodes
+            .borrow_mut()
+            .insert(node, datanode.expect("a simulated port is free"));
+    }
+
+    fn crash_datanode(&self) {
+        let alive: Vec<NodeId> = self.datanodes.borrow().keys().copied().collect();
+        let Some(&node) = (!alive.is_empty()).then(|| self.random.pick(&alive)) else {
+            return;
+        };
+        self.crashes.set(self.crashes.get() + 1);
+        self.network.crash(node, self.any_crash());
+        self.datanodes.borrow_mut().remove(&node);
+        self.dead_datanodes.borrow_mut().push(node);
+    }
+
+    fn revive_datanode(&self) {
+        if let Some(node) = self.dead_datanodes.borrow_mut().pop() {
+            self.start_datanode(node);
+        }
+    }
+
+    /// How a node may die.
+    pub fn any_crash(&self) -> Crash {
+        *self.random.pick(&[Crash::Process, Crash::Machine])
+    }
+
+    fn any_server(&self) -> NodeId {
+        match self.random.below(u64::from(self.plan.datanodes) + 1) as u32 {
+            0 => NAMENODE,
+            number => DATANODES + number - 1,
+        }
+    }
+
+    fn any_node(&self) -> NodeId {
+        *self.random.pick(&self.nodes())
+    }
+
+    fn nodes(&self) -> Vec<NodeId> {
+        let datanodes = (0..self.plan.datanodes).map(|number| DATANODES + number);
+        let clients = (0..self.plan.clients).map(|number| CLIENTS + number);
+        [NAMENODE].into_iter().chain(datanodes).chain(clients).collect()
+    }
+}
+
+fn namenode_address() -> Address {
+    Address::Sim {
+        node: NAMENODE,
+        port: 9060,
+    }
+}
