@@ -9,11 +9,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crake_datapath::Runtime;
+use crake_datapath::{Runtime, Task};
 
 /// The owner's side: a future of the result.
 pub(crate) struct Background<T> {
     slot: Rc<Slot<T>>,
+    /// Runs the future; cancelled with its owner.
+    _task: Task<()>,
 }
 
 struct Slot<T> {
@@ -32,10 +34,8 @@ impl<T: 'static> Background<T> {
             owner: Cell::new(None),
         });
         let driven = slot.clone();
-        runtime
-            .spawn(std::future::poll_fn(move |context| driven.drive(context)))
-            .detach();
-        Background { slot }
+        let task = runtime.spawn(std::future::poll_fn(move |context| driven.drive(context)));
+        Background { slot, _task: task }
     }
 }
 
@@ -125,5 +125,7 @@ mod tests {
         assert!(!dropped.get());
         drop(background);
         assert!(dropped.get());
+        runtime.turn();
+        assert_eq!(runtime.usage().tasks, 0);
     }
 }

@@ -14,6 +14,7 @@ use crake_mem::{Buf, Sga};
 use crate::Error;
 use crate::block::{Block, Blocks};
 use crate::node::Page;
+use crate::operation::FetchBlocks;
 use crate::pending::{Pending, Subject};
 use crate::protocol::namenode;
 use crate::session::Session;
@@ -396,23 +397,57 @@ fn lost(table: &Table, key: &[u8], large: &LargeValue) -> Error {
     }
 }
 
+/// The blocks of a value: a reply lists the first ones only.
+async fn all_blocks(table: &Table, key: &[u8], large: &LargeValue) -> Result<Blocks, Error> {
+    let mut blocks = large.blocks.clone();
+    loop {
+        let covered = blocks.last().map_or(0, Block::end);
+        if !is_whole(&blocks) {
+            return Err(Error::protocol(
+                table.session.peer(),
+                "it listed too few blocks for a value",
+            ));
+        }
+        if covered >= large.size {
+            return Ok(blocks);
+        }
+        let rest = FetchBlocks {
+            path: table.key_error(key).into(),
+            node: large.node,
+            offset: covered,
+            limit: 0,
+        };
+        let (attributes, more) = Pending::start(&table.session, rest).await?;
+        if attributes.version != large.version {
+            return Err(lost(table, key, large));
+        }
+        if more.is_empty() {
+            return Err(Error::protocol(
+                table.session.peer(),
+                "it listed too few blocks for a value",
+            ));
+        }
+        blocks.extend(more);
+    }
+}
+
+/// Whether blocks hold all bytes from the first one on.
+fn is_whole(blocks: &[Block]) -> bool {
+    let starts = blocks.iter().map(|block| block.offset);
+    let ends = std::iter::once(0).chain(blocks.iter().map(Block::end));
+    starts.zip(ends).all(|(start, end)| start == end)
+}
+
 async fn read_large(table: &Table, key: &[u8], large: &LargeValue) -> Result<Value, Error> {
     let holder = ValueBlocks::new(table, key);
     let len = usize::try_from(large.size).unwrap_or(usize::MAX);
-    let covered = large.blocks.last().map_or(0, Block::end) >= large.size && large.blocks[0].offset == 0;
-    if !covered {
-        return Err(Error::protocol(
-            table.session.peer(),
-            "it listed too few blocks for a value",
-        ));
-    }
+    let blocks = all_blocks(table, key, large).await?;
     let region = crake_mem::Region::allocated(len).map_err(|error| Error::Full {
         path: table.key_error(key),
         detail: format!("this process has no memory for {len} bytes: {error}").into(),
     })?;
     let target = region.extent(..len);
-    let reads = large
-        .blocks
+    let reads = blocks
         .iter()
         .filter(|block| block.offset < large.size)
         .map(|block| {

@@ -268,6 +268,7 @@ pub enum Found {
 /// Where a large value is.
 #[derive(Debug, Clone)]
 pub struct LargeValue {
+    pub(super) node: u64,
     pub(super) version: u64,
     pub(super) modified_ns: u64,
     pub(super) size: u64,
@@ -292,6 +293,7 @@ impl Found {
         }
         let blocks = read_blocks(blocks)?;
         Ok(Found::Blocks(Box::new(LargeValue {
+            node: view.node(),
             version,
             modified_ns,
             size: view.size(),
