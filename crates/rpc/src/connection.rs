@@ -270,9 +270,12 @@ impl Connection {
         };
         self.fail_calls(&end);
         if let End::Violation(violation) = end {
-            self.link
-                .say_farewell(&self.runtime, FAREWELL, Kind::Goodbye, 0, &violation.into())
-                .await;
+            let reason = violation.into();
+            let farewell = self
+                .link
+                .say_farewell(&self.runtime, FAREWELL, Kind::Goodbye, 0, &reason);
+            // In a box, so that no connection keeps room for it.
+            Box::pin(farewell).await;
         }
         self.link.close();
     }

@@ -83,25 +83,26 @@ pub(crate) async fn serve<S: Service>(
                 requests_read: 0,
             };
             let end = session.run(rest).await;
-            session.end(end).await;
+            // In a box for the same reason.
+            Box::pin(session.end(end)).await;
         }
-        Err(End::Gone) => {}
-        Err(End::Shutdown) => {
-            let reason = Reason::new(Reason::SHUTTING_DOWN, "the server is shutting down");
-            answers
-                .link
-                .say_farewell(&runtime, registry.config.linger, Kind::Refuse, 0, &reason)
-                .await;
-        }
-        Err(End::Rejected(reason)) => {
-            tracing::debug!(connection = id, %reason, "refused a client");
-            answers
-                .link
-                .say_farewell(&runtime, registry.config.linger, Kind::Refuse, 0, &reason)
-                .await;
-        }
+        Err(end) => Box::pin(refuse(&runtime, &registry, &answers, id, end)).await,
     }
     drop(guard);
+}
+
+/// Tells a client that did not get past the handshake why.
+async fn refuse(runtime: &Runtime, registry: &Registry, answers: &Answers, id: u64, end: End) {
+    let reason = match end {
+        End::Gone => return,
+        End::Shutdown => Reason::new(Reason::SHUTTING_DOWN, "the server is shutting down"),
+        End::Rejected(reason) => reason,
+    };
+    tracing::debug!(connection = id, %reason, "refused a client");
+    answers
+        .link
+        .say_farewell(runtime, registry.config.linger, Kind::Refuse, 0, &reason)
+        .await;
 }
 
 /// Learns who the client is and tells it the limits.
@@ -251,7 +252,7 @@ impl<S: Service> Session<'_, S> {
     }
 
     /// The session's last words.
-    async fn end(mut self, end: End) {
+    async fn end(&mut self, end: End) {
         // An extent that the service gave is not written to any more.
         self.inbound = Inbound::default();
         let reason = match end {

@@ -315,3 +315,124 @@ impl Slots {
         self.free = Some(index as u16);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crake_mem::Buf;
+
+    use super::*;
+    use crate::payload::Payload;
+
+    fn reply() -> Result<Reply, CallError> {
+        Ok(Reply {
+            message: Buf::from_static(b""),
+            payload: Payload::None,
+        })
+    }
+
+    fn sent(slots: &mut Slots, deadline: Time) -> CallId {
+        let id = slots.insert(deadline, None).unwrap();
+        slots.encoded(id, 1);
+        id
+    }
+
+    #[test]
+    fn a_slot_is_used_again_under_another_id() {
+        let mut slots = Slots::default();
+        let first = sent(&mut slots, Time::NEVER);
+        assert!(slots.try_take(first).is_none());
+        slots.answer(first, reply()).unwrap();
+        assert_eq!(slots.len(), 1, "the caller has not looked");
+        assert!(slots.try_take(first).unwrap().is_ok());
+        assert_eq!(slots.len(), 0);
+        let second = sent(&mut slots, Time::NEVER);
+        assert_eq!((first.index(), second.index()), (0, 0));
+        assert_eq!(slots.answer(first, reply()).unwrap_err(), Violation::UnknownReply);
+        assert!(slots.answer(second, reply()).is_ok());
+        assert_eq!(
+            slots.answer(second, reply()).unwrap_err(),
+            Violation::UnknownReply
+        );
+    }
+
+    #[test]
+    fn the_generation_wraps() {
+        let mut slots = Slots::default();
+        for round in 0..=u32::from(u16::MAX) + 1 {
+            let id = sent(&mut slots, Time::NEVER);
+            assert_eq!(id.0 >> 16, round & 0xffff);
+            slots.answer(id, reply()).unwrap();
+            assert!(slots.try_take(id).is_some());
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_queued_or_unknown_call_is_a_violation() {
+        let mut slots = Slots::default();
+        let queued = slots.insert(Time::NEVER, None).unwrap();
+        for id in [queued, CallId(1), CallId(1 << 16), CallId(u32::MAX)] {
+            assert_eq!(slots.answer(id, reply()).unwrap_err(), Violation::UnknownReply);
+            assert_eq!(slots.destination(id).unwrap_err(), Violation::UnknownReply);
+        }
+    }
+
+    #[test]
+    fn a_slot_stays_taken_until_the_answer_to_a_dropped_call_has_come() {
+        let mut slots = Slots::default();
+        let id = sent(&mut slots, Time::NEVER);
+        assert_eq!(slots.detach(id), Detached::Cancel);
+        assert_eq!(slots.len(), 1);
+        assert!(matches!(slots.destination(id), Ok(Destination::Nowhere)));
+        assert!(slots.answer(id, reply()).unwrap().is_none());
+        assert_eq!(slots.len(), 0);
+        let queued = slots.insert(Time::NEVER, None).unwrap();
+        assert_eq!(slots.detach(queued), Detached::Unqueue);
+        assert_eq!(slots.len(), 0);
+    }
+
+    #[test]
+    fn deadlines_end_calls_once_and_the_late_answer_frees_the_slot() {
+        let mut slots = Slots::default();
+        let early = sent(&mut slots, Time(10));
+        let late = sent(&mut slots, Time(20));
+        let queued = slots.insert(Time(10), None).unwrap();
+        assert_eq!(slots.earliest(), Time(10));
+        let mut ended = Vec::new();
+        slots.expire(Time(10), |id, progress, _| ended.push((id, progress)));
+        assert_eq!(ended, [(early, Progress::Encoded(1)), (queued, Progress::Queued)]);
+        assert_eq!(slots.earliest(), Time(20));
+        let timed_out = |may_have_run| Some(CallError::TimedOut { may_have_run });
+        assert_eq!(slots.try_take(early).unwrap().err(), timed_out(true));
+        assert_eq!(slots.try_take(queued).unwrap().err(), timed_out(false));
+        assert_eq!(slots.len(), 2, "one waits, one is still to be answered");
+        assert!(slots.answer(early, reply()).unwrap().is_none());
+        assert!(slots.answer(late, reply()).is_ok());
+        assert!(slots.try_take(late).unwrap().is_ok());
+        assert_eq!(slots.len(), 0);
+    }
+
+    #[test]
+    fn a_lost_connection_ends_every_call_and_frees_what_nobody_waits_for() {
+        let mut slots = Slots::default();
+        let waiting = sent(&mut slots, Time::NEVER);
+        let dropped = sent(&mut slots, Time::NEVER);
+        slots.detach(dropped);
+        let lost = |_| CallError::Lost { may_have_run: true };
+        slots.fail_all(lost, |_| panic!("nobody was polled"));
+        assert_eq!(slots.len(), 1);
+        assert_eq!(
+            slots.try_take(waiting).unwrap().unwrap_err(),
+            lost(Progress::Answered)
+        );
+        assert_eq!(slots.len(), 0);
+    }
+
+    #[test]
+    fn there_are_no_more_slots_than_ids() {
+        let mut slots = Slots::default();
+        for _ in 0..SLOTS_MAX {
+            assert!(slots.insert(Time::NEVER, None).is_some());
+        }
+        assert!(slots.insert(Time::NEVER, None).is_none());
+    }
+}

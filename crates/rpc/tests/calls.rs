@@ -1,5 +1,7 @@
 //! Calls between a client and a server that keep to the rules, over every transport.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::time::Duration;

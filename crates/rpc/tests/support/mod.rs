@@ -44,7 +44,7 @@ pub const BREAK: u16 = 7;
 /// Answers with as many bytes of payload as the message's first four bytes say.
 pub const SEND: u16 = 8;
 /// Answers with a message of as many bytes as the message's first four bytes say.
-pub const TALK: u16 = 9;
+pub const TALK: u16 = 10;
 
 /// What the service did and was given.
 #[derive(Default)]
@@ -243,6 +243,8 @@ pub async fn push(stream: &Stream, bytes: impl Into<Vec<u8>>) -> Result<(), crak
 pub struct FrameStream<'a> {
     pub stream: &'a Stream,
     pub bytes: Vec<u8>,
+    /// All frames so far, as they came.
+    pub read: Vec<u8>,
 }
 
 /// A frame off a bare stream.
@@ -259,6 +261,7 @@ impl<'a> FrameStream<'a> {
         FrameStream {
             stream,
             bytes: Vec::new(),
+            read: Vec::new(),
         }
     }
 
@@ -285,6 +288,7 @@ impl<'a> FrameStream<'a> {
             self.bytes.extend_from_slice(&buf);
         }
         let rest = self.bytes.split_off(count);
+        self.read.extend_from_slice(&self.bytes);
         Some(std::mem::replace(&mut self.bytes, rest))
     }
 }
