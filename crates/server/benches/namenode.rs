@@ -1,7 +1,8 @@
 //! Nanoseconds per operation of the namespace alone, with 1,000 and with 1 M nodes.
 //!
 //! `cargo bench -p crake-server --bench namenode [FILTER]`. Absolute times are those of the machine and the moment: rows
-//! of one run may be compared, runs may not. Each figure is the median of seven repetitions.
+//! of one run may be compared, runs may not. Operations are timed in slices of some hundred; the figure is the lower
+//! decile of the slices' times, so that what else the machine does counts for little.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,8 +10,9 @@ use std::time::Instant;
 use crake_server::namenode::command::{Create, Kind, NodeId, Now, Put, SessionId};
 use crake_server::namenode::{Command, Config, Namespace, Read, Reply};
 
-const REPETITIONS: usize = 7;
+const REPETITIONS: usize = 5;
 const OPERATIONS: usize = 20_000;
+const SLICE: usize = 256;
 const BATCH: usize = 128;
 const SESSION: SessionId = SessionId(1);
 const VALUE: [u8; 64] = [7; 64];
@@ -45,8 +47,8 @@ fn measure_files(table: &mut Table, files: usize, directories: usize) {
     (0..files).for_each(|file| world.create_sealed(&path(file)));
     let mut random = Random(1);
     let paths: Vec<String> = (0..OPERATIONS).map(|_| path(random.below(files))).collect();
-    table.measure("lookup", files, OPERATIONS, || {
-        for path in &paths {
+    table.measure("lookup", files, &paths, |paths| {
+        for path in paths {
             black_box(world.apply(&Command::Lookup {
                 base: NodeId::ROOT,
                 path,
@@ -62,16 +64,17 @@ fn measure_files(table: &mut Table, files: usize, directories: usize) {
             blocks: false,
         })
         .collect();
-    table.measure("lookup-batch", files, OPERATIONS, || world.read(&reads));
+    table.measure("lookup-batch", files, &reads, |reads| world.read(reads));
     let missing: Vec<String> = paths.iter().map(|path| format!("{path}.no")).collect();
-    table.measure("lookup-missing", files, OPERATIONS, || {
-        for path in &missing {
+    table.measure("lookup-missing", files, &missing, |paths| {
+        for path in paths {
             let command = Command::Lookup {
                 base: NodeId::ROOT,
                 path,
                 blocks: false,
             };
-            black_box(world.namespace.apply(Now::default(), SESSION, &command)).unwrap_err();
+            let reply = black_box(world.namespace.apply(Now::default(), SESSION, &command));
+            assert!(reply.is_err(), "nothing has this name");
         }
     });
 }
@@ -97,31 +100,32 @@ fn measure_one_directory(table: &mut Table, entries: usize) {
     for (name, paths) in [("create-next", &next), ("create-random", &anywhere)] {
         table.measure_with_reset(
             name,
-            entries,
-            OPERATIONS,
+            (entries, paths),
             &mut world,
-            |world| paths.iter().for_each(|path| world.create(path, Kind::Multifile)),
-            |world| paths.iter().for_each(|path| world.delete(path)),
+            |world, paths| paths.iter().for_each(|path| world.create(path, Kind::Multifile)),
+            |world, paths| paths.iter().for_each(|path| world.delete(path)),
         );
     }
-    let after: Vec<String> = (0..200)
-        .map(|_| format!("file-{:07}", random.below(entries)))
+    let after: Vec<String> = (0..OPERATIONS)
+        .map(|_| format!("file-{:07}", random.below((entries - SLICE).max(1))))
         .collect();
-    table.measure("list-page of 100, per entry", entries, after.len() * 100, || {
-        for after in &after {
+    table.measure("list-page of 256", entries, &after, |after| {
+        for after in after.iter().step_by(SLICE) {
             let (path, after) = ("/d", after.as_bytes());
             let command = Command::List {
                 base: NodeId::ROOT,
                 path,
                 prefix: b"",
                 after,
-                limit: 100,
+                limit: SLICE as u32,
             };
             let Ok(Reply::List { entries, .. }) = world.namespace.apply(Now::default(), SESSION, &command)
             else {
                 panic!("no list")
             };
-            entries.for_each(|entry| drop(black_box(entry)));
+            entries.for_each(|entry| {
+                black_box(entry);
+            });
         }
     });
 }
@@ -143,17 +147,16 @@ fn measure_table(table: &mut Table, keys: usize) {
         .collect();
     table.measure_with_reset(
         "put-new 64 B",
-        keys,
-        OPERATIONS,
+        (keys, &new),
         &mut world,
-        |world| new.iter().for_each(|key| world.put(key)),
-        |world| new.iter().for_each(|key| world.remove(key)),
+        |world, new| new.iter().for_each(|key| world.put(key)),
+        |world, new| new.iter().for_each(|key| world.remove(key)),
     );
-    table.measure("put-again 64 B", keys, OPERATIONS, || {
+    table.measure("put-again 64 B", keys, &some, |some| {
         some.iter().for_each(|key| world.put(key))
     });
-    table.measure("get 64 B", keys, OPERATIONS, || {
-        for key in &some {
+    table.measure("get 64 B", keys, &some, |some| {
+        for key in some {
             black_box(world.apply(&Command::Get {
                 table: NodeId::ROOT,
                 path: "/t",
@@ -169,7 +172,7 @@ fn measure_table(table: &mut Table, keys: usize) {
             key,
         })
         .collect();
-    table.measure("get-batch 64 B", keys, OPERATIONS, || world.read(&reads));
+    table.measure("get-batch 64 B", keys, &reads, |reads| world.read(reads));
 }
 
 struct World {
@@ -264,33 +267,38 @@ impl Table {
         names.iter().any(|name| name.contains(&self.filter))
     }
 
-    fn measure(&mut self, name: &str, nodes: usize, operations: usize, mut run: impl FnMut()) {
-        self.measure_with_reset(name, nodes, operations, &mut (), |()| run(), |()| ());
+    fn measure<T>(&mut self, name: &str, nodes: usize, operations: &[T], mut run: impl FnMut(&[T])) {
+        self.measure_with_reset(
+            name,
+            (nodes, operations),
+            &mut (),
+            |(), slice| run(slice),
+            |(), _| (),
+        );
     }
 
-    fn measure_with_reset<W>(
+    fn measure_with_reset<W, T>(
         &mut self,
         name: &str,
-        nodes: usize,
-        operations: usize,
+        (nodes, operations): (usize, &[T]),
         world: &mut W,
-        mut run: impl FnMut(&mut W),
-        mut reset: impl FnMut(&mut W),
+        mut run: impl FnMut(&mut W, &[T]),
+        mut reset: impl FnMut(&mut W, &[T]),
     ) {
         if !name.contains(&self.filter) {
             return;
         }
-        let mut times: Vec<f64> = (0..REPETITIONS)
-            .map(|_| {
+        let mut times = Vec::new();
+        for _ in 0..REPETITIONS {
+            for slice in operations.chunks_exact(SLICE) {
                 let start = Instant::now();
-                run(world);
-                let nanoseconds = start.elapsed().as_nanos() as f64;
-                reset(world);
-                nanoseconds / operations as f64
-            })
-            .collect();
+                run(world, slice);
+                times.push(start.elapsed().as_nanos() as f64 / SLICE as f64);
+                reset(world, slice);
+            }
+        }
         times.sort_unstable_by(f64::total_cmp);
-        self.rows.push((name.into(), nodes, times[REPETITIONS / 2]));
+        self.rows.push((name.into(), nodes, times[times.len() / 10]));
     }
 
     fn print(&self) {

@@ -1,4 +1,28 @@
-//! The namenode of one partition.
+//! The namenode of one partition: names, the blocks that their bytes are in, and who may write them.
+//!
+//! [`Namespace`] is the namenode: a state machine that takes commands and the time and gives replies. It does no I/O, so
+//! it can be logged, replayed and simulated. The service only translates between the wire and [`Command`] and [`Reply`].
+//! Nothing survives its end, and there is one copy of each block: both are for layers above or to come.
+//!
+//! What always holds, and is checked by [`Namespace::check`]: a command that fails has changed nothing; a block has one
+//! owner, or is free; the id of a node, lease or pending value never comes twice; neither does a version of a key.
+//!
+//! ```
+//! use crake_server::namenode::command::{Create, Kind, NodeId};
+//! use crake_server::namenode::{Command, Config, Failure, Namespace, Now, Reply, SessionId};
+//!
+//! let mut namespace = Namespace::new(Config::default());
+//! let (now, session) = (Now::default(), SessionId(7));
+//! let create = Create { path: "/logs/today", kind: Kind::File, parents: true, ..Create::default() };
+//! let Reply::Opened { node, lease, .. } = namespace.apply(now, session, &Command::Create(create))? else {
+//!     unreachable!("create opens")
+//! };
+//! let seal = Command::Publish { node: node.id, lease, size: 0, seal: true };
+//! namespace.apply(now, session, &seal)?;
+//! let lookup = Command::Lookup { base: NodeId::ROOT, path: "/logs/today", blocks: false };
+//! assert!(matches!(namespace.apply(now, session, &lookup)?, Reply::Node { node, .. } if !node.open));
+//! # Ok::<(), Failure>(())
+//! ```
 
 mod blocks;
 mod check;

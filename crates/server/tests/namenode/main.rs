@@ -1,6 +1,9 @@
 //! The namespace from outside: each rule by its name, each known defect of earlier systems, and random commands against
 //! a simple model.
 
+// In tests, what goes wrong should be loud.
+#![allow(clippy::unwrap_used)]
+
 mod blocks;
 mod datanodes;
 mod files;
