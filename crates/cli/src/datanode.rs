@@ -1,24 +1,25 @@
 //! `crake datanode`: memory for a cluster.
 
-use std::future;
-
 use anyhow::{Context, Result};
 use clap::Args;
-use crake_datapath::Address;
+use crake_datapath::{Address, Runtime};
 use crake_server::{Datanode, DatanodeConfig};
-use crake_store::ConnectOptions;
+use crake_store::{ConnectOptions, Error, Store};
 use serde::Serialize;
 
-use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, URL};
+use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, URL, WAITING};
 use crate::endpoint;
 use crate::output::Output;
+use crate::role::{self, Role};
 use crate::size::Size;
 
 /// Arguments of `crake datanode`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   crake datanode --namenode crake://10.0.0.1:9060 --listen 0.0.0.0:50020 --dram 64GiB
-  crake datanode --listen 127.0.0.1:0 --name spare")]
+  crake datanode --listen 127.0.0.1:0 --name spare
+
+It takes its memory at start, and what it holds is gone when it ends. It waits for a namenode that is not there yet.")]
 pub struct Arguments {
     /// The namenode to register at [default: the setting url]
     #[arg(long, value_name = "URL")]
@@ -32,6 +33,11 @@ pub struct Arguments {
     /// A name that it keeps over restarts [default: its first address]
     #[arg(long)]
     name: Option<String>,
+    /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
+    #[arg(long, value_name = "POLICY")]
+    waiting: Option<String>,
+    #[command(flatten)]
+    guest: role::GuestArguments,
 }
 
 impl Arguments {
@@ -41,6 +47,7 @@ impl Arguments {
             Flag::new("--namenode", &URL, self.namenode.as_ref()),
             Flag::new("--listen", &DATANODE_LISTEN, self.listen.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
+            Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
     }
@@ -54,10 +61,12 @@ struct Row {
     dram_bytes: Size,
 }
 
-/// Serves until it is killed; says so when the namenode knows it.
+/// Serves until a signal ends it; says so when the namenode knows it.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
+    arguments.guest.apply()?;
     let runtime = endpoint::runtime(config)?;
     let namenode = namenode_addresses(config)?;
+    refuse_what_is_no_namenode(&runtime, config, output)?;
     let datanode = DatanodeConfig {
         namenode: namenode.clone(),
         listen: endpoint::listen(config, &DATANODE_LISTEN)?,
@@ -65,12 +74,13 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
         dram_bytes: config.size(&DATANODE_DRAM).0,
         ..DatanodeConfig::default()
     };
-    let datanode = Datanode::start(&runtime, datanode).context("starting the datanode")?;
-    output.note(format!("registering at {}", config.text(&URL)));
-    runtime.block_on(async {
-        datanode.registered().await;
-        report(config, &namenode, &datanode, output)?;
-        future::pending().await
+    let start = || {
+        Datanode::start(&runtime, datanode)
+            .map_err(|error| role::explain(error, "--listen HOST:PORT"))
+            .context("starting the datanode")
+    };
+    role::serve(&runtime, start, |datanode| {
+        report(config, &namenode, datanode, output)
     })
 }
 
@@ -83,19 +93,46 @@ fn namenode_addresses(config: &Config) -> Result<Vec<Address>> {
     Ok(addresses)
 }
 
+/// A datanode tries for ever, which is right for a namenode that is away and wrong for a mistake in its address.
+fn refuse_what_is_no_namenode(runtime: &Runtime, config: &Config, output: Output) -> Result<()> {
+    let url = config.text(&URL);
+    match runtime.block_on(Store::connect(runtime, url)) {
+        Ok(_) => Ok(()),
+        Err(error @ (Error::Unavailable { .. } | Error::TimedOut { .. })) => {
+            output.note(format!("{error}; waiting for it"));
+            Ok(())
+        }
+        Err(error) => Err(error).context("there is no namenode to register at"),
+    }
+}
+
 fn report(config: &Config, namenode: &[Address], datanode: &Datanode, output: Output) -> Result<()> {
-    let texts = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>();
     let row = Row {
-        namenode: texts(namenode),
-        listen: texts(&datanode.listening()),
-        advertised: texts(datanode.advertised()),
+        namenode: role::texts(namenode),
+        listen: role::texts(&datanode.listening()),
+        advertised: role::texts(datanode.advertised()),
         dram_bytes: config.size(&DATANODE_DRAM),
     };
     output.row(&row)?;
     output.line(&format!(
-        "a datanode gives {} at {}",
+        "a datanode gives {} at {} to {}",
         row.dram_bytes,
-        row.advertised.join(" ")
+        row.advertised.join(" and "),
+        config.text(&URL),
     ))?;
     Ok(())
+}
+
+impl Role for Datanode {
+    fn listening(&self) -> Vec<Address> {
+        Datanode::listening(self)
+    }
+
+    async fn ready(&self) {
+        self.registered().await;
+    }
+
+    async fn shutdown(&self) {
+        Datanode::shutdown(self).await;
+    }
 }

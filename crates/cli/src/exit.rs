@@ -1,4 +1,4 @@
-//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 ended by a signal.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,26 +7,34 @@ use anyhow::{Error, Result};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::interrupt::Interrupted;
 
 /// A mistake in how the command was called, beyond what the argument parser can see.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// Something failed and was told about already: only the exit code is left to say it.
+#[derive(Debug, Error)]
+#[error("failed, as was said")]
+pub struct Told;
+
 /// Reports a failure on stderr and gives the code to exit with.
 pub fn code(result: Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_closed_pipe(&error) => ExitCode::FAILURE,
-        Err(error) => {
-            // A closed stderr leaves the exit code as the only word.
-            let _ = writeln!(io::stderr().lock(), "crake: {error:#}");
-            ExitCode::from(number(&error))
-        }
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    if !error.is::<Told>() && !is_closed_pipe(&error) {
+        // A closed stderr leaves the exit code as the only word.
+        let _ = writeln!(io::stderr().lock(), "crake: {error:#}");
     }
+    ExitCode::from(number(&error))
 }
 
 fn number(error: &Error) -> u8 {
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        return interrupted.exit_code();
+    }
     let is_usage = error.is::<Usage>() || error.is::<ConfigError>();
     if is_usage { 2 } else { 1 }
 }
@@ -47,6 +55,7 @@ mod tests {
     #[test]
     fn usage_is_two_and_the_rest_is_one() {
         assert_eq!(number(&anyhow!("lost")), 1);
+        assert_eq!(number(&Told.into()), 1);
         assert_eq!(number(&Usage("no".into()).into()), 2);
         assert_eq!(number(&ConfigError::NotAnAssignment("x".into()).into()), 2);
         let wrapped = Err::<(), _>(Usage("no".into())).context("while reading");

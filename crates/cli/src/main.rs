@@ -7,8 +7,10 @@ mod config;
 mod datanode;
 mod endpoint;
 mod exit;
+mod interrupt;
 mod namenode;
 mod output;
+mod role;
 mod size;
 mod up;
 
@@ -34,7 +36,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::BenchPeer(peer) => bench::peer(peer),
         Command::Config(_) => config::print::run(&config, output),
         Command::Datanode(datanode) => datanode::run(datanode, &config, output),
-        Command::Namenode(_) => namenode::run(&config, output),
+        Command::Namenode(namenode) => namenode::run(namenode, &config, output),
         Command::Up(up) => up::run(up, &config, output),
     }
 }

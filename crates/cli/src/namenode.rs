@@ -1,16 +1,15 @@
 //! `crake namenode`: the keeper of names.
 
-use std::future;
-
 use anyhow::{Context, Result};
 use clap::Args;
 use crake_datapath::Address;
 use crake_server::{Namenode, NamenodeConfig};
 use serde::Serialize;
 
-use crate::config::{Config, Flag, NAMENODE_LISTEN};
+use crate::config::{Config, Flag, NAMENODE_LISTEN, WAITING};
 use crate::endpoint;
 use crate::output::Output;
+use crate::role::{self, Role};
 
 /// Arguments of `crake namenode`.
 #[derive(Args, Debug)]
@@ -23,14 +22,21 @@ pub struct Arguments {
     /// Where to listen, separated by commas [default: the setting namenode.listen]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
+    #[arg(long, value_name = "POLICY")]
+    waiting: Option<String>,
+    #[command(flatten)]
+    guest: role::GuestArguments,
 }
 
 impl Arguments {
     /// The settings that these flags give.
     pub fn flags(&self) -> Vec<Flag> {
-        Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref())
-            .into_iter()
-            .collect()
+        let flags = [
+            Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref()),
+            Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
+        ];
+        flags.into_iter().flatten().collect()
     }
 }
 
@@ -40,24 +46,44 @@ struct Row {
     listen: Vec<String>,
 }
 
-/// Serves until it is killed.
-pub fn run(config: &Config, output: Output) -> Result<()> {
+/// Serves until a signal ends it.
+pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
+    arguments.guest.apply()?;
     let runtime = endpoint::runtime(config)?;
-    let listen = endpoint::listen(config, &NAMENODE_LISTEN)?;
-    let namenode = Namenode::start(
-        &runtime,
-        NamenodeConfig {
-            listen,
-            ..NamenodeConfig::default()
-        },
-    )
-    .context("starting the namenode")?;
+    let namenode = NamenodeConfig {
+        listen: endpoint::listen(config, &NAMENODE_LISTEN)?,
+        ..NamenodeConfig::default()
+    };
+    let start = || {
+        Namenode::start(&runtime, namenode)
+            .map_err(|error| role::explain(error, "--listen HOST:PORT"))
+            .context("starting the namenode")
+    };
+    role::serve(&runtime, start, |namenode| report(namenode, output))
+}
+
+fn report(namenode: &Namenode, output: Output) -> Result<()> {
     let listening = namenode.listening();
     let row = Row {
         url: endpoint::url(&listening[0]),
-        listen: listening.iter().map(Address::to_string).collect(),
+        listen: role::texts(&listening),
     };
     output.row(&row)?;
-    output.line(&format!("a namenode serves at {}", row.url))?;
-    runtime.block_on(future::pending())
+    output.line(&format!(
+        "a namenode at {0}. Give it memory: crake datanode --namenode {0}",
+        row.url
+    ))?;
+    Ok(())
+}
+
+impl Role for Namenode {
+    fn listening(&self) -> Vec<Address> {
+        Namenode::listening(self)
+    }
+
+    async fn ready(&self) {}
+
+    async fn shutdown(&self) {
+        Namenode::shutdown(self).await;
+    }
 }

@@ -1,6 +1,6 @@
 //! `crake up`: a namenode and its datanodes, guests of one runtime on one core.
 
-use std::future;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -8,10 +8,10 @@ use crake_datapath::{Address, Runtime};
 use crake_server::{Datanode, DatanodeConfig, Namenode, NamenodeConfig};
 use serde::Serialize;
 
-use crate::bench;
-use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_LISTEN, UP_DATANODES};
+use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_LISTEN, UP_DATANODES, WAITING};
 use crate::endpoint;
 use crate::output::Output;
+use crate::role::{self, Role};
 use crate::size::Size;
 
 /// Arguments of `crake up`.
@@ -20,22 +20,29 @@ use crate::size::Size;
   crake up
   crake up --datanodes 2 --dram 4GiB
   crake up --listen 0.0.0.0:9060
-  crake up --listen 127.0.0.1:0,unix:///tmp/crake --json
+  crake up --listen 127.0.0.1:0 --json            any free port; the line of JSON says which
+  crake up --unix /tmp/crake.sock                 also at unix:///tmp/crake.sock
 
-Everything that it holds is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.")]
+Everything that it holds is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.
+It takes its memory at start. Ctrl-C ends it in good order, a second one at once.")]
 pub struct Arguments {
     /// Where the namenode listens, separated by commas [default: the setting namenode.listen]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// Listen at a Unix socket, too
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
     /// How many datanodes [default: the setting up.datanodes]
     #[arg(long, value_name = "N")]
     datanodes: Option<String>,
     /// Memory of each datanode [default: the setting datanode.dram]
     #[arg(long, value_name = "SIZE")]
     dram: Option<String>,
-    /// What a benchmark wants of a cluster that it starts
+    /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
+    #[arg(long, value_name = "POLICY")]
+    waiting: Option<String>,
     #[command(flatten)]
-    guest: bench::GuestArguments,
+    guest: role::GuestArguments,
 }
 
 impl Arguments {
@@ -45,8 +52,18 @@ impl Arguments {
             Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref()),
             Flag::new("--datanodes", &UP_DATANODES, self.datanodes.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
+            Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
+    }
+
+    fn listen(&self, config: &Config) -> Result<Vec<Address>> {
+        let mut listen = endpoint::listen(config, &NAMENODE_LISTEN)?;
+        if let Some(path) = &self.unix {
+            let path = std::path::absolute(path).context("the path of the Unix socket")?;
+            listen.push(Address::Unix(path));
+        }
+        Ok(listen)
     }
 }
 
@@ -59,69 +76,110 @@ struct Row {
     dram_bytes: Size,
 }
 
-/// Serves until it is killed.
-pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
-    arguments.guest.apply()?;
-    let runtime = endpoint::runtime(config)?;
-    let namenode = NamenodeConfig {
-        listen: endpoint::listen(config, &NAMENODE_LISTEN)?,
-        ..NamenodeConfig::default()
-    };
-    let namenode = Namenode::start(&runtime, namenode).context("starting the namenode")?;
-    let datanodes = start_datanodes(&runtime, config, &namenode)?;
-    runtime.block_on(async {
-        for datanode in &datanodes {
-            datanode.registered().await;
-        }
-        report(config, &namenode, &datanodes, output)?;
-        future::pending().await
-    })
+/// A cluster in one thread.
+struct Cluster {
+    // Clients lose the datanodes first, so that none is told of a namenode that does not know a block.
+    datanodes: Vec<Datanode>,
+    namenode: Namenode,
 }
 
-fn start_datanodes(runtime: &Runtime, config: &Config, namenode: &Namenode) -> Result<Vec<Datanode>> {
-    let asked = endpoint::listen(config, &NAMENODE_LISTEN)?;
+/// Serves until a signal ends it.
+pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
+    arguments.guest.apply()?;
+    let listen = arguments.listen(config)?;
+    let runtime = endpoint::runtime(config)?;
+    role::serve(
+        &runtime,
+        || start(&runtime, config, listen),
+        |cluster| report(config, cluster, output),
+    )
+}
+
+fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>) -> Result<Cluster> {
+    let namenode = NamenodeConfig {
+        listen: listen.clone(),
+        ..NamenodeConfig::default()
+    };
+    let namenode = Namenode::start(runtime, namenode)
+        .map_err(|error| role::explain(error, "--listen HOST:PORT"))
+        .context("starting the namenode")?;
+    let datanodes = start_datanodes(runtime, config, &listen, &namenode)?;
+    Ok(Cluster { datanodes, namenode })
+}
+
+fn start_datanodes(
+    runtime: &Runtime,
+    config: &Config,
+    listen: &[Address],
+    namenode: &Namenode,
+) -> Result<Vec<Datanode>> {
     let first_port = endpoint::listen(config, &DATANODE_LISTEN)?
         .iter()
         .find_map(|address| match address {
             Address::Tcp(socket) => Some(socket.port()),
             _ => None,
         });
+    let first_port = first_port.unwrap_or(crake_server::datanode::LISTEN_PORT);
     let start = |number| {
         let datanode = DatanodeConfig {
             namenode: namenode.listening(),
-            listen: endpoint::beside(
-                &asked,
-                number,
-                first_port.unwrap_or(crake_server::datanode::LISTEN_PORT),
-            )?,
+            listen: endpoint::beside(listen, number, first_port)?,
             name: format!("datanode{number}"),
             dram_bytes: config.size(&DATANODE_DRAM).0,
             ..DatanodeConfig::default()
         };
-        Datanode::start(runtime, datanode).with_context(|| format!("starting datanode {number}"))
+        Datanode::start(runtime, datanode)
+            .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
+            .with_context(|| format!("starting datanode {number}"))
     };
     (0..config.count(&UP_DATANODES) as usize).map(start).collect()
 }
 
-fn report(config: &Config, namenode: &Namenode, datanodes: &[Datanode], output: Output) -> Result<()> {
-    let texts = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>();
-    let listening = namenode.listening();
+impl Role for Cluster {
+    fn listening(&self) -> Vec<Address> {
+        let datanodes = self.datanodes.iter().flat_map(Datanode::listening);
+        self.namenode.listening().into_iter().chain(datanodes).collect()
+    }
+
+    async fn ready(&self) {
+        for datanode in &self.datanodes {
+            datanode.registered().await;
+        }
+    }
+
+    /// The datanodes first: otherwise each would tell that it lost its namenode.
+    async fn shutdown(&self) {
+        for datanode in &self.datanodes {
+            datanode.shutdown().await;
+        }
+        self.namenode.shutdown().await;
+    }
+}
+
+fn report(config: &Config, cluster: &Cluster, output: Output) -> Result<()> {
+    let listening = cluster.namenode.listening();
+    let datanodes = &cluster.datanodes;
     let row = Row {
         url: endpoint::url(&listening[0]),
-        namenode: texts(&listening),
+        namenode: role::texts(&listening),
         datanodes: datanodes
             .iter()
-            .map(|datanode| texts(datanode.advertised()))
+            .map(|datanode| role::texts(datanode.advertised()))
             .collect(),
         dram_bytes: Size(config.size(&DATANODE_DRAM).0 * datanodes.len() as u64),
     };
     output.row(&row)?;
+    let urls = listening
+        .iter()
+        .map(endpoint::url)
+        .collect::<Vec<_>>()
+        .join(" and ");
     output.line(&format!(
-        "a cluster of {} datanode{} with {} serves at {}",
+        "{} datanode{} with {} in all, at {urls}. Try: {}crake fs ls -l /",
         datanodes.len(),
         if datanodes.len() == 1 { "" } else { "s" },
         row.dram_bytes,
-        row.url,
+        role::environment(&row.url),
     ))?;
     Ok(())
 }

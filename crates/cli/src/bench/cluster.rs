@@ -8,33 +8,12 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use crake_datapath::Runtime;
 use crake_server::{Cluster as Embedded, ClusterConfig, DatanodeConfig};
-use rustix::process::{Signal, getpid, set_parent_process_death_signal};
+use rustix::process::getpid;
 use serde::Deserialize;
 
 use super::arguments::Transport;
-use super::cores::{Cores, pin};
+use super::cores::Cores;
 use crate::size::Size;
-
-/// What a benchmark asks of the cluster process that it starts.
-#[derive(clap::Args, Debug)]
-pub struct GuestArguments {
-    /// The core to run on
-    #[arg(long, hide = true)]
-    core: Option<usize>,
-    /// End when the process that started this one does
-    #[arg(long, hide = true)]
-    end_with_parent: bool,
-}
-
-impl GuestArguments {
-    /// Does what is asked.
-    pub fn apply(&self) -> Result<()> {
-        if self.end_with_parent {
-            set_parent_process_death_signal(Some(Signal::KILL)).context("binding to the parent's life")?;
-        }
-        self.core.map_or(Ok(()), pin)
-    }
-}
 
 /// A cluster that a benchmark may use. One that was started for it ends when this is dropped.
 pub enum Cluster {

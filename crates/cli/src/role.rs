@@ -1,0 +1,128 @@
+//! What the servers have in common: they start, say that they serve, and end in good order.
+
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow};
+use clap::Args;
+use crake_datapath::{Address, Runtime};
+use crake_server::StartError;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::bench::pin;
+use crate::config::URL;
+use crate::interrupt::{Doomed, Interrupt};
+
+/// Where a server runs and for how long.
+#[derive(Args, Debug)]
+pub struct GuestArguments {
+    /// The core to run on [default: any]
+    #[arg(long, value_name = "N")]
+    core: Option<usize>,
+    /// End when the process that started this one does
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
+}
+
+impl GuestArguments {
+    /// Does what is asked.
+    pub fn apply(&self) -> Result<()> {
+        if self.end_with_parent {
+            set_parent_process_death_signal(Some(Signal::KILL)).context("binding to the parent's life")?;
+        }
+        self.core.map_or(Ok(()), pin)
+    }
+}
+
+/// One or several servers on a runtime.
+pub trait Role {
+    /// Where they listen.
+    fn listening(&self) -> Vec<Address>;
+
+    /// Done when they serve.
+    async fn ready(&self);
+
+    /// Takes no more requests, answers those that are there.
+    async fn shutdown(&self);
+}
+
+/// How long answers may take once the end was asked for.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+
+/// Starts a role, has it reported once it serves, and turns the runtime until a signal ends it.
+pub fn serve<R: Role>(
+    runtime: &Runtime,
+    start: impl FnOnce() -> Result<R>,
+    report: impl FnOnce(&R) -> Result<()>,
+) -> Result<()> {
+    let interrupt = Interrupt::catch()?;
+    let role = start()?;
+    let sockets = sockets(&interrupt, &role.listening());
+    runtime.block_on(async {
+        let ready = interrupt.or(role.ready()).await;
+        if ready.is_ok() {
+            report(&role)?;
+            interrupt.arrived().await;
+        }
+        let deadline = runtime.now() + SHUTDOWN_MAX;
+        if runtime.timeout(deadline, role.shutdown()).await.is_err() {
+            tracing::warn!("clients were cut off: their requests took too long");
+        }
+        Ok::<(), Error>(())
+    })?;
+    drop(role);
+    // Drops the listeners, which removes their sockets.
+    runtime.shutdown();
+    drop(sockets);
+    Ok(())
+}
+
+fn sockets(interrupt: &Interrupt, listening: &[Address]) -> Vec<Doomed> {
+    let paths = listening.iter().filter_map(|address| match address {
+        Address::Unix(path) => Some(interrupt.doom(path)),
+        _ => None,
+    });
+    paths.collect()
+}
+
+/// Adds what can be done about it.
+pub fn explain(error: StartError, flag: &str) -> Error {
+    let advice = match &error {
+        StartError::Listen {
+            address: Address::Tcp(_),
+            error: crake_datapath::Error::AddressInUse,
+        } => Some(format!(
+            "end the program that listens there, or choose another port with {flag} (0 takes any free one)"
+        )),
+        StartError::Listen {
+            address: Address::Unix(_),
+            error: crake_datapath::Error::AddressInUse,
+        } => Some("end the program that listens there, or choose another path".into()),
+        StartError::Listen {
+            error: crake_datapath::Error::Unreachable,
+            ..
+        } => Some(format!(
+            "this machine has no such address; choose one of its own with {flag}"
+        )),
+        StartError::Tier(_) => Some("choose how much memory to give with --dram SIZE".into()),
+        _ => None,
+    };
+    match advice {
+        Some(advice) => anyhow!("{error}; {advice}"),
+        None => error.into(),
+    }
+}
+
+/// What stands in front of a command to have it use the cluster at `url`.
+pub fn environment(url: &str) -> String {
+    let is_default = [URL.default, "crake://127.0.0.1:9060"].contains(&url);
+    if is_default {
+        String::new()
+    } else {
+        format!("CRAKE_URL={url} ")
+    }
+}
+
+/// Addresses as JSON lines have them.
+pub fn texts(addresses: &[Address]) -> Vec<String> {
+    addresses.iter().map(Address::to_string).collect()
+}
