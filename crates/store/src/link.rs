@@ -23,6 +23,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Does something with the connection, which may have ended, if there is one.
+    #[inline]
+    pub(crate) fn with_client<T>(&self, act: impl FnOnce(&Client) -> T) -> Option<T> {
+        self.client.borrow().as_ref().map(act)
+    }
+
     /// The connection, if there is a live one.
     #[inline]
     pub(crate) fn ready(&self, now: Time) -> Option<Client> {

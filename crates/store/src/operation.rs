@@ -15,10 +15,10 @@ use crate::protocol::namenode::{self, namenode as method};
 use crate::session::Session;
 use crate::stats::OperationKind;
 
-/// Paths go out without the slashes at their ends: the base says where they start.
+/// Paths go out without the slash in front: the base says where they start.
 #[inline]
 pub(crate) fn relative(path: &str) -> &str {
-    path.trim_matches('/')
+    path.strip_prefix('/').unwrap_or(path)
 }
 
 /// A part of a message as a buffer. It shares the receive buffer while there are plenty of those, and is a copy

@@ -94,8 +94,10 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
     pub(crate) fn start_within(session: &Rc<Session>, operation: O, limit: Duration) -> Pending<'a, O> {
         let started = session.runtime().now();
         let deadline = started + limit;
-        let state = match session.ready() {
-            Some(client) => State::Calling(send(&client, &operation, deadline)),
+        // A call on a connection that has ended fails at once, and then goes the slow way.
+        let call = session.with_client(|client| send(client, &operation, deadline));
+        let state = match call {
+            Some(call) => State::Calling(call),
             None => State::repeating(session, &operation, deadline, None),
         };
         Pending {
@@ -119,38 +121,38 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         }
     }
 
-    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Result<Reply, Error>> {
-        loop {
-            let failed = match &mut self.state {
-                State::Calling(call) => match ready!(Pin::new(call).poll(context)) {
-                    Ok(reply) => return Poll::Ready(Ok(reply)),
-                    Err(failed) => failed,
-                },
-                State::Repeating(repeating) => return repeating.as_mut().poll(context),
-                State::Done => panic!("the result of this operation was taken before"),
-            };
-            self.state = State::repeating(&self.session, &self.operation, self.deadline, Some(failed));
+    #[inline]
+    fn read(&mut self, reply: &Reply) -> Result<O::Output, Error> {
+        match self.operation.read(&self.session, reply) {
+            Ok(output) => {
+                self.session.count(O::KIND, 0, self.started);
+                Ok(output)
+            }
+            Err(error) => Err(self.failed(Error::protocol(self.session.peer(), error))),
         }
     }
 
-    #[inline]
-    fn finish(&mut self, reply: Result<Reply, Error>) -> Result<O::Output, Error> {
-        self.state = State::Done;
-        let result = reply.and_then(|reply| {
-            self.operation
-                .read(&self.session, &reply)
-                .map_err(|error| Error::protocol(self.session.peer(), error))
-        });
-        match &result {
-            Ok(_) => self.session.count(O::KIND, 0, self.started),
-            Err(error) => {
-                self.session.count_failure(O::KIND);
-                if matches!(error, Error::TimedOut { .. }) {
-                    self.session.suspect(self.started);
-                }
-            }
+    #[cold]
+    fn failed(&self, error: Error) -> Error {
+        self.session.count_failure(O::KIND);
+        if matches!(error, Error::TimedOut { .. }) {
+            self.session.suspect(self.started);
         }
-        result
+        error
+    }
+
+    /// As `poll`, when the first call has failed or was not made.
+    #[cold]
+    fn poll_repeating(&mut self, context: &mut Context<'_>) -> Poll<Result<O::Output, Error>> {
+        let State::Repeating(repeating) = &mut self.state else {
+            panic!("the result of this operation was taken before");
+        };
+        let outcome = ready!(repeating.as_mut().poll(context));
+        self.state = State::Done;
+        Poll::Ready(match outcome {
+            Ok(reply) => self.read(&reply),
+            Err(error) => Err(self.failed(error)),
+        })
     }
 }
 
@@ -176,8 +178,20 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let reply = ready!(self.poll_reply(context));
-        Poll::Ready(self.finish(reply))
+        let pending = &mut *self;
+        if let State::Calling(call) = &mut pending.state {
+            match ready!(Pin::new(call).poll(context)) {
+                Ok(reply) => {
+                    pending.state = State::Done;
+                    return Poll::Ready(pending.read(&reply));
+                }
+                Err(failed) => {
+                    let (session, operation) = (&pending.session, &pending.operation);
+                    pending.state = State::repeating(session, operation, pending.deadline, Some(failed));
+                }
+            }
+        }
+        pending.poll_repeating(context)
     }
 }
 

@@ -120,10 +120,10 @@ impl Session {
         Pause::new(&self.runtime)
     }
 
-    /// The connection, if there is a live one.
+    /// Does something with the connection, which may have ended, if there is one.
     #[inline]
-    pub(crate) fn ready(&self) -> Option<Client> {
-        self.link.ready(self.runtime.now())
+    pub(crate) fn with_client<T>(&self, act: impl FnOnce(&Client) -> T) -> Option<T> {
+        self.link.with_client(act)
     }
 
     /// The connection; makes one, trying all addresses in turn until the deadline.
@@ -208,7 +208,7 @@ impl Session {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.stats.borrow().clone()
+        self.stats.borrow_mut().up_to_now()
     }
 
     /// Takes note of how long leases last.
