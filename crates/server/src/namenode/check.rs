@@ -229,3 +229,170 @@ struct Census {
 fn expect(holds: bool, what: &str) -> Result<(), String> {
     if holds { Ok(()) } else { Err(what.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::{Command, Create, NodeId, Now, Put, Register, Reply, SessionId};
+    use super::super::config::Config;
+    use super::super::datanodes::Wish;
+    use super::super::{blocks::Class, slab::NONE};
+    use super::*;
+
+    /// One of everything: /d/open with blocks, /d/sealed, /t with a small, a larger and a large value.
+    fn full() -> Namespace {
+        let mut namespace = Namespace::new(Config::default());
+        let run = |namespace: &mut Namespace, command: Command<'_>| match namespace
+            .apply(Now::default(), SessionId(1), &command)
+            .unwrap()
+        {
+            Reply::Opened { node, lease, .. } => (node.id, lease.0),
+            Reply::Put { pending, .. } => (NodeId::ROOT, pending.0),
+            _ => (NodeId::ROOT, 0),
+        };
+        let register = Register {
+            name: "d",
+            incarnation: 1,
+            capacity: 1 << 24,
+            ..Register::default()
+        };
+        run(&mut namespace, Command::Register(register));
+        let file = Create {
+            path: "/d/open",
+            kind: Kind::File,
+            parents: true,
+            size_hint: 5000,
+            ..Create::default()
+        };
+        run(&mut namespace, Command::Create(file));
+        let (node, lease) = run(
+            &mut namespace,
+            Command::Create(Create {
+                path: "/d/sealed",
+                ..file
+            }),
+        );
+        let lease = super::super::command::LeaseId(lease);
+        run(
+            &mut namespace,
+            Command::Publish {
+                node,
+                lease,
+                size: 5000,
+                seal: true,
+            },
+        );
+        run(
+            &mut namespace,
+            Command::Create(Create {
+                path: "/t",
+                kind: Kind::Table,
+                ..Create::default()
+            }),
+        );
+        for (key, len) in [(b"a", 1), (b"b", 500)] {
+            let put = Put {
+                path: "/t",
+                key,
+                value: &vec![0; len],
+                ..Put::default()
+            };
+            run(&mut namespace, Command::Put(put));
+        }
+        let large = Put {
+            path: "/t",
+            key: b"c",
+            large: true,
+            size: 10,
+            ..Put::default()
+        };
+        run(&mut namespace, Command::Put(large));
+        namespace
+    }
+
+    fn index_of(namespace: &Namespace, path: &str) -> u32 {
+        namespace.resolve(NodeId::ROOT, path).unwrap()
+    }
+
+    #[test]
+    fn a_sound_namespace_is_found_sound() {
+        assert_eq!(full().check(), Ok(()));
+    }
+
+    #[test]
+    fn each_kind_of_damage_is_found() {
+        type Damage = fn(&mut Namespace);
+        let damages: [(&str, Damage); 12] = [
+            ("a node in another container", |namespace| {
+                let (node, table) = (index_of(namespace, "/d/open"), index_of(namespace, "/t"));
+                namespace.nodes.records.at_mut(node).parent = table;
+            }),
+            ("a name that is not in the index", |namespace| {
+                let (parent, node) = (index_of(namespace, "/d"), index_of(namespace, "/d/open"));
+                namespace
+                    .index
+                    .remove(namespace.hasher.tag(parent, b"open"), node);
+            }),
+            ("a name in the index that nobody has", |namespace| {
+                namespace.index.insert(7, 1)
+            }),
+            ("a child that is missing", |namespace| {
+                let parent = index_of(namespace, "/d");
+                namespace.nodes.container_mut(parent).children.remove(b"sealed");
+            }),
+            ("a wrong count of entries", |namespace| {
+                namespace.nodes.records.at_mut(ROOT).size += 1
+            }),
+            ("a block without an owner", |namespace| {
+                let wish = Wish {
+                    class: Class::Small,
+                    storage_class: 0,
+                    location_class: 0,
+                };
+                namespace.registry.issue(wish).unwrap();
+            }),
+            ("a block that was freed under its owner", |namespace| {
+                let node = index_of(namespace, "/d/sealed");
+                let block = namespace.nodes.file(node).unwrap().extents[0].block.clone();
+                namespace.registry.release(&block);
+            }),
+            ("a block with two owners", |namespace| {
+                let (from, to) = (index_of(namespace, "/d/sealed"), index_of(namespace, "/d/open"));
+                let block = namespace.nodes.file(from).unwrap().extents[0].block.clone();
+                super::super::file::file_data_mut(&mut namespace.nodes, to).extents[0].block = block;
+            }),
+            ("more published than there is", |namespace| {
+                let node = index_of(namespace, "/d/open");
+                namespace.nodes.records.at_mut(node).size = 1 << 30;
+            }),
+            ("a lease that its file does not know", |namespace| {
+                let node = index_of(namespace, "/d/open");
+                super::super::file::file_data_mut(&mut namespace.nodes, node).writer = NONE;
+            }),
+            ("a version from the future", |namespace| {
+                let node = index_of(namespace, "/t/a");
+                namespace.nodes.records.at_mut(node).location_or_version = 99;
+            }),
+            ("a value that no key has", |namespace| {
+                namespace.nodes.values.insert(Box::default());
+            }),
+        ];
+        for (what, damage) in damages {
+            let mut namespace = full();
+            damage(&mut namespace);
+            assert!(namespace.check().is_err(), "{what} is not found");
+        }
+    }
+
+    #[test]
+    fn another_state_has_another_fingerprint() {
+        let (mut namespace, same) = (full(), full());
+        assert_eq!(namespace.fingerprint(), same.fingerprint());
+        let command = Command::Delete {
+            base: NodeId::ROOT,
+            path: "/d/open",
+            recursive: false,
+        };
+        namespace.apply(Now::default(), SessionId(1), &command).unwrap();
+        assert_ne!(namespace.fingerprint(), same.fingerprint());
+    }
+}

@@ -164,8 +164,6 @@ impl Registry {
         } else {
             let idle = |member: &Member| !member.alive && member.slots.used_bytes() == 0;
             let place = self.members.iter().position(idle).ok_or(Failure::Full)?;
-            let last = self.members.len() - 1;
-            debug_assert!(place <= last);
             self.by_name.remove(&self.members[place].name);
             self.members[place].name = request.name.into();
             self.by_name.insert(request.name.into(), place as u32 + 1);
@@ -186,7 +184,7 @@ impl Registry {
         member.claimed_bytes = request.capacity;
         member.slots = Slots::new(request.capacity);
         // The same in all lives, so that the datanode can tell a handle of an earlier life from a forged one.
-        member.secret = derive_secret(seed, [namenode, u64::from(id)]);
+        member.secret = derive_secret(seed, namenode, &member.name);
         id
     }
 
@@ -425,8 +423,8 @@ fn check_registration(request: &Register<'_>) -> Result<(), Failure> {
 }
 
 /// A secret that only who knows the seed can compute, and that the same commands give again.
-fn derive_secret(seed: u128, parts: [u64; 2]) -> [u8; SECRET_BYTES] {
-    let message: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
+fn derive_secret(seed: u128, namenode: u64, name: &str) -> [u8; SECRET_BYTES] {
+    let message = [&namenode.to_le_bytes(), name.as_bytes()].concat();
     SipHasher24::new_with_key(&seed.to_le_bytes())
         .hash(&message)
         .as_bytes()
