@@ -1,5 +1,7 @@
 //! What a datanode does with handles that are wrong and with payloads that meet.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! A cluster inside the process.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 use std::io::{Read, Write};
 
 use crake_server::{ClusterConfig, Embedded};

@@ -1,5 +1,7 @@
 //! Files, tables and names through a whole cluster, over each transport.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 mod common;
 
 use common::{Fixture, TRANSPORTS, pattern, read_file, write_file};

@@ -1,5 +1,7 @@
 //! Roles that stop and start again, and clients that do not come back.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 mod common;
 
 use std::cell::RefCell;

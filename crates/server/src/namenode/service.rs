@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use crake_datapath::Runtime;
 use crake_rpc::{BATCH_MAX, Head, Peer, Place, Replies, Request, Service, Status};
 use crake_store::protocol::namenode::{self as wire, namenode as method};
+use crake_store::protocol::role;
 use crake_wire::WireError;
 use smallvec::SmallVec;
 
@@ -89,6 +90,10 @@ impl NamenodeService {
                 let _ = write!(self.detail, "a namenode has no method {}", request.head.method);
                 Status::UNKNOWN_METHOD
             }
+            Refused::NotADatanode => {
+                self.detail.push_str("only a datanode does this");
+                Status::UNAUTHORIZED
+            }
             Refused::Denied(failure) => {
                 let _ = write!(self.detail, "{failure}: {}", Subject(request));
                 Status(failure.code().number())
@@ -103,6 +108,7 @@ impl Service for NamenodeService {
         let mut caller = Caller {
             now: self.now(),
             session: SessionId(peer.client.0),
+            is_datanode: peer.role == role::DATANODE,
             namespace: &mut self.namespace,
             refusals: SmallVec::new(),
         };
@@ -137,6 +143,8 @@ fn is_read(request: &Request<'_>) -> bool {
 enum Refused {
     Unreadable(WireError),
     UnknownMethod,
+    /// By what it said when it connected.
+    NotADatanode,
     Denied(Failure),
 }
 
@@ -159,6 +167,7 @@ struct Caller<'n, 'r> {
     namespace: &'n mut Namespace,
     now: Now,
     session: SessionId,
+    is_datanode: bool,
     /// Told when the namespace is no longer borrowed.
     refusals: SmallVec<[(&'r Request<'r>, Refused); 4]>,
 }
@@ -219,6 +228,7 @@ impl<'r> Caller<'_, 'r> {
             method::RENEW => self.renew(request, replies),
             method::USAGE => self.usage(request, replies),
             method::DATANODES => self.datanodes(request, replies),
+            method::REGISTER | method::HEARTBEAT if !self.is_datanode => Err(Refused::NotADatanode),
             method::REGISTER => self.register(request, replies),
             method::HEARTBEAT => self.heartbeat(request, replies),
             _ => Err(Refused::UnknownMethod),

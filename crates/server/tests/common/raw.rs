@@ -63,7 +63,7 @@ impl Raw {
         };
         raw.send(hello(1, client)).await.unwrap();
         let frame = raw.frame().await.unwrap();
-        assert_eq!(frame[14], WELCOME);
+        assert_eq!(frame[14], WELCOME, "refused: {}", String::from_utf8_lossy(&frame[16..]));
         raw
     }
 
