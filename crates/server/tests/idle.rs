@@ -10,10 +10,12 @@ use std::time::Instant;
 
 use common::raw::Raw;
 use common::{Fixture, Transport, pattern, read_file, write_file};
-use crake_datapath::{Runtime, RuntimeConfig};
+use crake_datapath::{Address, Runtime, RuntimeConfig};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const CONNECTIONS: usize = 10_000;
+/// Connecting at one time.
+const TOGETHER: usize = 50;
 /// What either process needs beside the connections.
 const OTHER_DESCRIPTORS: u64 = 200;
 /// Memory of the server for an idle connection, its sockets in the kernel not counted.
@@ -83,12 +85,24 @@ fn be_the_server() {
 
 fn be_the_clients(address: &str) {
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
-    let address = address.parse().unwrap();
+    let address: Address = address.parse().unwrap();
+    // Many at once, for each takes some round trips.
+    let connecting = (0..TOGETHER).map(|first| {
+        let (runtime, address) = (runtime.clone(), address.clone());
+        let clients = (first..CONNECTIONS).step_by(TOGETHER);
+        runtime.clone().spawn(async move {
+            let mut connections = Vec::new();
+            for client in clients {
+                connections.push(Raw::connect(&runtime, &address, client as u128).await);
+            }
+            connections
+        })
+    });
+    let connecting = connecting.collect::<Vec<_>>();
     let connections = runtime.block_on(async {
         let mut connections = Vec::new();
-        for client in 0..CONNECTIONS {
-            connections.push(Raw::connect(&runtime, &address, client as u128).await);
-            if client % 1000 == 0 { eprintln!("{client} at {:?}", runtime.now_exact()); }
+        for task in connecting {
+            connections.extend(task.await);
         }
         connections
     });

@@ -134,8 +134,8 @@ impl Blocks {
         (self.written.blocks(), self.written.bytes())
     }
 
-    /// Receives and sends that are under way, at most.
-    pub(crate) fn under_way(&self) -> usize {
+    /// Receives and sends that are under way.
+    pub(crate) fn under_way(&mut self) -> usize {
         self.flights.len()
     }
 

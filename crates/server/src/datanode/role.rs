@@ -75,7 +75,7 @@ pub struct DatanodeStatus {
     pub written_bytes: u64,
     /// Clients that are connected.
     pub connections: usize,
-    /// Payloads that are being received into blocks or sent from them, at most.
+    /// Payloads that are being received into blocks or sent from them.
     pub under_way: usize,
 }
 
@@ -155,8 +155,8 @@ impl Datanode {
 
     /// What it is doing.
     pub fn status(&self) -> DatanodeStatus {
-        let service = self.service.borrow();
-        let blocks = service.blocks();
+        let mut service = self.service.borrow_mut();
+        let blocks = service.blocks_mut();
         let (count, written_bytes) = blocks.written();
         DatanodeStatus {
             registration: self.standing.registration(),

@@ -48,8 +48,8 @@ impl DatanodeService {
         self.cut_off = cut_off;
     }
 
-    pub(crate) fn blocks(&self) -> &Blocks {
-        &self.blocks
+    pub(crate) fn blocks_mut(&mut self) -> &mut Blocks {
+        &mut self.blocks
     }
 
     pub(crate) fn identify(&mut self, identity: Identity) {

@@ -63,7 +63,12 @@ impl Raw {
         };
         raw.send(hello(1, client)).await.unwrap();
         let frame = raw.frame().await.unwrap();
-        assert_eq!(frame[14], WELCOME, "refused: {}", String::from_utf8_lossy(&frame[16..]));
+        assert_eq!(
+            frame[14],
+            WELCOME,
+            "refused: {}",
+            String::from_utf8_lossy(&frame[16..])
+        );
         raw
     }
 
