@@ -115,7 +115,7 @@ impl Store {
         )
     }
 
-    /// Makes a node. Of a file the result can be written; see [`File::writer`].
+    /// Makes a node. Of a file the result can be written; see [`File::writer`](crate::File::writer).
     #[inline]
     pub fn create<'a>(&self, path: &'a str, options: impl Into<CreateOptions>) -> Pending<'a, Create<'a>> {
         let options = options.into();
