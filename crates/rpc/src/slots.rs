@@ -112,13 +112,13 @@ impl Slots {
         let progress = Progress::Queued;
         if let Some(index) = self.free {
             let slot = &mut self.slots[usize::from(index)];
-            let State::Free { next } = slot.state else {
+            // Moved out rather than overwritten: what is known to be free needs no drop.
+            let State::Free { next } = std::mem::replace(&mut slot.state, state) else {
                 unreachable!("the free list holds free slots");
             };
             self.free = next;
             slot.generation = slot.generation.wrapping_add(1);
             slot.progress = progress;
-            slot.state = state;
             return Some(CallId::new(usize::from(index), slot.generation));
         }
         let index = self.slots.len();
@@ -162,14 +162,13 @@ impl Slots {
     ) -> Result<Option<Waker>, Violation> {
         let slot = self.outstanding(id)?;
         slot.progress = Progress::Answered;
-        match &mut slot.state {
-            State::Waiting(waiting) => {
-                let waker = waiting.waker.take();
-                slot.state = State::Done(result);
-                Ok(waker)
-            }
+        match std::mem::replace(&mut slot.state, State::Done(result)) {
+            State::Waiting(waiting) => Ok(waiting.waker),
             // Ended by its deadline; the caller has not looked yet.
-            State::Done(_) => Ok(None),
+            ended @ State::Done(_) => {
+                slot.state = ended;
+                Ok(None)
+            }
             State::Detached | State::Free { .. } => {
                 self.release(id.index());
                 Ok(None)
@@ -202,11 +201,14 @@ impl Slots {
     #[inline]
     fn take_done(&mut self, id: CallId) -> Result<Reply, CallError> {
         let slot = &mut self.slots[id.index()];
-        let state = std::mem::replace(&mut slot.state, State::Detached);
-        if slot.progress == Progress::Answered {
-            self.release(id.index());
-        }
-        match state {
+        let next_state = match slot.progress {
+            Progress::Answered => {
+                let next = self.free.replace(id.index() as u16);
+                State::Free { next }
+            }
+            _ => State::Detached,
+        };
+        match std::mem::replace(&mut slot.state, next_state) {
             State::Done(result) => result,
             _ => unreachable!("a call is waited for until it is done, and then taken once"),
         }
