@@ -385,6 +385,9 @@ impl<S: Service> Session<'_, S> {
     fn add<'m>(&mut self, head: Head, message: &'m [u8], payload: Payload, batch: &mut Batch<'m>) {
         if batch.len() == BATCH_MAX {
             self.serve(batch);
+            // The client can work on these answers while the next ones are made. An error shows when the session
+            // sends next.
+            let _ = self.answers.link.flush();
         }
         batch.push(Request {
             head,
