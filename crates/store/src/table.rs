@@ -23,7 +23,7 @@ use crate::transfer::{Bytes, Holder, Transfer, Tried};
 pub use operation::{Found, LargeValue, Remove};
 use operation::{GetValue, MultiGet, PutBegin, PutEnd, PutInline, ScanTable};
 
-/// A table: ordered keys of 1 to 255 bytes, each with a value of any size and its version.
+/// A table: ordered keys of 1 to 255 bytes, each with a value, of up to 64 MiB, and its version.
 ///
 /// Values up to [`inline_bytes_max`](crate::ConnectOptions::inline_bytes_max) travel in the namenode's messages: one
 /// round trip. Larger ones lie in blocks, and appear in the table when all their bytes are there.

@@ -501,16 +501,20 @@ impl State {
         self.allocating = None;
         let needed = self.end > self.capacity && self.failure.is_none();
         match outcome {
-            Ok(blocks) if !blocks.is_empty() => self.add_blocks(blocks),
-            Ok(_) if needed => self.fail(self.capacity, no_blocks()),
+            Ok(blocks) => {
+                if !self.add_blocks(blocks) && needed {
+                    self.fail(self.capacity, no_blocks());
+                }
+            }
             Err(error) if needed => self.fail(self.capacity, error),
-            _ => self.allocate_when_needed = true,
+            Err(_) => self.allocate_when_needed = true,
         }
         true
     }
 
-    fn add_blocks(&mut self, blocks: Blocks) {
-        self.allocate_when_needed = false;
+    /// Whether there are blocks now that were not there before.
+    fn add_blocks(&mut self, blocks: Blocks) -> bool {
+        let before = self.capacity;
         for block in blocks {
             // A repeated request may bring what is known already.
             if block.offset == self.capacity {
@@ -518,11 +522,16 @@ impl State {
                 self.blocks.push_back(block);
             }
         }
+        self.allocate_when_needed = self.capacity == before;
+        !self.allocate_when_needed
     }
 }
 
 fn no_blocks() -> Error {
-    Error::protocol("namenode", "it allotted no block and gave no reason")
+    Error::protocol(
+        "namenode",
+        "it allotted no block that follows the last one, and gave no reason",
+    )
 }
 
 /// A file as its writer's transfers see it.

@@ -179,6 +179,22 @@ fn space_that_runs_out_ahead_of_need_is_no_error() {
 }
 
 #[test]
+fn blocks_that_do_not_follow_the_last_one_are_not_asked_for_for_ever() {
+    let fake = Fake::new(100);
+    fake.state().misplaced_by = 100;
+    fake.run(async |store| {
+        let writer = store.create("/f", Node::File).await.unwrap().writer().unwrap();
+        let error = writer.write(Buf::from_vec(pattern(10))).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Protocol { peer, .. } if peer.starts_with("namenode")),
+            "{error}"
+        );
+    });
+    assert_eq!(fake.count(&Asked::Allocate { offset: 0, want: 10 }), 1);
+    assert!(writes(&fake).is_empty());
+}
+
+#[test]
 fn a_write_is_sent_again_after_a_lost_connection() {
     let fake = Fake::new(1000);
     fake.run(async |store| {

@@ -81,6 +81,8 @@ pub struct State {
     pub pending: BTreeMap<u64, (Vec<u8>, u64, Vec<u32>)>,
     pub large: BTreeMap<Vec<u8>, (u64, u64, Vec<u32>)>,
     pub lease_ms: u64,
+    /// Blocks are allotted so far from where they belong.
+    pub misplaced_by: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -380,7 +382,8 @@ fn serve_namenode(state: &mut State, request: &Request<'_>, replies: Option<&mut
                 state.file.as_mut().unwrap().blocks.extend(new);
             }
             let blocks = state.file.as_ref().unwrap().blocks[(offset / block_bytes) as usize..].to_vec();
-            let blocks = blocks_of(state, &blocks, offset / block_bytes * block_bytes, &mut handles);
+            let first = offset / block_bytes * block_bytes + state.misplaced_by;
+            let blocks = blocks_of(state, &blocks, first, &mut handles);
             answer!(namenode::AllocateReply { blocks: &blocks });
         }
         method::PUBLISH => {
