@@ -27,7 +27,7 @@ impl GuestArguments {
     /// Does what is asked.
     pub fn apply(&self) -> Result<()> {
         if self.end_with_parent {
-            set_parent_process_death_signal(Some(Signal::KILL)).context("binding to the parent's life")?;
+            set_parent_process_death_signal(Some(Signal::TERM)).context("binding to the parent's life")?;
         }
         self.core.map_or(Ok(()), pin)
     }
