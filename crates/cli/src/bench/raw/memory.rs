@@ -23,7 +23,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Takes and touches the memory for `shape`.
+    /// Takes the memory for `shape`; the first batches touch it.
     pub fn new(shape: Shape) -> Result<Queue> {
         let bytes = |message: u64, count| {
             let bytes = message
@@ -33,12 +33,17 @@ impl Queue {
                 .map(|bytes| bytes as usize)
                 .context("what is in flight takes more than 4GiB")
         };
+        // All sizes are known to be bearable before anything is taken.
+        let (requests_bytes, replies_bytes) = (
+            bytes(shape.request_bytes, shape.in_flight)?,
+            bytes(shape.reply_bytes, shape.in_flight)?,
+        );
         Ok(Queue {
             shape,
-            request: vec![1; bytes(shape.request_bytes, 1)?],
-            stored: vec![2; bytes(shape.reply_bytes, 1)?],
-            requests: vec![0; bytes(shape.request_bytes, shape.in_flight)?],
-            replies: vec![0; bytes(shape.reply_bytes, shape.in_flight)?],
+            request: vec![1; shape.request_bytes as usize],
+            stored: vec![2; shape.reply_bytes as usize],
+            requests: vec![0; requests_bytes],
+            replies: vec![0; replies_bytes],
         })
     }
 
