@@ -69,6 +69,12 @@ impl Writer {
         self.stream.state.borrow().acknowledged
     }
 
+    /// Whether something is not acknowledged.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.stream.state.borrow();
+        state.acknowledged < state.end
+    }
+
     /// Waits until everything handed in so far is acknowledged.
     pub fn flush(&self) -> Write {
         Write {

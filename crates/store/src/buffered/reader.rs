@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crake_mem::Extent;
 
+use super::{TURN_BYTES, Turn};
 use crate::Error;
 use crate::reader::{Read, Reader};
 use crate::transfer::Holder;
@@ -15,6 +16,8 @@ pub struct BufferedReader {
     reader: Reader,
     position: u64,
     current: Option<Slice>,
+    /// At this position the runtime is due to turn.
+    turn_at: u64,
     ahead: VecDeque<Ahead>,
 }
 
@@ -23,6 +26,16 @@ struct Slice {
     start: u64,
     len: usize,
     extent: Extent,
+}
+
+impl Slice {
+    fn end(&self) -> u64 {
+        self.start + self.len as u64
+    }
+
+    fn contains(&self, position: u64) -> bool {
+        (self.start..self.end()).contains(&position)
+    }
 }
 
 /// A slice that is being read.
@@ -38,6 +51,7 @@ impl BufferedReader {
             reader,
             position: 0,
             current: None,
+            turn_at: 0,
             ahead: VecDeque::new(),
         }
     }
@@ -61,15 +75,14 @@ impl BufferedReader {
     #[inline]
     pub fn try_read(&mut self, out: &mut [u8]) -> usize {
         let Some(current) = &self.current else { return 0 };
-        let Some(at) = self
-            .position
-            .checked_sub(current.start)
-            .filter(|&at| at < current.len as u64)
-        else {
+        let end = self.turn_at.min(current.end());
+        if self.position < current.start || self.position >= end {
             return 0;
-        };
-        let count = out.len().min(current.len - at as usize);
-        current.extent.read(at as usize, &mut out[..count]);
+        }
+        let count = out.len().min((end - self.position) as usize);
+        current
+            .extent
+            .read((self.position - current.start) as usize, &mut out[..count]);
         self.position += count as u64;
         count
     }
@@ -78,10 +91,24 @@ impl BufferedReader {
     #[inline]
     pub async fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         let count = self.try_read(out);
-        if count > 0 || out.is_empty() || !self.next_slice().await? {
+        if count > 0 || out.is_empty() || !self.more().await? {
             return Ok(count);
         }
         Ok(self.try_read(out))
+    }
+
+    /// Makes the byte at the position readable; `false` at the end of the file.
+    async fn more(&mut self) -> Result<bool, Error> {
+        let there = self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.contains(self.position));
+        if there && !self.ahead.is_empty() {
+            Turn::default().await;
+        }
+        let there = there || self.next_slice().await?;
+        self.turn_at = self.position.saturating_add(TURN_BYTES as u64);
+        Ok(there)
     }
 
     /// Makes the slice at the position the current one; `false` at the end of the file.

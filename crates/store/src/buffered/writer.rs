@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crake_mem::{BufMut, Pool};
 
+use super::{TURN_BYTES, Turn};
 use crate::Error;
 use crate::node::Attributes;
 use crate::session::Session;
@@ -22,6 +23,8 @@ pub struct BufferedWriter {
     writer: Option<Writer>,
     pool: Pool,
     slice: Option<BufMut>,
+    /// When the slice holds this much, the runtime is due to turn.
+    turn_at: usize,
     /// The last slice that was handed on.
     last: Option<Write>,
 }
@@ -33,6 +36,7 @@ impl BufferedWriter {
             pool: session.slices().take_pool(session.options().slices),
             writer: Some(writer),
             slice: None,
+            turn_at: TURN_BYTES,
             last: None,
         }
     }
@@ -46,7 +50,8 @@ impl BufferedWriter {
     #[inline]
     pub fn try_write(&mut self, bytes: &[u8]) -> usize {
         let Some(slice) = &mut self.slice else { return 0 };
-        let count = slice.spare().min(bytes.len());
+        let room = slice.spare().min(self.turn_at.saturating_sub(slice.len()));
+        let count = room.min(bytes.len());
         slice.push_slice(&bytes[..count]);
         count
     }
@@ -56,7 +61,7 @@ impl BufferedWriter {
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut done = self.try_write(bytes);
         while done < bytes.len() {
-            self.next_slice().await?;
+            self.make_room().await?;
             done += self.try_write(&bytes[done..]);
         }
         Ok(())
@@ -95,6 +100,18 @@ impl BufferedWriter {
         if let Some(slice) = self.slice.take().filter(|slice| !slice.is_empty()) {
             self.last = Some(self.writer().write(slice.freeze()));
         }
+    }
+
+    async fn make_room(&mut self) -> Result<(), Error> {
+        if self.slice.as_ref().is_none_or(|slice| slice.spare() == 0) {
+            self.turn_at = TURN_BYTES;
+            return self.next_slice().await;
+        }
+        self.turn_at += TURN_BYTES;
+        if self.writer().is_busy() {
+            Turn::default().await;
+        }
+        Ok(())
     }
 
     /// Hands the full slice on and takes an empty one, when there is one.
