@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Flag, URL};
+use crate::fs;
 use crate::{bench, datanode, namenode, up};
 
 /// Crake, a distributed store for data that lives only as long as the work that needs it.
@@ -72,6 +73,8 @@ pub enum Command {
     Config(config::print::Arguments),
     /// Give memory to a cluster
     Datanode(datanode::Arguments),
+    /// Work with files
+    Fs(fs::Arguments),
     /// Keep the names of a cluster
     Namenode(namenode::Arguments),
     /// Run a whole cluster on this machine
@@ -84,7 +87,7 @@ impl Command {
             Command::Up(up) => up.flags(),
             Command::Namenode(namenode) => namenode.flags(),
             Command::Datanode(datanode) => datanode.flags(),
-            Command::Bench(_) | Command::BenchPeer(_) | Command::Config(_) => Vec::new(),
+            Command::Fs(_) | Command::Bench(_) | Command::BenchPeer(_) | Command::Config(_) => Vec::new(),
         }
     }
 }

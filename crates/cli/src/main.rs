@@ -3,16 +3,20 @@
 
 mod arguments;
 mod bench;
+mod client;
 mod config;
 mod datanode;
 mod endpoint;
 mod exit;
+mod fs;
 mod interrupt;
 mod namenode;
 mod output;
 mod role;
 mod size;
+mod stdio;
 mod up;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::BenchPeer(peer) => bench::peer(peer),
         Command::Config(_) => config::print::run(&config, output),
         Command::Datanode(datanode) => datanode::run(datanode, &config, output),
+        Command::Fs(fs) => fs::run(fs, &config, output),
         Command::Namenode(namenode) => namenode::run(namenode, &config, output),
         Command::Up(up) => up::run(up, &config, output),
     }

@@ -56,6 +56,16 @@ impl Output {
         let _ = writeln!(io::stderr().lock(), "crake: {}", text.as_ref());
     }
 
+    /// A line that says what is being done, without an end in sight; hidden unless stderr is a terminal.
+    pub fn activity(self, what: &'static str) -> ProgressBar {
+        if self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{spinner} {prefix} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        ProgressBar::new_spinner().with_style(style).with_prefix(what)
+    }
+
     /// A bar that counts to `steps`; hidden unless stderr is a terminal.
     pub fn progress(self, steps: u64, what: impl Into<Cow<'static, str>>) -> ProgressBar {
         if self.json || !io::stderr().is_terminal() {

@@ -104,6 +104,22 @@ impl fmt::Display for Size {
     }
 }
 
+impl Size {
+    /// For people: at most one decimal, rounded up as `ls -h` does it, so that something is never nothing.
+    pub fn rounded(self) -> String {
+        for (unit, unit_bytes) in BINARY_UNITS {
+            if self.0 >= unit_bytes {
+                let tenths = (u128::from(self.0) * 10).div_ceil(u128::from(unit_bytes));
+                return match tenths {
+                    100.. => format!("{}{unit}", tenths.div_ceil(10)),
+                    _ => format!("{}.{}{unit}", tenths / 10, tenths % 10),
+                };
+            }
+        }
+        self.0.to_string()
+    }
+}
+
 /// Hundredths as a decimal number without trailing zeros.
 fn shortest(hundredths: u128) -> String {
     let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);

@@ -26,6 +26,30 @@ pub struct File {
     lease: RefCell<Option<Lease>>,
 }
 
+/// A block of a file, and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// First byte of the file that it holds.
+    pub offset: u64,
+    /// Bytes that it can hold.
+    pub len_bytes: u32,
+    /// Whether its datanodes are gone.
+    pub lost: bool,
+    /// Numbers of its datanodes, one per replica.
+    pub datanodes: Vec<u32>,
+}
+
+impl Place {
+    fn of(block: &Block) -> Place {
+        Place {
+            offset: block.offset,
+            len_bytes: block.len_bytes,
+            lost: block.lost,
+            datanodes: block.handles.iter().map(|handle| handle.datanode.get()).collect(),
+        }
+    }
+}
+
 /// The right to write a file, and where that starts.
 pub(crate) struct Lease {
     pub id: u64,
@@ -118,6 +142,29 @@ impl File {
     /// The stream into the file through slices that are written behind.
     pub fn buffered_writer(&self) -> Result<BufferedWriter, Error> {
         Ok(BufferedWriter::new(&self.core.session, self.writer()?))
+    }
+
+    /// Where the bytes of the file lie: its blocks in order, with their datanodes.
+    pub async fn places(&self) -> Result<Vec<Place>, Error> {
+        let mut places = Vec::new();
+        let mut offset = 0;
+        loop {
+            let request = FetchBlocks {
+                path: self.core.path.clone(),
+                node: self.core.id(),
+                offset,
+                limit: FETCH_BLOCKS,
+            };
+            let (attributes, blocks) = Pending::start(&self.core.session, request).await?;
+            let Some(last) = blocks.last() else {
+                return Ok(places);
+            };
+            offset = last.end();
+            places.extend(blocks.iter().map(Place::of));
+            if offset >= attributes.capacity {
+                return Ok(places);
+            }
+        }
     }
 
     /// Ends the right to write that nothing was written with, and waits for that.

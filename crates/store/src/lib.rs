@@ -67,7 +67,7 @@ pub use buffered::{BufferedReader, BufferedWriter};
 pub use cluster::Usage;
 pub use datanodes::Datanode;
 pub use error::Error;
-pub use file::File;
+pub use file::{File, Place};
 pub use node::{Attributes, CreateOptions, Entry, Node, Page};
 pub use options::{ConnectOptions, DEFAULT_PORT, Transport};
 pub use pending::Pending;

@@ -1,0 +1,195 @@
+//! `crake fs mkdir`, `mv` and `rm`.
+
+use anyhow::{Error, Result, anyhow};
+use clap::Args;
+use crake_store::{Error as StoreError, Node};
+use serde::Serialize;
+
+use super::path::RemotePath;
+use super::report::Report;
+use crate::client::{self, Client};
+use crate::config::Config;
+use crate::output::Output;
+
+/// Arguments of `crake fs mkdir`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake fs mkdir /data
+  crake fs mkdir -p /data/2026/11")]
+pub struct MkdirArguments {
+    /// Also those above, and no error if it is there
+    #[arg(short, long)]
+    parents: bool,
+    /// Directories to make
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<RemotePath>,
+}
+
+/// Arguments of `crake fs mv`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake fs mv /data/a /data/b                 a new name; a file takes the place of a file
+  crake fs mv /data/a /data/b /old            into the directory /old
+  crake fs mv -n /data/a /data/b              only if nothing has the name
+
+Nothing is copied, and everybody sees either the old name or the new one.")]
+pub struct MvArguments {
+    /// Replace nothing
+    #[arg(short, long)]
+    no_replace: bool,
+    /// What to move, then where to
+    #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "TARGET"])]
+    paths: Vec<RemotePath>,
+}
+
+/// Arguments of `crake fs rm`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake fs rm /data/a /data/b
+  crake fs rm -r /data/results")]
+pub struct RmArguments {
+    /// Directories and tables, too, with all below them
+    #[arg(short, long)]
+    recursive: bool,
+    /// No error for what is not there
+    #[arg(short, long)]
+    force: bool,
+    /// What to remove
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<RemotePath>,
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    path: &'a str,
+}
+
+#[derive(Serialize)]
+struct Moved<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+#[derive(Serialize)]
+struct Removed<'a> {
+    path: &'a str,
+    nodes: u64,
+}
+
+/// Makes directories.
+pub fn mkdir(arguments: &MkdirArguments, config: &Config, output: Output) -> Result<()> {
+    for_each(&arguments.paths, config, output, async |client, path| {
+        client.store.make_dir(path.as_str(), arguments.parents).await?;
+        Ok(output.row(&Made { path: path.as_str() })?)
+    })
+}
+
+/// Removes.
+pub fn rm(arguments: &RmArguments, config: &Config, output: Output) -> Result<()> {
+    for_each(
+        &arguments.paths,
+        config,
+        output,
+        async |client, path| match remove(client, path, arguments.recursive).await {
+            Ok(nodes) => {
+                let path = path.as_str();
+                Ok(output.row(&Removed { path, nodes })?)
+            }
+            Err(error) if arguments.force && is_not_there(&error) => Ok(()),
+            Err(error) => Err(error),
+        },
+    )
+}
+
+fn is_not_there(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::NotFound { .. }))
+}
+
+async fn remove(client: &Client, path: &RemotePath, recursive: bool) -> Result<u64> {
+    if !recursive {
+        let kind = client.store.lookup(path.as_str()).await?.kind;
+        if kind.is_container() {
+            return Err(anyhow!(
+                "{path}: is a {}; -r removes it and all in it",
+                kind.name()
+            ));
+        }
+    }
+    Ok(client.store.delete(path.as_str(), recursive).await?)
+}
+
+/// Does something with each path, and goes on after failures.
+fn for_each(
+    paths: &[RemotePath],
+    config: &Config,
+    output: Output,
+    mut act: impl AsyncFnMut(&Client, &RemotePath) -> Result<()>,
+) -> Result<()> {
+    client::run(config, async |client| {
+        let report = Report::quiet(output);
+        for path in paths {
+            if let Err(error) = act(&client, path).await
+                && report.fail(&error)
+            {
+                break;
+            }
+        }
+        report.outcome()
+    })
+}
+
+/// Moves.
+pub fn mv(arguments: &MvArguments, config: &Config, output: Output) -> Result<()> {
+    let Some((target, sources)) = arguments.paths.split_last() else {
+        return Ok(());
+    };
+    client::run(config, async |client| {
+        let into = match client.store.lookup(target.as_str()).await {
+            Ok(attributes) => attributes.kind == Node::Directory,
+            Err(StoreError::NotFound { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if !into && sources.len() > 1 {
+            return Err(anyhow!(
+                "{target}: several sources need a directory that is there"
+            ));
+        }
+        let report = Report::quiet(output);
+        for source in sources {
+            let to = if into {
+                target.join(source.name())
+            } else {
+                target.clone()
+            };
+            if let Err(error) = rename(&client, source, &to, arguments.no_replace, output).await
+                && report.fail(&error)
+            {
+                break;
+            }
+        }
+        report.outcome()
+    })
+}
+
+async fn rename(
+    client: &Client,
+    from: &RemotePath,
+    to: &RemotePath,
+    no_replace: bool,
+    output: Output,
+) -> Result<()> {
+    if from == to {
+        return Err(anyhow!("{from}: is where it should go"));
+    }
+    let (source, target) = (from.as_str(), to.as_str());
+    let renamed = match no_replace {
+        true => client.store.rename_new(source, target).await,
+        false => client.store.rename(source, target).await,
+    };
+    // Which of the two names the store means is not always in its words.
+    renamed.map_err(|error| anyhow!("{from} to {to}: {error}"))?;
+    Ok(output.row(&Moved {
+        from: source,
+        to: target,
+    })?)
+}
