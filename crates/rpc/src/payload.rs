@@ -1,6 +1,7 @@
 //! Bulk bytes beside a message, and how they come to lie where they belong.
 
 use crake_mem::{Buf, BufMut, Extent, Pool, Sga};
+use smallvec::SmallVec;
 
 /// The bytes beside a message, as they were received.
 #[derive(Debug, Default)]
@@ -155,7 +156,8 @@ impl Landing {
 #[derive(Debug)]
 struct Gathering {
     pool: Pool,
-    whole: Vec<Buf>,
+    /// Mostly one: then no list is allocated.
+    whole: SmallVec<[Buf; 1]>,
     tail: Option<BufMut>,
 }
 
@@ -163,7 +165,7 @@ impl Gathering {
     fn new(pool: &Pool) -> Gathering {
         Gathering {
             pool: pool.clone(),
-            whole: Vec::new(),
+            whole: SmallVec::new(),
             tail: None,
         }
     }
@@ -199,7 +201,7 @@ impl Gathering {
         match self.whole.len() {
             0 => Payload::None,
             1 => self.whole.pop().map_or(Payload::None, Payload::Buf),
-            _ => Payload::Bufs(self.whole),
+            _ => Payload::Bufs(self.whole.into_vec()),
         }
     }
 }
