@@ -1,18 +1,5 @@
-//! The blocks of a tier: who may touch which bytes, and which bytes mean something.
-//!
-//! The rules, which hold whatever clients and connections do:
-//!
-//! 1. A request is served only with a handle that this life of the datanode signed for, whose generation is not
-//!    below the newest seen for any unit of its block. A newer one makes that generation the newest at once, and
-//!    what was written before is no longer readable by anybody.
-//! 2. Bytes are written only where nothing is being received into or sent from at that moment, so a reply that is still
-//!    queued can be neither torn nor changed to somebody else's bytes, and an older payload that is still arriving
-//!    cannot land on top of a newer one. A write that finds its bytes busy is kept in pool memory and waits.
-//! 3. A payload goes straight into its block only if none of its bytes are written yet. Anything that overwrites is
-//!    received into pool memory first and copied at once when it is whole: if its connection dies half way,
-//!    what was there before is unharmed.
-//! 4. Bytes count as written when the last one of their payload is there and the handle's generation is still the
-//!    newest. What half a payload left behind is not readable; it is overwritten when the block is next written there.
+//! The blocks of a tier: who may touch which bytes, and which bytes mean something. The rules are those of the module
+//! above.
 
 use std::ops::Range;
 
