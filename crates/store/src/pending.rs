@@ -68,7 +68,8 @@ impl Subject<'_> {
 
 /// An operation in flight: a future of its result.
 ///
-/// It was sent when it was made. Dropping it cancels it, with the usual doubt: it may have run.
+/// It was sent when it was made; without a connection at that time, it is when it is polled. Dropping it cancels it,
+/// with the usual doubt: it may have run.
 #[must_use = "an operation that is dropped is cancelled"]
 pub struct Pending<'a, O: Operation + 'a> {
     session: Rc<Session>,
