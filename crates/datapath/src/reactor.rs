@@ -28,6 +28,9 @@ const HOT_MAX: usize = 16;
 /// A device that received nothing for so long is not asked in each turn any more, unless it is the only one.
 const HOT_FOR: Duration = Duration::from_micros(50);
 
+/// Spins grow up to this many times what the policy says while sleeps prove too short to be worth it.
+const PATIENCE_GROWTH_MAX: u32 = 4;
+
 /// How long a closed stream may take to send what was pushed before.
 pub const LINGER: Duration = Duration::from_secs(5);
 
@@ -80,6 +83,8 @@ pub(crate) struct Core {
     pub(crate) inside: Cell<u32>,
     /// When something last happened.
     progress_at: Cell<Time>,
+    /// How long to spin: see [`Core::learn_patience`].
+    patience: Cell<Duration>,
     pub(crate) random: Random,
     pub(crate) driver: Box<dyn Driver>,
 }
@@ -110,6 +115,10 @@ impl Core {
             now: Cell::new(now),
             inside: Cell::new(0),
             progress_at: Cell::new(now),
+            patience: Cell::new(match config.waiting {
+                Waiting::Adaptive { spin } => spin,
+                Waiting::Busy | Waiting::Sleep => Duration::ZERO,
+            }),
             random: Random::new(seed),
             driver,
         }
@@ -292,7 +301,9 @@ impl Core {
     pub(crate) fn wait(self: &Rc<Core>, is_woken: impl Fn() -> bool) {
         match self.waiting {
             Waiting::Busy => return,
-            Waiting::Adaptive { spin } if self.now.get() - self.progress_at.get() < spin => return,
+            Waiting::Adaptive { .. } if self.now.get() - self.progress_at.get() < self.patience.get() => {
+                return;
+            }
             Waiting::Adaptive { .. } | Waiting::Sleep => {}
         }
         self.watch_hot();
@@ -307,9 +318,24 @@ impl Core {
         }
         self.executor.wake_up();
         // The main future may be polled before the next turn, and the spin begins anew.
-        let now = self.driver.now();
+        let (fell_asleep, now) = (self.now.get(), self.driver.now());
         self.now.set(now);
         self.progress_at.set(now);
+        self.learn_patience(now - fell_asleep);
+    }
+
+    /// A sleep that ended soon should have been a spin: waking up took longer than what was waited for, and made the peer
+    /// wait, and sleep, in turn. So spins grow while sleeps are short, up to a bound, and shrink at the first long one.
+    fn learn_patience(&self, slept: Duration) {
+        let Waiting::Adaptive { spin } = self.waiting else {
+            return;
+        };
+        let longest = spin * PATIENCE_GROWTH_MAX;
+        let patience = match slept < longest {
+            true => longest.min(self.patience.get() * 2),
+            false => spin,
+        };
+        self.patience.set(patience);
     }
 
     /// Whether another turn would find something that no device reports.

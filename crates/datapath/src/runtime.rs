@@ -27,7 +27,8 @@ use crate::timer::TimerId;
 /// What a thread does when it has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// Looks again and again for `spin`, then sleeps until something happens.
+    /// Looks again and again for `spin`, then sleeps until something happens. While sleeps turn out to be shorter than
+    /// what waking up costs, it spins up to four times as long.
     Adaptive {
         /// How long nothing has to happen before it sleeps.
         spin: Duration,

@@ -13,6 +13,7 @@ mod names;
 mod operations;
 mod probe;
 mod raw;
+mod redis;
 mod report;
 mod runner;
 mod shield;
@@ -32,6 +33,7 @@ pub use self::cores::pin;
 use self::kind::{Kind, Plan};
 pub use self::raw::PeerArguments;
 use self::raw::RawLoop;
+use self::redis::Redis;
 use self::report::Subject;
 use self::runner::{Exchanges, Measurement, Operation};
 use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
@@ -89,16 +91,18 @@ fn measure(
         buffered: plan.buffered,
         count: plan.count,
         shielded,
+        against: if arguments.against.is_some() {
+            "redis"
+        } else {
+            "raw loop"
+        },
     };
     let mut measurement = Measurement {
         cores,
         count: plan.count,
         compare: subject.compare(),
         operation: operation(plan, arguments, config, transport, cores)?,
-        raw: Box::new(Exchanges {
-            raw: RawLoop::start(transport, plan.shape, cores)?,
-            operations_per_exchange: plan.operations_per_exchange,
-        }),
+        raw: beside(plan, arguments, transport, cores)?,
     };
     let wanted = arguments
         .repetitions
@@ -135,6 +139,29 @@ fn transport(arguments: &Arguments, config: &Config, output: Output) -> Transpor
     } else {
         Transport::Tcp
     }
+}
+
+/// What the operation is measured beside.
+fn beside(
+    plan: &Plan,
+    arguments: &Arguments,
+    transport: Transport,
+    cores: Cores,
+) -> Result<Box<dyn Operation>> {
+    if let Some(url) = &arguments.against {
+        let in_flight = plan.in_flight * arguments.clients;
+        return Ok(Box::new(Redis::start(
+            url,
+            plan.kind,
+            arguments.files,
+            plan.size.0,
+            in_flight,
+        )?));
+    }
+    Ok(Box::new(Exchanges {
+        raw: RawLoop::start(transport, plan.shape, cores)?,
+        operations_per_exchange: plan.operations_per_exchange,
+    }))
 }
 
 fn operation(

@@ -31,6 +31,8 @@ pub struct Subject {
     pub count: u64,
     /// Whether other processes were kept off the cores.
     pub shielded: bool,
+    /// What stands in the fields that start with `raw_`.
+    pub against: &'static str,
 }
 
 impl Subject {
@@ -182,7 +184,7 @@ pub fn summary_table(row: &Row) -> Table {
         time(row.max_ns),
     ]);
     lines.add_row([
-        "raw loop".into(),
+        row.subject.against.into(),
         short(row.raw_ops_per_s),
         short(row.raw_bytes_per_s),
         time(row.raw_p50_ns),
@@ -254,6 +256,7 @@ mod tests {
             buffered: false,
             count: 100,
             shielded: false,
+            against: "raw loop",
         }
     }
 
