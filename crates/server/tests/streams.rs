@@ -1,5 +1,7 @@
 //! Streams of the store against real servers, over each transport.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is a failed test")]
+
 mod common;
 
 use std::collections::VecDeque;
