@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Flag, URL};
-use crate::fs;
-use crate::{bench, datanode, namenode, up};
+use crate::{bench, datanode, demo, fs, kv, namenode, up};
 
 /// Crake, a distributed store for data that lives only as long as the work that needs it.
 #[derive(Parser, Debug)]
@@ -73,8 +72,12 @@ pub enum Command {
     Config(config::print::Arguments),
     /// Give memory to a cluster
     Datanode(datanode::Arguments),
+    /// Store a real folder, read it back, compare every byte, and show what was measured
+    Demo(demo::Arguments),
     /// Work with files
     Fs(fs::Arguments),
+    /// Work with keys and values
+    Kv(kv::Arguments),
     /// Keep the names of a cluster
     Namenode(namenode::Arguments),
     /// Run a whole cluster on this machine
@@ -87,7 +90,12 @@ impl Command {
             Command::Up(up) => up.flags(),
             Command::Namenode(namenode) => namenode.flags(),
             Command::Datanode(datanode) => datanode.flags(),
-            Command::Fs(_) | Command::Bench(_) | Command::BenchPeer(_) | Command::Config(_) => Vec::new(),
+            Command::Demo(_)
+            | Command::Fs(_)
+            | Command::Kv(_)
+            | Command::Bench(_)
+            | Command::BenchPeer(_)
+            | Command::Config(_) => Vec::new(),
         }
     }
 }

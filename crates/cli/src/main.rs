@@ -6,10 +6,12 @@ mod bench;
 mod client;
 mod config;
 mod datanode;
+mod demo;
 mod endpoint;
 mod exit;
 mod fs;
 mod interrupt;
+mod kv;
 mod namenode;
 mod output;
 mod role;
@@ -41,6 +43,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Config(_) => config::print::run(&config, output),
         Command::Datanode(datanode) => datanode::run(datanode, &config, output),
         Command::Fs(fs) => fs::run(fs, &config, output),
+        Command::Demo(demo) => demo::run(demo, output),
+        Command::Kv(kv) => kv::run(kv, &config, output),
         Command::Namenode(namenode) => namenode::run(namenode, &config, output),
         Command::Up(up) => up::run(up, &config, output),
     }

@@ -23,6 +23,11 @@ impl Output {
         Output { json }
     }
 
+    /// Whether results are JSON lines.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Writes one result as a line of JSON. Does nothing without `--json`.
     pub fn row(self, row: &impl Serialize) -> io::Result<()> {
         if !self.json {

@@ -54,6 +54,21 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     measure(&plan, arguments, config, output, cores, shielded)
 }
 
+/// Operations a second of the raw loop within one thread, with so many in flight.
+pub fn raw_rate_embedded(
+    request_bytes: u64,
+    reply_bytes: u64,
+    in_flight: u64,
+    operations: u64,
+) -> Result<f64> {
+    let shape = raw::Shape {
+        request_bytes,
+        reply_bytes,
+        in_flight,
+    };
+    raw::rate_within_a_thread(shape, operations)
+}
+
 /// The other side of a raw loop.
 pub fn peer(arguments: &PeerArguments) -> Result<()> {
     raw::run_peer(arguments)

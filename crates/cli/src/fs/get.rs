@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -201,9 +201,9 @@ impl Getting {
         let reader = file.reader()?;
         let target = LocalTarget::create(local).with_context(|| local.display().to_string())?;
         let doomed = target.path().map(|path| self.client.interrupt.doom(path));
-        let bytes = read_file(&reader, &self.chunks, remote.as_str(), async |offset, chunk| {
+        let bytes = read_file(&reader, &self.chunks, remote.as_str(), async |_, chunk| {
             chunk
-                .bytes(|bytes| target.file().write_all_at(bytes, offset))
+                .bytes(|bytes| target.file().write_all(bytes))
                 .with_context(|| format!("{}: writing", local.display()))?;
             self.report.moved(chunk.len() as u64);
             Ok(())
@@ -261,6 +261,7 @@ impl LocalTarget {
         Ok(LocalTarget::Beside { file, name })
     }
 
+    /// Written from its start to its end, as a pipe has to be.
     fn file(&self) -> &File {
         match self {
             LocalTarget::Beside { file, .. } => file.as_file(),

@@ -1,6 +1,6 @@
 //! `crake fs`: files of a cluster with the commands that people know from files.
 
-mod crew;
+pub mod crew;
 mod edit;
 mod get;
 mod look;
@@ -13,6 +13,7 @@ pub mod transfer;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+pub use self::path::RemotePath;
 use crate::config::Config;
 use crate::output::Output;
 

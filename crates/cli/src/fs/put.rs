@@ -155,24 +155,6 @@ impl std::str::FromStr for Target {
 }
 
 impl Putting {
-    /// Puts trees, as `cp -r` copies them.
-    pub async fn trees(client: Client, report: Report, trees: Vec<(PathBuf, RemotePath)>) {
-        let putting = Rc::new(Putting {
-            client,
-            report,
-            chunks: Chunks::new(),
-            recursive: true,
-            follow: false,
-            unfinished: Rc::default(),
-        });
-        let jobs = trees.into_iter().map(|(local, remote)| Job::Path {
-            local,
-            remote,
-            above: None,
-        });
-        putting.clone().work(jobs.collect()).await;
-    }
-
     async fn first_jobs(self: &Rc<Self>, sources: &[OsString], target: &Target) -> Result<Vec<Job>> {
         let into = match self.client.store.lookup(target.path.as_str()).await {
             Ok(attributes) => attributes.kind == Node::Directory,

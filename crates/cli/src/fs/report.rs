@@ -139,16 +139,6 @@ impl Report {
         ));
     }
 
-    /// Files so far.
-    pub fn files(&self) -> u64 {
-        self.shared.files.get()
-    }
-
-    /// Bytes so far.
-    pub fn bytes(&self) -> u64 {
-        self.shared.bytes.get()
-    }
-
     /// The last word: a summary row, and an error if anything failed.
     pub fn finish(&self) -> Result<()> {
         let shared = &self.shared;

@@ -114,15 +114,20 @@ impl LocalFile {
             rest: len_bytes,
         }
     }
-}
 
-impl Source for LocalFile {
-    async fn next(&mut self) -> Result<Vec<u8>> {
+    /// The next bytes, at most a chunk of them; empty at the end.
+    pub fn read(&mut self) -> Result<Vec<u8>> {
         let expected = self.rest.min(CHUNK_BYTES as u64) as usize;
         let mut bytes = Vec::with_capacity(expected);
         read_up_to(&mut self.file, CHUNK_BYTES, &mut bytes)?;
         self.rest = self.rest.saturating_sub(bytes.len() as u64);
         Ok(bytes)
+    }
+}
+
+impl Source for LocalFile {
+    async fn next(&mut self) -> Result<Vec<u8>> {
+        self.read()
     }
 }
 

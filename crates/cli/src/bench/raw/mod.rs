@@ -31,6 +31,11 @@ pub struct Shape {
     pub in_flight: u64,
 }
 
+/// Operations a second of the loop within one thread.
+pub fn rate_within_a_thread(shape: Shape, operations: u64) -> Result<f64> {
+    Ok(memory::Queue::new(shape)?.run(operations)?.rate())
+}
+
 /// A raw loop that is ready to run.
 pub enum RawLoop {
     /// Over a socket.

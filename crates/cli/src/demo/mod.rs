@@ -1,0 +1,153 @@
+//! `crake demo`: a real folder goes through a cluster and comes back, and every byte is compared.
+
+mod folder;
+mod keys;
+mod measure;
+mod tree;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use crake_datapath::{Runtime, RuntimeConfig};
+use crake_server::{Cluster, ClusterConfig, DatanodeConfig, Memory, NamenodeConfig};
+use crake_store::Store;
+use serde::Serialize;
+
+use self::folder::Folder;
+use self::measure::{Measured, Raw};
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::size::Size;
+
+/// Arguments of `crake demo`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake demo
+  crake demo ~/photos
+  crake demo --limit 100MiB --json
+
+It runs a cluster of two datanodes within itself: no ports, no files. It stores the folder, lists it, reads it back and
+compares the checksum of every MiB, then puts, gets and scans keys. The first difference ends it with exit code 1.")]
+pub struct Arguments {
+    /// What to store [default: the Rust toolchain's own folder, else /usr/lib, else the current directory]
+    dir: Option<PathBuf>,
+    /// So much of it at most; less if the machine has not three times as much memory to spare
+    #[arg(long, default_value = "1GiB", value_name = "SIZE")]
+    limit: Size,
+    /// Keys to put, get and scan
+    #[arg(long, default_value = "100000", value_name = "N")]
+    keys: u64,
+}
+
+/// Datanodes of the cluster.
+const DATANODES: u64 = 2;
+
+/// The last row.
+#[derive(Serialize)]
+struct Summary<'a> {
+    summary: bool,
+    identical: bool,
+    folder: &'a str,
+    files: usize,
+    directories: usize,
+    bytes: u64,
+    keys: u64,
+    seconds: f64,
+}
+
+/// Runs it.
+pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
+    let interrupt = Interrupt::catch()?;
+    let runtime = Runtime::new(RuntimeConfig::default())?;
+    let started = std::time::Instant::now();
+    let folder = Rc::new(Folder::find(arguments.dir.clone(), arguments.limit.0)?);
+    output.line(&format!(
+        "{}: {} files with {}{}",
+        folder.root.display(),
+        folder.files.len(),
+        Size(folder.bytes).rounded(),
+        if folder.is_whole {
+            ""
+        } else {
+            ", which is as much of it as was asked for"
+        },
+    ))?;
+    let raw = Raw::measure()?;
+    let outcome = runtime.block_on(interrupt.or(async {
+        let cluster = start(&runtime, &folder)?;
+        cluster.ready().await;
+        output.line(&format!(
+            "a cluster within this process: a namenode and {DATANODES} datanodes"
+        ))?;
+        let store = Store::attach(&runtime, &cluster.address()).await?;
+        let measured = steps(&store, &folder, arguments.keys, &raw, output).await?;
+        cluster
+            .namenode()
+            .check()
+            .map_err(anyhow::Error::msg)
+            .context("the namenode contradicts itself")?;
+        drop(store);
+        Ok::<_, anyhow::Error>(measured)
+    }));
+    runtime.shutdown();
+    let measured = outcome??;
+    measure::show(&measured, output)?;
+    output.row(&Summary {
+        summary: true,
+        identical: true,
+        folder: &folder.root.to_string_lossy(),
+        files: folder.files.len(),
+        directories: folder.directories.len(),
+        bytes: folder.bytes,
+        keys: arguments.keys,
+        seconds: started.elapsed().as_secs_f64(),
+    })?;
+    output.line(&format!(
+        "everything came back as it went: {} files, {} bytes, {} keys; {:.1} s in all",
+        folder.files.len(),
+        folder.bytes,
+        arguments.keys,
+        started.elapsed().as_secs_f64(),
+    ))?;
+    Ok(())
+}
+
+fn start(runtime: &Runtime, folder: &Folder) -> Result<Cluster> {
+    let config = ClusterConfig {
+        datanodes: DATANODES as usize,
+        datanode: DatanodeConfig {
+            dram_bytes: (folder.capacity() / DATANODES).next_multiple_of(1 << 20),
+            memory: Memory::OnDemand,
+            ..DatanodeConfig::default()
+        },
+        namenode: NamenodeConfig::default(),
+    };
+    Cluster::start(runtime, config).context("starting a cluster within this process")
+}
+
+async fn steps(
+    store: &Store,
+    folder: &Rc<Folder>,
+    keys: u64,
+    raw: &Raw,
+    output: Output,
+) -> Result<Vec<Measured>> {
+    let mut measured = Vec::new();
+    let mut add = |step: Measured| -> Result<()> {
+        output.row(&step)?;
+        measured.push(step);
+        Ok(())
+    };
+    let (sums, put) = tree::put(store, folder, raw, output).await?;
+    add(put)?;
+    add(tree::list(store, folder, raw, output).await?)?;
+    add(tree::get(store, folder, &Rc::new(sums), raw, output).await?)?;
+    let table = store.make_table("/keys", false).await?;
+    let runtime = store.runtime();
+    add(keys::put(runtime, &table, keys, raw, output).await?)?;
+    add(keys::get(runtime, &table, keys, raw, output).await?)?;
+    add(keys::scan(&table, keys, raw, output).await?)?;
+    Ok(measured)
+}

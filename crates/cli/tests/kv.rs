@@ -1,0 +1,124 @@
+//! `crake kv` and `crake demo`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use support::{Process, Server, command, noise, rows, stderr, text};
+use tempfile::tempdir;
+
+#[test]
+fn values_are_put_got_and_removed() {
+    let cluster = Server::up(1);
+    assert!(
+        cluster
+            .fails(&["kv", "put", "/t", "a", "1"])
+            .contains("kv create /t")
+    );
+    cluster.ok(&["kv", "put", "--create", "/app/t", "a", "1"]);
+    cluster.ok(&["kv", "create", "/app/t"]);
+    assert_eq!(cluster.ok(&["kv", "get", "/app/t", "a"]), "1");
+    assert!(
+        cluster
+            .fails(&["kv", "put", "--if-absent", "/app/t", "a", "2"])
+            .contains("already exists")
+    );
+    let version = cluster.rows(&["kv", "get", "/app/t", "a"])[0]["version"].to_string();
+    let put = |value| cluster.crake(&["kv", "put", "--if-version", &version, "/app/t", "a", value]);
+    assert!(put("2").status.success());
+    assert_eq!(put("3").status.code(), Some(1), "its version has changed");
+    assert_eq!(cluster.ok(&["kv", "get", "/app/t", "a"]), "2");
+    let said = cluster.fails(&["kv", "del", "/app/t", "a", "b"]);
+    assert_eq!(said, "crake: /app/t: no value for b\n");
+    assert!(
+        cluster
+            .fails(&["kv", "get", "/app/t", "a"])
+            .contains("no value for a")
+    );
+    cluster.ok(&["fs", "rm", "-r", "/app/t"]);
+    assert!(cluster.fails(&["kv", "scan", "/app/t"]).contains("not found"));
+    assert!(cluster.fails(&["kv", "get", "/app", "a"]).contains("not a table"));
+}
+
+#[test]
+fn values_come_from_standard_input_in_any_size() {
+    let cluster = Server::up(2);
+    cluster.ok(&["kv", "create", "/t"]);
+    for len in [0, 10, 100_000, 3_000_001] {
+        let value = noise(len, 3);
+        let mut put = Process::start(
+            cluster
+                .command(&["kv", "put", "/t", "k", "-"])
+                .stdin(Stdio::piped()),
+        );
+        put.child().stdin.take().unwrap().write_all(&value).unwrap();
+        assert!(put.wait().success());
+        assert_eq!(cluster.crake(&["kv", "get", "/t", "k"]).stdout, value);
+    }
+}
+
+#[test]
+fn scans_are_ordered_and_cut_where_they_were_asked_to() {
+    let cluster = Server::up(1);
+    cluster.ok(&["kv", "create", "/t"]);
+    for key in ["b2", "a", "b1", "c", "b\t3"] {
+        cluster.ok(&["kv", "put", "/t", key, &format!("is {key}")]);
+    }
+    assert_eq!(cluster.ok(&["kv", "scan", "/t"]), "a\nb\\t3\nb1\nb2\nc\n");
+    assert_eq!(
+        cluster.ok(&["kv", "scan", "/t", "--prefix", "b", "--after", "b1"]),
+        "b2\n"
+    );
+    assert_eq!(
+        cluster.ok(&["kv", "scan", "/t", "--limit", "1", "--values"]),
+        "a\tis a\n"
+    );
+    let rows = cluster.rows(&["kv", "scan", "/t", "--values", "--prefix", "b"]);
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        (&rows[0]["key"], &rows[0]["value"]),
+        (&"b\t3".into(), &"is b\t3".into())
+    );
+}
+
+#[test]
+fn the_demo_compares_a_folder_and_shows_what_it_measured() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("below")).unwrap();
+    for number in 0..50 {
+        fs::write(
+            folder.path().join(format!("below/{number}")),
+            noise(number * 1000, number as u64),
+        )
+        .unwrap();
+    }
+    fs::write(folder.path().join("large"), noise(3 << 20, 9)).unwrap();
+    let output = command(&["demo", text(folder.path()), "--keys", "2000", "--json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = rows(&String::from_utf8(output.stdout).unwrap());
+    let (summary, steps) = rows.split_last().unwrap();
+    assert_eq!(
+        (&summary["identical"], &summary["files"], &summary["keys"]),
+        (&true.into(), &51.into(), &2000.into())
+    );
+    let names: Vec<_> = steps.iter().map(|row| row["step"].as_str().unwrap()).collect();
+    assert_eq!(names, ["store", "list", "read back", "put", "get", "scan"]);
+    for step in steps {
+        let number = |field: &str| step[field].as_f64().unwrap();
+        assert!(number("seconds") > 0.0 && number("raw_seconds") > 0.0, "{step}");
+        assert!(number("ratio") < 1.0, "faster than memory: {step}");
+    }
+    let empty = tempdir().unwrap();
+    let output = command(&["demo", text(empty.path())]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains(text(empty.path())),
+        "{}",
+        stderr(&output)
+    );
+}
