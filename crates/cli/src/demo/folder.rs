@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use crake_server::Memory;
 
 /// What is in it, as far as it is stored: regular files in the order of their paths, until there is enough.
 pub struct Folder {
@@ -68,6 +69,15 @@ impl Folder {
             len => len.next_multiple_of(1 << 20) + (1 << 20),
         });
         blocks.sum::<u64>() + SPARE_BYTES
+    }
+
+    /// Taken at start if there is plenty, as a datanode does it: then the times are those of storing and not those of the
+    /// kernel clearing pages. Blocks that are filled in part need far less than their capacity, so otherwise as it is filled.
+    pub fn memory(&self) -> Memory {
+        match spare_memory() {
+            Some(spare) if self.capacity() <= spare / 2 => Memory::AtStart,
+            _ => Memory::OnDemand,
+        }
     }
 
     fn walk(&mut self, limit: u64) -> Result<()> {

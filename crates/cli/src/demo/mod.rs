@@ -11,7 +11,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use clap::Args;
 use crake_datapath::{Runtime, RuntimeConfig};
-use crake_server::{Cluster, ClusterConfig, DatanodeConfig, Memory, NamenodeConfig};
+use crake_server::{Cluster, ClusterConfig, DatanodeConfig, NamenodeConfig};
 use crake_store::Store;
 use serde::Serialize;
 
@@ -119,7 +119,7 @@ fn start(runtime: &Runtime, folder: &Folder) -> Result<Cluster> {
         datanodes: DATANODES as usize,
         datanode: DatanodeConfig {
             dram_bytes: (folder.capacity() / DATANODES).next_multiple_of(1 << 20),
-            memory: Memory::OnDemand,
+            memory: folder.memory(),
             ..DatanodeConfig::default()
         },
         namenode: NamenodeConfig::default(),

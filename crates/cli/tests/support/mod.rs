@@ -193,8 +193,18 @@ pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// Content of a file, of which a failed assertion shows the length only.
+#[derive(PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
 /// All that is below a folder: `None` for a directory, the bytes of a file.
-pub fn contents(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+pub fn contents(root: &Path) -> BTreeMap<PathBuf, Option<Bytes>> {
     let mut found = BTreeMap::new();
     let mut todo = vec![root.to_path_buf()];
     while let Some(directory) = todo.pop() {
@@ -205,7 +215,7 @@ pub fn contents(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
                 found.insert(below, None);
                 todo.push(path);
             } else {
-                found.insert(below, Some(fs::read(&path).unwrap()));
+                found.insert(below, Some(Bytes(fs::read(&path).unwrap())));
             }
         }
     }
