@@ -76,6 +76,30 @@ fn unsafe_code_is_forbidden_outside_mem_and_datapath() {
     }
 }
 
+/// Bugs that can be planted are the simulator's; what is shipped is compiled without them.
+#[test]
+fn the_binary_has_no_canary() {
+    let features = |package: &str| {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "-p", package, "-e", "features", "--offline"])
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(features("crake-cli").contains("crake-store"));
+    assert!(!features("crake-cli").contains("canary"));
+    assert!(
+        features("crake-sim").contains("canary"),
+        "it would show if it were there"
+    );
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crake_datapath::Runtime;
 use crake_store::{Error, Store, Value};
 
-use crate::client::{Client, SHARED_TABLE, connect, is_transient};
+use crate::client::{Client, SHARED_DIRECTORY, SHARED_TABLE, connect, is_transient};
 use crate::keys::KnownKey;
 use crate::model::{FileModel, Known};
 use crate::world::World;
@@ -115,7 +115,8 @@ impl Audit<'_> {
         if let Err(what) = client.keys.borrow().check_scan(&scanned) {
             self.world.violate(format!("audit: {what}"));
         }
-        for key in client.keys.borrow().keys(|_| true) {
+        let keys = client.keys.borrow().keys(|_| true);
+        for key in keys {
             self.value(client, &key, table.get(&key).await);
         }
     }
@@ -148,7 +149,7 @@ impl Audit<'_> {
         let own = clients
             .iter()
             .flat_map(|client| [client.directory(), client.table()]);
-        for path in own.chain([SHARED_TABLE.to_owned()]) {
+        for path in own.chain([SHARED_TABLE.to_owned(), SHARED_DIRECTORY.to_owned()]) {
             if let Err(error) = self.store.delete(&path, true).await {
                 self.world.violate(format!("audit: deleting {path}: {error}"));
             }

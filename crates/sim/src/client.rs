@@ -1,19 +1,23 @@
 //! One client: a series of lives, each of which ends with the plan's operations or with a crash.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crake_datapath::Runtime;
 use crake_datapath::sim::NodeId;
+use crake_datapath::{Runtime, Time};
 use crake_store::{ConnectOptions, Error, Store, Table};
 
 use crate::keys::Keys;
 use crate::model::Tree;
+use crate::readers::Kept;
 use crate::world::World;
 
-/// Where all clients write.
+/// The table that all clients write.
 pub const SHARED_TABLE: &str = "/shared";
+/// The directory in which all clients write.
+pub const SHARED_DIRECTORY: &str = "/together";
 
 /// What a client is, beyond its lives.
 pub struct Client {
@@ -29,6 +33,7 @@ pub struct Client {
     pub names: Cell<u32>,
     operations_left: Cell<u32>,
     doing: RefCell<String>,
+    verbose: bool,
     runtime: RefCell<Option<Runtime>>,
 }
 
@@ -44,6 +49,8 @@ pub struct Life {
     pub own: Table,
     /// Everybody's table.
     pub shared: Table,
+    /// Files that it has opened and goes on reading, whatever becomes of them.
+    pub kept: RefCell<Vec<Kept>>,
 }
 
 impl Client {
@@ -57,6 +64,7 @@ impl Client {
             names: Cell::new(0),
             operations_left: Cell::new(world.plan.operations),
             doing: RefCell::new("nothing".to_owned()),
+            verbose: world.is_verbose(),
             runtime: RefCell::new(None),
         })
     }
@@ -91,7 +99,25 @@ impl Client {
 
     /// Notes what it is about to do.
     pub fn does(&self, what: impl Into<String>) {
-        *self.doing.borrow_mut() = what.into();
+        let what = what.into();
+        self.notes(&what);
+        *self.doing.borrow_mut() = what;
+    }
+
+    /// Says what happens, if somebody wants to read it.
+    pub fn notes(&self, what: impl fmt::Display) {
+        if let Some(runtime) = self.runtime.borrow().as_ref().filter(|_| self.verbose) {
+            eprintln!(
+                "{:>14.6?} client {}: {what}",
+                runtime.now() - Time(0),
+                self.number
+            );
+        }
+    }
+
+    /// A number that changes whenever it has ended an operation.
+    pub fn operations_left(&self) -> u32 {
+        self.operations_left.get()
     }
 
     /// Its runtime, while it lives.
@@ -110,6 +136,7 @@ impl Client {
 
     /// Dies in the middle of what it does, and begins anew.
     pub fn crash(self: &Rc<Client>, world: &Rc<World>) {
+        self.notes("dies");
         world.network.crash(self.node, world.any_crash());
         self.start(world);
     }
@@ -153,6 +180,7 @@ async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime, st
     loop {
         let made = async {
             store.make_dir(&client.directory(), true).await?;
+            store.make_dir(SHARED_DIRECTORY, true).await?;
             let own = store.make_table(&client.table(), true).await?;
             Ok((own, store.make_table(SHARED_TABLE, true).await?))
         };
@@ -164,6 +192,7 @@ async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime, st
                     store,
                     own,
                     shared,
+                    kept: RefCell::default(),
                 };
             }
             Err(error) if is_transient(&error) => runtime.sleep(Duration::from_millis(50)).await,
@@ -185,7 +214,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(20) {
+        match self.world.random.below(28) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -198,6 +227,11 @@ impl Life {
             16 => self.remove().await,
             17 => self.scan().await,
             18 => self.put_shared().await,
+            19..=20 => self.open_and_keep().await,
+            21..=23 => self.read_kept().await,
+            24 => self.write_together().await,
+            25 => self.read_together().await,
+            26 => self.delete_together().await,
             _ => self.get_shared().await,
         }
     }

@@ -28,8 +28,10 @@ impl Life {
         let options = CreateOptions::from(Node::File).replace();
         match self.store.create(&self.client.path(&name), options).await {
             Ok(file) => {
-                self.tree()
-                    .set(&name, Known::File(FileModel::new(self.world.crashes())));
+                self.tree().set(
+                    &name,
+                    Known::File(FileModel::new(self.world.new_tag(), self.world.crashes())),
+                );
                 self.fill_created(&name, file).await;
             }
             Err(error) => self.settle(undo, &name, &error, is_transient),
@@ -112,6 +114,7 @@ impl Life {
     }
 
     fn allow_write_error(&self, name: &str, error: &Error) {
+        self.client.notes(error);
         let allowed = match error {
             Error::LeaseLost { .. } | Error::BlockLost { .. } => self.world.is_disturbed(),
             error => is_transient(error),
@@ -313,6 +316,7 @@ impl Life {
 
     /// After an error: the names are as they were if it surely did not happen, and stay tainted otherwise.
     fn settle(&self, undo: Tree, name: &str, error: &Error, allowed: impl FnOnce(&Error) -> bool) {
+        self.client.notes(error);
         if !error.may_have_run() {
             *self.tree() = undo;
         }

@@ -17,6 +17,8 @@ struct Stretch {
 /// A file as its writer knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileModel {
+    /// Names this file and no other, whatever becomes of its path.
+    pub created: Tag,
     stretches: Vec<Stretch>,
     /// Bytes that were published and acknowledged: they must be there.
     pub size_min: u64,
@@ -28,8 +30,9 @@ pub struct FileModel {
 
 impl FileModel {
     /// An empty file, made after `crashes_before` datanode crashes.
-    pub fn new(crashes_before: u64) -> FileModel {
+    pub fn new(created: Tag, crashes_before: u64) -> FileModel {
         FileModel {
+            created,
             stretches: Vec::new(),
             size_min: 0,
             size_max: 0,
@@ -92,6 +95,23 @@ impl Tree {
             Some(Known::File(file)) => Some(file),
             _ => None,
         }
+    }
+
+    /// The file that is known to be at `path`.
+    pub fn file(&self, path: &str) -> Option<&FileModel> {
+        match self.nodes.get(path) {
+            Some(Known::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// The file that was created as this one, wherever it is now.
+    pub fn file_created(&self, created: Tag) -> Option<&FileModel> {
+        let mut files = self.nodes.values().filter_map(|known| match known {
+            Known::File(file) => Some(file),
+            _ => None,
+        });
+        files.find(|file| file.created == created)
     }
 
     /// Puts `known` at `path`.
@@ -189,7 +209,7 @@ mod tests {
     use super::*;
 
     fn file() -> Known {
-        Known::File(FileModel::new(0))
+        Known::File(FileModel::new(Tag(0), 0))
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -228,7 +248,7 @@ mod tests {
 
     #[test]
     fn an_appended_stretch_has_its_own_tag() {
-        let mut model = FileModel::new(0);
+        let mut model = FileModel::new(Tag(0), 0);
         model.begin_stretch(0, Tag(1));
         model.begin_stretch(10, Tag(2));
         let mut whole = content::bytes(Tag(1), 0, 10);

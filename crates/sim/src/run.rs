@@ -1,13 +1,24 @@
 //! One run: a cluster, its clients, the faults, and the audit at the end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
 use crake_datapath::{Task, Time};
+use crake_store::canary::{Canary, plant};
 
 use crate::audit::audit;
 use crate::client::Client;
 use crate::world::World;
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A bug to plant.
+    pub canary: Option<Canary>,
+    /// Whether to print faults and operations to stderr.
+    pub verbose: bool,
+}
 
 /// Virtual time in which all operations must have ended once the faults are over.
 const END_WITHIN: Duration = Duration::from_secs(120);
@@ -25,12 +36,71 @@ pub struct Outcome {
     pub violations: Vec<String>,
 }
 
-/// Runs the cluster of a seed to its end.
-pub fn run(seed: u64) -> Outcome {
-    let world = World::new(seed);
+/// One seed in this many is run twice by [`check`], and must leave the same trace.
+const REPEAT_EVERY: u64 = 20;
+
+/// Runs a seed, now and then twice; gives what was wrong.
+pub fn check(seed: u64, options: Options) -> Result<(), Vec<String>> {
+    let outcome = run(seed, options);
+    if !outcome.violations.is_empty() {
+        return Err(outcome.violations);
+    }
+    if seed.is_multiple_of(REPEAT_EVERY) {
+        let again = run(seed, options).trace;
+        if again != outcome.trace {
+            let traces = format!("{:016x} and {again:016x}", outcome.trace);
+            return Err(vec![format!("two runs left the traces {traces}")]);
+        }
+    }
+    Ok(())
+}
+
+/// The first of these seeds that breaks a rule, and how.
+pub fn hunt(seeds: impl IntoIterator<Item = u64>, options: Options) -> Option<(u64, Vec<String>)> {
+    let mut outcomes = seeds
+        .into_iter()
+        .map(|seed| (seed, run(seed, options).violations));
+    outcomes.find(|(_, violations)| !violations.is_empty())
+}
+
+/// Runs the cluster of a seed to its end. A panic, in whatever part of the cluster, is a violation like any other.
+pub fn run(seed: u64, options: Options) -> Outcome {
+    let _planted = Planted::new(options.canary);
+    catch_unwind(AssertUnwindSafe(|| run_cluster(seed, options))).unwrap_or_else(|panic| Outcome {
+        trace: 0,
+        duration: Duration::ZERO,
+        violations: vec![format!("a panic: {}", words_of(&*panic))],
+    })
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
+        .unwrap_or_else(|| "without words".to_owned())
+}
+
+/// A canary that is planted for as long as this lives.
+struct Planted;
+
+impl Planted {
+    fn new(canary: Option<Canary>) -> Planted {
+        plant(canary);
+        Planted
+    }
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        plant(None);
+    }
+}
+
+fn run_cluster(seed: u64, options: Options) -> Outcome {
+    let world = World::new(seed, options.verbose);
     let clients: Vec<Rc<Client>> = (0..world.plan.clients)
         .map(|number| Client::new(&world, number))
         .collect();
+    world.clients.borrow_mut().clone_from(&clients);
     for client in &clients {
         client.start(&world);
     }

@@ -153,6 +153,7 @@ impl Life {
     }
 
     fn allow_shared_error(&self, key: &[u8], error: &Error) {
+        self.client.notes(error);
         let lost =
             matches!(error, Error::BlockLost { .. } | Error::LeaseLost { .. }) && self.world.is_disturbed();
         if !lost && !is_transient(error) {
@@ -170,6 +171,7 @@ impl Life {
 
     /// After an error: the key is as it was if the operation surely did not happen, and stays tainted otherwise.
     fn settle_key(&self, key: &[u8], known: KnownKey, error: &Error, may_be_refused: bool) {
+        self.client.notes(error);
         if !error.may_have_run() {
             self.keys().restore(key, known);
         }

@@ -9,8 +9,10 @@ use crake_datapath::sim::{Crash, Network, NodeId, SimConfig};
 use crake_datapath::{Address, Random, Time};
 use crake_server::{Datanode, DatanodeConfig, Memory, Namenode, NamenodeConfig};
 
+use crate::client::Client;
 use crate::content::Tag;
 use crate::keys::SharedKeys;
+use crate::readers::SharedFiles;
 
 /// The namenode's node.
 const NAMENODE: NodeId = 1;
@@ -75,6 +77,11 @@ pub struct World {
     pub random: Random,
     /// The table that all clients write.
     pub shared: RefCell<SharedKeys>,
+    /// The files that all clients write.
+    pub together: RefCell<SharedFiles>,
+    /// All clients, so that each can read what another wrote.
+    pub clients: RefCell<Vec<Rc<Client>>>,
+    verbose: bool,
     namenode: RefCell<Option<Namenode>>,
     datanodes: RefCell<BTreeMap<NodeId, Datanode>>,
     dead_datanodes: RefCell<Vec<NodeId>>,
@@ -86,7 +93,7 @@ pub struct World {
 
 impl World {
     /// Starts the cluster of a seed.
-    pub fn new(seed: u64) -> Rc<World> {
+    pub fn new(seed: u64, verbose: bool) -> Rc<World> {
         let random = Random::new(seed);
         let plan = Plan::of(&random);
         let network = Network::new(random.next(), plan.network.clone());
@@ -94,6 +101,9 @@ impl World {
             network,
             random,
             shared: RefCell::default(),
+            together: RefCell::default(),
+            clients: RefCell::default(),
+            verbose,
             namenode: RefCell::new(None),
             datanodes: RefCell::default(),
             dead_datanodes: RefCell::default(),
@@ -146,8 +156,20 @@ impl World {
         self.disturbances.get() > 0
     }
 
+    /// Whether somebody wants to read what happens.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    fn notes(&self, what: &str) {
+        if self.verbose {
+            eprintln!("{:>14.6?} {what}", self.network.now() - Time(0));
+        }
+    }
+
     /// Something happened that must never happen.
     pub fn violate(&self, what: String) {
+        self.notes(&format!("VIOLATION: {what}"));
         self.violations
             .borrow_mut()
             .push(format!("at {:?}: {what}", self.network.now() - Time(0)));
@@ -160,16 +182,15 @@ impl World {
 
     /// Lets a fault happen, or ends one.
     pub fn fault(&self) {
-        match self.random.below(10) {
+        match self.random.below(11) {
             0 => self.crash_datanode(),
+            10 => self.restart_datanode(),
             1 | 2 => self.revive_datanode(),
-            3 => self.network.partition(self.any_server(), self.any_node()),
-            4 | 5 => self.network.heal_all(),
-            6 | 7 => self.network.break_connections(self.any_server(), self.any_node()),
-            8 => self
-                .network
-                .step_wall_clock(self.any_node(), self.random.below(7_200) as i64 - 3_600),
-            _ => self.network.slow(
+            3 => self.partition(self.any_server(), self.any_node()),
+            4 | 5 => self.heal(),
+            6 | 7 => self.break_connections(self.any_server(), self.any_node()),
+            8 => self.step_clock(self.any_node(), self.random.below(7_200) as i64 - 3_600),
+            _ => self.slow(
                 self.any_node(),
                 self.random.duration(Duration::ZERO, Duration::from_millis(20)),
             ),
@@ -177,8 +198,34 @@ impl World {
         self.disturbances.set(self.disturbances.get() + 1);
     }
 
+    fn partition(&self, a: NodeId, b: NodeId) {
+        self.notes(&format!("fault: nodes {a} and {b} do not reach each other"));
+        self.network.partition(a, b);
+    }
+
+    fn heal(&self) {
+        self.notes("fault: all partitions end");
+        self.network.heal_all();
+    }
+
+    fn break_connections(&self, a: NodeId, b: NodeId) {
+        self.notes(&format!("fault: connections of nodes {a} and {b} break"));
+        self.network.break_connections(a, b);
+    }
+
+    fn step_clock(&self, node: NodeId, seconds: i64) {
+        self.notes(&format!("fault: the clock of node {node} steps by {seconds} s"));
+        self.network.step_wall_clock(node, seconds);
+    }
+
+    fn slow(&self, node: NodeId, more: Duration) {
+        self.notes(&format!("fault: messages of node {node} take {more:?} more"));
+        self.network.slow(node, more);
+    }
+
     /// Ends all faults.
     pub fn calm(&self) {
+        self.notes("all faults end");
         self.network.heal_all();
         for node in self.nodes() {
             self.network.slow(node, Duration::ZERO);
@@ -192,6 +239,7 @@ impl World {
     pub fn stop_servers(&self) {
         self.datanodes.borrow_mut().clear();
         self.namenode.take();
+        self.clients.borrow_mut().clear();
     }
 
     fn start_namenode(&self) {
@@ -225,14 +273,22 @@ impl World {
         let Some(&node) = (!alive.is_empty()).then(|| self.random.pick(&alive)) else {
             return;
         };
+        self.notes(&format!("fault: datanode {node} dies"));
         self.crashes.set(self.crashes.get() + 1);
         self.network.crash(node, self.any_crash());
         self.datanodes.borrow_mut().remove(&node);
         self.dead_datanodes.borrow_mut().push(node);
     }
 
+    /// So short that clients still have everything of its earlier life in mind.
+    fn restart_datanode(&self) {
+        self.crash_datanode();
+        self.revive_datanode();
+    }
+
     fn revive_datanode(&self) {
         if let Some(node) = self.dead_datanodes.borrow_mut().pop() {
+            self.notes(&format!("datanode {node} starts again"));
             self.start_datanode(node);
         }
     }

@@ -42,6 +42,7 @@ mod background;
 mod block;
 pub mod blocking;
 mod buffered;
+pub mod canary;
 mod cluster;
 mod datanodes;
 mod error;

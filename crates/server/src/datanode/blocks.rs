@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crake_mem::{Extent, Segment, Sga};
+use crake_store::canary::{Canary, planted};
 use crake_store::protocol::{Code, Handle};
 
 use super::UNIT_BYTES;
@@ -147,11 +148,12 @@ impl Blocks {
         if handle.reserved.get() != 0 {
             return Err(Refusal::Denied(Code::Forged));
         }
-        if handle.datanode.get() != identity.datanode || handle.incarnation.get() != identity.incarnation {
+        let this_life = handle.incarnation.get() == identity.incarnation || planted(Canary::StaleIncarnation);
+        if handle.datanode.get() != identity.datanode || !this_life {
             return Err(Refusal::Denied(Code::Stale));
         }
         let units = self.units_of(handle)?;
-        let age = self.generations.age(units.clone(), handle.generation.get());
+        let age = self.age(units.clone(), handle.generation.get());
         if age == Age::Old {
             return Err(Refusal::Denied(Code::Stale));
         }
@@ -252,10 +254,17 @@ impl Blocks {
             .identity
             .as_ref()
             .is_some_and(|identity| identity.incarnation == access.incarnation);
-        if same_life && self.generations.age(access.units(), access.generation) == Age::Current {
+        if same_life && self.age(access.units(), access.generation) == Age::Current {
             Ok(())
         } else {
             Err(Refusal::Denied(Code::Stale))
+        }
+    }
+
+    fn age(&self, units: Range<usize>, generation: u32) -> Age {
+        match self.generations.age(units, generation) {
+            Age::Old if planted(Canary::SkipGenerationCheck) => Age::Current,
+            age => age,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Files: blocks, the writer's lease, what is published.
 
+use crake_store::canary::{Canary, planted};
+
 use super::blocks::{Class, Extent};
 use super::command::{BLOCKS_MAX, Failure, Kind, LeaseId, NodeId, Reply, SessionId};
 use super::datanodes::{Rights, Wish};
@@ -271,6 +273,10 @@ impl Namespace {
     /// Ends a lease whose session is silent. It may still be writing: what it writes from now on must not get between
     /// the bytes of a later writer, so the last block is not filled up any more.
     pub(super) fn expire_writer(&mut self, index: u32) {
+        if planted(Canary::SealAbovePublished) {
+            let capacity = self.nodes.file(index).map_or(0, FileData::capacity);
+            self.nodes.records.at_mut(index).size = capacity;
+        }
         self.end_writing(index);
         if self.nodes.file(index).is_some() {
             self.cut_last_block(index);

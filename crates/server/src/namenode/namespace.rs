@@ -1,5 +1,7 @@
 //! The state machine: one command at a time, and what is common to all of them.
 
+use crake_store::canary::{Canary, planted};
+
 use super::blocks::Extent;
 use super::command::{
     Attributes, Block, Command, DatanodeIds, Datanodes, Failure, Kind, LeaseId, NodeId, Now, PageItem, Reply,
@@ -383,9 +385,11 @@ impl Namespace {
             Place::Heap => drop(self.nodes.values.remove(extra)),
             Place::Blocks => {
                 let file = self.nodes.files.remove(extra);
-                file.extents
-                    .iter()
-                    .for_each(|extent| self.registry.release(&extent.block));
+                if !planted(Canary::KeepBlocks) {
+                    file.extents
+                        .iter()
+                        .for_each(|extent| self.registry.release(&extent.block));
+                }
                 if file.writer != NONE {
                     self.sessions.release_at(file.writer);
                 }

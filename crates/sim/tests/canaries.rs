@@ -1,0 +1,60 @@
+//! The simulator finds what it is made to find, and nothing where there is nothing.
+
+use crake_sim::{Canary, Options, check, hunt, run};
+
+const SEEDS_MAX: u64 = 200;
+
+fn finds(canary: Canary) {
+    let options = Options {
+        canary: Some(canary),
+        ..Options::default()
+    };
+    assert!(
+        hunt(1..=SEEDS_MAX, options).is_some(),
+        "{canary} is not found within {SEEDS_MAX} seeds"
+    );
+}
+
+#[test]
+fn finds_a_skipped_generation_check() {
+    finds(Canary::SkipGenerationCheck);
+}
+
+#[test]
+fn finds_a_stale_incarnation() {
+    finds(Canary::StaleIncarnation);
+}
+
+#[test]
+fn finds_an_early_publish() {
+    finds(Canary::PublishEarly);
+}
+
+#[test]
+fn finds_kept_blocks() {
+    finds(Canary::KeepBlocks);
+}
+
+#[test]
+fn finds_a_listing_that_skips() {
+    finds(Canary::ListSkips);
+}
+
+#[test]
+fn finds_a_seal_above_what_was_published() {
+    finds(Canary::SealAbovePublished);
+}
+
+#[test]
+fn finds_nothing_in_clean_seeds() {
+    for seed in 1..=20 {
+        assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_run_follows_from_its_seed_alone() {
+    let traces: Vec<u64> = [7, 7, 8].map(|seed| run(seed, Options::default()).trace).to_vec();
+    assert_eq!(traces[0], traces[1]);
+    assert_ne!(traces[0], traces[2]);
+}

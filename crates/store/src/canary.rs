@@ -1,0 +1,133 @@
+//! Bugs that the simulator plants, one at a time, to show that it would find them.
+//!
+//! With the feature `canary` off, as in everything that is shipped, [`planted`] is the constant `false` and nothing of a
+//! canary is compiled in. The simulator runs a whole cluster in one thread, so a canary is planted in a thread: each
+//! `if planted(..)` stands at the place in a client or a server where somebody could have made that mistake.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One known bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canary {
+    /// The datanode takes the handle of a block's earlier owner for a current one.
+    SkipGenerationCheck,
+    /// The datanode takes the handles of its earlier life.
+    StaleIncarnation,
+    /// A writer publishes what it was given without waiting until datanodes have it.
+    PublishEarly,
+    /// The namenode does not free the blocks of a file that is deleted.
+    KeepBlocks,
+    /// A page of a listing that follows another one begins one name too late.
+    ListSkips,
+    /// The lease of a silent writer ends with the file as long as its blocks, not as long as what was published.
+    SealAbovePublished,
+}
+
+impl Canary {
+    /// All there are.
+    pub const ALL: [Canary; 6] = [
+        Canary::SkipGenerationCheck,
+        Canary::StaleIncarnation,
+        Canary::PublishEarly,
+        Canary::KeepBlocks,
+        Canary::ListSkips,
+        Canary::SealAbovePublished,
+    ];
+
+    /// What the bug is, in one line.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Canary::SkipGenerationCheck => {
+                "the datanode takes the handle of a block's earlier owner for a current one"
+            }
+            Canary::StaleIncarnation => "the datanode takes the handles of its earlier life",
+            Canary::PublishEarly => "a writer publishes bytes before datanodes have acknowledged them",
+            Canary::KeepBlocks => "the namenode does not free the blocks of a file that is deleted",
+            Canary::ListSkips => "a page that follows another one begins one name too late",
+            Canary::SealAbovePublished => "a silent writer's file is sealed above what was published",
+        }
+    }
+}
+
+impl fmt::Display for Canary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Canary::SkipGenerationCheck => "skip-generation-check",
+            Canary::StaleIncarnation => "stale-incarnation",
+            Canary::PublishEarly => "publish-early",
+            Canary::KeepBlocks => "keep-blocks",
+            Canary::ListSkips => "list-skips",
+            Canary::SealAbovePublished => "seal-above-published",
+        })
+    }
+}
+
+/// No canary has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no canary `{0}`")]
+pub struct UnknownCanary(Box<str>);
+
+impl FromStr for Canary {
+    type Err = UnknownCanary;
+
+    fn from_str(name: &str) -> Result<Canary, UnknownCanary> {
+        let found = Canary::ALL.into_iter().find(|canary| canary.to_string() == name);
+        found.ok_or_else(|| UnknownCanary(name.into()))
+    }
+}
+
+#[cfg(feature = "canary")]
+mod switch {
+    use super::Canary;
+    use std::cell::Cell;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Canary>> = const { Cell::new(None) };
+    }
+
+    /// Plants a canary, or none, in place of the one before, in what this thread runs.
+    pub fn plant(canary: Option<Canary>) {
+        PLANTED.set(canary);
+    }
+
+    /// Whether this thread runs with this bug.
+    #[inline]
+    pub fn planted(canary: Canary) -> bool {
+        PLANTED.get() == Some(canary)
+    }
+}
+
+#[cfg(not(feature = "canary"))]
+mod switch {
+    use super::Canary;
+
+    /// Whether this thread runs with this bug: never, as it is compiled without them.
+    #[inline(always)]
+    pub const fn planted(_: Canary) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "canary")]
+pub use switch::plant;
+pub use switch::planted;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_canary_is_found_by_its_name() {
+        for canary in Canary::ALL {
+            assert_eq!(canary.to_string().parse(), Ok(canary));
+        }
+        assert!("nightingale".parse::<Canary>().is_err());
+    }
+
+    #[cfg(not(feature = "canary"))]
+    #[test]
+    fn without_the_feature_none_is_ever_planted() {
+        const { assert!(!planted(Canary::KeepBlocks)) };
+    }
+}
