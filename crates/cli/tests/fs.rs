@@ -386,3 +386,22 @@ fn an_interrupted_put_leaves_no_partial_file() {
     assert_eq!(cluster.ok(&["fs", "ls"]), "");
     drop(stdin);
 }
+
+#[test]
+fn a_second_signal_ends_what_the_first_one_cannot() {
+    let (cluster, folder) = (Server::up(1), folder());
+    cluster.ok(&["fs", "put", text(&folder.path().join("one")), "/one"]);
+    let pipe = folder.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::from_raw_mode(0o600)).unwrap();
+    // Opening a pipe that nobody reads blocks the thread.
+    let mut get = Process::start(&mut cluster.command(&["fs", "get", "/one", text(&pipe)]));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    get.signal(Signal::INT);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(
+        get.child().try_wait().unwrap().is_none(),
+        "the first signal is not enough here"
+    );
+    get.signal(Signal::INT);
+    assert_eq!(get.wait().code(), Some(130));
+}

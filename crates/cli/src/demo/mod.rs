@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         if folder.is_whole {
             ""
         } else {
-            ", which is as much of it as was asked for"
+            ", as much of it as the limit and the memory here allow"
         },
     ))?;
     let raw = Raw::measure()?;
@@ -79,7 +79,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         let cluster = start(&runtime, &folder)?;
         cluster.ready().await;
         output.line(&format!(
-            "a cluster within this process: a namenode and {DATANODES} datanodes"
+            "a cluster within this process: a namenode and {DATANODES} datanodes with {} of memory",
+            Size(folder.capacity()).rounded()
         ))?;
         let store = Store::attach(&runtime, &cluster.address()).await?;
         let measured = steps(&store, &folder, arguments.keys, &raw, output).await?;
