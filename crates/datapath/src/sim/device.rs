@@ -78,6 +78,11 @@ impl Driver for NodeDriver {
             place: self.place,
             id,
             side: Side::Client,
+            // A client has no port of its own; nothing connects to it.
+            local: Address::Sim {
+                node: self.place.node,
+                port: 0,
+            },
             remote,
         }))
     }
@@ -105,17 +110,18 @@ impl ListenerDevice for SimListener {
         let client = state
             .connection(id)
             .map(|connection| connection.place(Side::Client).node);
-        // A client has no port of its own; nothing connects to it.
         let remote = Address::Sim {
             node: client.unwrap_or_default(),
             port: 0,
         };
+        let local = self.local_address()?;
         let state = self.state.clone();
         Poll::Ready(Ok(Box::new(SimStream {
             state,
             place: self.place,
             id,
             side: Side::Server,
+            local,
             remote,
         })))
     }
@@ -139,6 +145,7 @@ struct SimStream {
     place: Place,
     id: ConnectionId,
     side: Side,
+    local: Address,
     remote: Address,
 }
 
@@ -234,10 +241,7 @@ impl StreamDevice for SimStream {
     }
 
     fn local_address(&self) -> Result<Address, Error> {
-        Ok(Address::Sim {
-            node: self.place.node,
-            port: 0,
-        })
+        Ok(self.local.clone())
     }
 
     fn peer_address(&self) -> Result<Address, Error> {
