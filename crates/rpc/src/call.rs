@@ -19,7 +19,7 @@ use crate::violation::Violation;
 #[derive(Debug, Default)]
 pub struct CallOptions {
     pub(crate) deadline: Deadline,
-    pub(crate) payload: Sga,
+    pub(crate) payload: Option<Sga>,
     pub(crate) into: Option<Extent>,
 }
 
@@ -34,6 +34,7 @@ pub(crate) enum Deadline {
 
 impl CallOptions {
     /// No payload, answer's payload into receive buffers, the client's timeout.
+    #[inline]
     #[must_use]
     pub fn new() -> CallOptions {
         CallOptions::default()
@@ -56,7 +57,7 @@ impl CallOptions {
     /// Bytes that go out behind the message from where they are. They must stand still until the answer is there.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Sga>) -> CallOptions {
-        self.payload = payload.into();
+        self.payload = Some(payload.into());
         self
     }
 
@@ -66,6 +67,12 @@ impl CallOptions {
     pub fn into(mut self, extent: Extent) -> CallOptions {
         self.into = Some(extent);
         self
+    }
+
+    /// Whether there is no more to the call than its message.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.payload.is_none() && self.into.is_none()
     }
 }
 
@@ -164,7 +171,8 @@ pub struct Call {
 
 enum CallState {
     Slot(Rc<Connection>, CallId),
-    Failed(CallError),
+    /// Before it was sent. In a box, so that all other calls are small to move.
+    Failed(Box<CallError>),
     Taken,
 }
 
@@ -176,9 +184,10 @@ impl Call {
         }
     }
 
+    #[cold]
     pub(crate) fn failed(error: CallError) -> Call {
         Call {
-            state: CallState::Failed(error),
+            state: CallState::Failed(Box::new(error)),
         }
     }
 
@@ -186,7 +195,7 @@ impl Call {
     pub fn try_wait(&mut self) -> Option<Result<Reply, CallError>> {
         let result = match &self.state {
             CallState::Slot(connection, id) => connection.try_take(*id)?,
-            CallState::Failed(error) => Err(error.clone()),
+            CallState::Failed(error) => Err((**error).clone()),
             CallState::Taken => return None,
         };
         self.set_taken();
@@ -200,6 +209,15 @@ impl Call {
             connection.let_go();
         }
     }
+
+    /// The result of a call that was never sent.
+    #[cold]
+    fn take_failure(&mut self) -> CallError {
+        match std::mem::replace(&mut self.state, CallState::Taken) {
+            CallState::Failed(error) => *error,
+            _ => panic!("a call was polled after it gave its result"),
+        }
+    }
 }
 
 impl Future for Call {
@@ -209,11 +227,10 @@ impl Future for Call {
     /// If polled after it gave its result.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = match &self.state {
-            CallState::Slot(connection, id) => std::task::ready!(connection.poll_call(*id, cx)),
-            CallState::Failed(error) => Err(error.clone()),
-            CallState::Taken => panic!("a call was polled after it gave its result"),
+        let CallState::Slot(connection, id) = &self.state else {
+            return Poll::Ready(Err(self.take_failure()));
         };
+        let result = std::task::ready!(connection.poll_call(*id, cx));
         self.set_taken();
         Poll::Ready(result)
     }

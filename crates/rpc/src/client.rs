@@ -112,7 +112,7 @@ impl Client {
     /// Calls `method`. The message is encoded before this returns; it leaves, together with all that is called in the
     /// same turn of the runtime, when the connection's task runs next, or with [`Client::flush`]. When no credit
     /// is left the call waits for one, in order.
-    #[inline]
+    #[inline(always)]
     pub fn call(&self, method: u16, message: &(impl Encode + ?Sized), options: CallOptions) -> Call {
         self.connection().call(method, message, options)
     }

@@ -17,7 +17,7 @@ use crate::header::{HEADER_BYTES, Header, Kind};
 use crate::limits::{FrameLimits, Limits};
 use crate::link::{Link, Received};
 use crate::payload::{Landing, Payload};
-use crate::reader::{Straddle, take_frame};
+use crate::reader::{Straddle, take_frame, take_plain_frame};
 use crate::slots::{CallId, Destination, Detached, Progress, Slots};
 use crate::status::Status;
 use crate::violation::{Reason, Violation};
@@ -157,15 +157,61 @@ impl Connection {
 
 /// Calls.
 impl Connection {
-    #[inline]
+    /// Inlined, so that plain options are never built.
+    #[inline(always)]
     pub(crate) fn call(
         self: &Rc<Self>,
         method: u16,
         message: &(impl Encode + ?Sized),
         options: CallOptions,
     ) -> Call {
+        if options.is_plain() {
+            self.call_plain(method, message, options.deadline)
+        } else {
+            self.call_with(method, message, options)
+        }
+    }
+
+    /// A call that is no more than its message, and can be sent at once as a rule.
+    fn call_plain(
+        self: &Rc<Self>,
+        method: u16,
+        message: &(impl Encode + ?Sized),
+        deadline: Deadline,
+    ) -> Call {
         let message_len = message.encoded_len();
-        let payload_len = options.payload.len_bytes();
+        let deadline = self.deadline(deadline);
+        let id = {
+            let mut state = self.state.borrow_mut();
+            match message_len <= self.limits.message_max as usize && state.may_send() {
+                true => state.slots.insert(deadline, None).inspect(|id| {
+                    state.credits -= 1;
+                    state.slots.encoded(*id, self.link.count());
+                }),
+                false => None,
+            }
+        };
+        let Some(id) = id else {
+            let options = CallOptions::new().deadline(deadline);
+            return self.call_with(method, message, options);
+        };
+        let header = Header::new(Kind::Request, id.0, method, message_len);
+        self.link.outbox.borrow_mut().frame(&header, message);
+        self.link.signal.raise();
+        Call::in_slot(self.clone(), id)
+    }
+
+    /// Any call.
+    #[inline(never)]
+    fn call_with(
+        self: &Rc<Self>,
+        method: u16,
+        message: &(impl Encode + ?Sized),
+        options: CallOptions,
+    ) -> Call {
+        let payload = options.payload.unwrap_or_default();
+        let message_len = message.encoded_len();
+        let payload_len = payload.len_bytes();
         if message_len > self.limits.message_max as usize || payload_len > self.limits.payload_max as usize {
             return Call::failed(CallError::TooLarge);
         }
@@ -174,7 +220,7 @@ impl Connection {
         if state.ended.is_some() {
             return Call::failed(CallError::Lost { may_have_run: false });
         }
-        let has_credit = state.credits > 0 && state.queue.is_empty();
+        let has_credit = state.may_send();
         if !has_credit && state.queue.len() >= self.queue_max {
             return Call::failed(CallError::QueueFull);
         }
@@ -190,13 +236,12 @@ impl Connection {
             let mut outbox = self.link.outbox.borrow_mut();
             outbox.frame(&header, message);
             if payload_len > 0 {
-                outbox.payload(options.payload);
+                outbox.payload(payload);
             }
         } else {
             let mut head = vec![0; header.head_len()];
             header.encode(&mut head);
             message.encode(&mut head[HEADER_BYTES..]);
-            let payload = options.payload;
             state.queue.push_back(Queued { id, head, payload });
         }
         self.link.signal.raise();
@@ -463,13 +508,23 @@ impl Connection {
 }
 
 impl State {
+    /// Whether a call need not wait for a credit.
+    #[inline]
+    fn may_send(&self) -> bool {
+        self.credits > 0 && self.queue.is_empty() && self.ended.is_none()
+    }
+
     fn receive(&mut self, buf: &Buf, limits: &FrameLimits, pool: &Pool) -> Result<(), End> {
         let mut input: &[u8] = buf;
         self.take_payload(buf, &mut input)?;
         if !self.inbound.straddle.is_empty() {
             self.join(buf, &mut input, limits, pool)?;
         }
-        while self.inbound.arriving.is_none() && !input.is_empty() {
+        while self.inbound.arriving.is_none() {
+            self.receive_plain(buf, &mut input, limits)?;
+            if input.is_empty() {
+                break;
+            }
             let Some(frame) = take_frame(&mut input, limits)? else {
                 self.inbound.straddle.keep(input);
                 break;
@@ -478,6 +533,20 @@ impl State {
             let message = || buf.slice(end - frame.message.len()..end);
             self.on_frame(frame.header, frame.message, message, pool)?;
             self.take_payload(buf, &mut input)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the answers in front that say ok and are a message alone: as a rule all that came.
+    fn receive_plain(&mut self, buf: &Buf, input: &mut &[u8], limits: &FrameLimits) -> Result<(), Violation> {
+        let mut rest = *input;
+        while let Some(frame) = take_plain_frame(&mut rest, Kind::Reply, limits)
+            && frame.header.code == Status::OK.0
+        {
+            *input = rest;
+            let end = buf.len() - rest.len();
+            let message = buf.slice(end - frame.message.len()..end);
+            self.answer_message(CallId(frame.header.id), message)?;
         }
         Ok(())
     }
@@ -500,7 +569,6 @@ impl State {
         self.take_payload(buf, input)
     }
 
-    #[inline]
     fn on_frame(
         &mut self,
         header: Header,
@@ -585,9 +653,21 @@ impl State {
         self.answer(arriving.id, result)
     }
 
-    #[inline]
     fn answer(&mut self, id: CallId, result: Result<Reply, CallError>) -> Result<(), End> {
         let waker = self.slots.answer(id, result)?;
+        self.answered(waker);
+        Ok(())
+    }
+
+    #[inline]
+    fn answer_message(&mut self, id: CallId, message: Buf) -> Result<(), Violation> {
+        let waker = self.slots.answer_message(id, message)?;
+        self.answered(waker);
+        Ok(())
+    }
+
+    #[inline]
+    fn answered(&mut self, waker: Option<Waker>) {
         self.credits += 1;
         if let Some(waker) = waker {
             // One task that waits for many calls is woken once.
@@ -595,7 +675,6 @@ impl State {
                 self.woken.push(waker);
             }
         }
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The 16 bytes at the head of every frame.
 
 use zerocopy::little_endian::{U16, U32};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::violation::Violation;
 
@@ -77,15 +77,10 @@ impl Header {
     /// If `out` is shorter than a header.
     #[inline]
     pub(crate) fn encode(&self, out: &mut [u8]) {
-        let wire = WireHeader {
-            message_len: U32::new(self.message_len),
-            payload_len: U32::new(self.payload_len),
-            id: U32::new(self.id),
-            code: U16::new(self.code),
-            kind: self.kind as u8,
-            flags: 0,
-        };
-        out[..HEADER_BYTES].copy_from_slice(wire.as_bytes());
+        let lengths = u64::from(self.message_len) | u64::from(self.payload_len) << 32;
+        let rest = u64::from(self.id) | u64::from(self.code) << 32 | u64::from(self.kind as u8) << 48;
+        out[..8].copy_from_slice(&lengths.to_le_bytes());
+        out[8..HEADER_BYTES].copy_from_slice(&rest.to_le_bytes());
     }
 
     /// Reads a header from the head of `bytes`: `None` if they are too few.
@@ -111,13 +106,28 @@ impl Header {
         }))
     }
 
+    /// Reads a header that is of this kind, without flags and payload; anything else is left to [`Header::decode`].
+    #[inline]
+    pub(crate) fn decode_plain(bytes: &[u8; HEADER_BYTES], kind: Kind) -> Option<Header> {
+        let bits = u128::from_le_bytes(*bytes);
+        let (lengths, rest) = (bits as u64, (bits >> 64) as u64);
+        let is_plain = lengths >> 32 == 0 && rest >> 48 == kind as u64;
+        is_plain.then_some(Header {
+            message_len: lengths as u32,
+            payload_len: 0,
+            id: rest as u32,
+            code: (rest >> 32) as u16,
+            kind,
+        })
+    }
+
     /// Length of header and message in bytes: what must lie together before the frame can be looked at.
     pub(crate) const fn head_len(&self) -> usize {
         HEADER_BYTES + self.message_len as usize
     }
 }
 
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct WireHeader {
     message_len: U32,
@@ -148,6 +158,32 @@ mod tests {
         header.encode(&mut bytes);
         assert_eq!(bytes, EXAMPLE);
         assert_eq!(Header::decode(&bytes), Ok(Some(header)));
+    }
+
+    #[test]
+    fn a_plain_header_is_read_the_same_both_ways_and_no_other_is_read_as_plain() {
+        let bytes = |payload_len, kind| {
+            let mut header = Header::new(kind, 0xfedc_ba98, 0x7654, 0x8000_0001);
+            header.payload_len = payload_len;
+            let mut bytes = [0xff; 16];
+            header.encode(&mut bytes);
+            (header, bytes)
+        };
+        let (header, plain) = bytes(0, Kind::Reply);
+        assert_eq!(Header::decode_plain(&plain, Kind::Reply), Some(header));
+        assert_eq!(Header::decode(&plain), Ok(Some(header)));
+        assert_eq!(Header::decode_plain(&plain, Kind::Request), None);
+        for payload_len in [1, 1 << 31] {
+            assert_eq!(
+                Header::decode_plain(&bytes(payload_len, Kind::Reply).1, Kind::Reply),
+                None
+            );
+        }
+        for flag in 0..8 {
+            let mut flagged = plain;
+            flagged[15] = 1 << flag;
+            assert_eq!(Header::decode_plain(&flagged, Kind::Reply), None);
+        }
     }
 
     #[test]

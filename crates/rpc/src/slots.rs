@@ -7,9 +7,10 @@
 use std::task::{Context, Poll, Waker};
 
 use crake_datapath::Time;
-use crake_mem::Extent;
+use crake_mem::{Buf, Extent};
 
 use crate::call::{CallError, Reply};
+use crate::payload::Payload;
 use crate::violation::Violation;
 
 /// Names a call on its connection.
@@ -59,6 +60,8 @@ enum State {
         next: Option<u16>,
     },
     Waiting(Waiting),
+    /// Done, and all that came is a message: what nearly every call ends with.
+    Message(Buf),
     Done(Result<Reply, CallError>),
     /// The caller is gone, the answer has yet to come.
     Detached,
@@ -89,6 +92,20 @@ pub(crate) enum Detached {
     Unqueue,
 }
 
+impl State {
+    /// Writes over a state that holds nothing any more. A plain assignment would look for what it has to drop, for each
+    /// call three times.
+    #[inline]
+    fn overwrite(&mut self, state: State) {
+        debug_assert!(match self {
+            State::Free { .. } | State::Detached => true,
+            State::Waiting(waiting) => waiting.waker.is_none() && waiting.into.is_none(),
+            State::Message(_) | State::Done(_) => false,
+        });
+        std::mem::forget(std::mem::replace(self, state));
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
@@ -112,11 +129,11 @@ impl Slots {
         let progress = Progress::Queued;
         if let Some(index) = self.free {
             let slot = &mut self.slots[usize::from(index)];
-            // Moved out rather than overwritten: what is known to be free needs no drop.
-            let State::Free { next } = std::mem::replace(&mut slot.state, state) else {
+            let State::Free { next } = slot.state else {
                 unreachable!("the free list holds free slots");
             };
             self.free = next;
+            slot.state.overwrite(state);
             slot.generation = slot.generation.wrapping_add(1);
             slot.progress = progress;
             return Some(CallId::new(usize::from(index), slot.generation));
@@ -153,8 +170,22 @@ impl Slots {
         })
     }
 
-    /// Notes the answer. Gives the waker of who waits for it.
+    /// Notes an answer that is a message. Gives the waker of who waits for it.
     #[inline]
+    pub(crate) fn answer_message(&mut self, id: CallId, message: Buf) -> Result<Option<Waker>, Violation> {
+        let slot = self.outstanding(id)?;
+        let State::Waiting(waiting) = &mut slot.state else {
+            let payload = Payload::None;
+            return self.answer(id, Ok(Reply { message, payload }));
+        };
+        let waker = waiting.waker.take();
+        waiting.into = None;
+        slot.progress = Progress::Answered;
+        slot.state.overwrite(State::Message(message));
+        Ok(waker)
+    }
+
+    /// Notes any other answer. Gives the waker of who waits for it.
     pub(crate) fn answer(
         &mut self,
         id: CallId,
@@ -165,7 +196,7 @@ impl Slots {
         match std::mem::replace(&mut slot.state, State::Done(result)) {
             State::Waiting(waiting) => Ok(waiting.waker),
             // Ended by its deadline; the caller has not looked yet.
-            ended @ State::Done(_) => {
+            ended @ (State::Done(_) | State::Message(_)) => {
                 slot.state = ended;
                 Ok(None)
             }
@@ -209,6 +240,10 @@ impl Slots {
             _ => State::Detached,
         };
         match std::mem::replace(&mut slot.state, next_state) {
+            State::Message(message) => Ok(Reply {
+                message,
+                payload: Payload::None,
+            }),
             State::Done(result) => result,
             _ => unreachable!("a call is waited for until it is done, and then taken once"),
         }
@@ -280,7 +315,7 @@ impl Slots {
                     slot.progress = Progress::Answered;
                     waker.into_iter().for_each(&mut woken);
                 }
-                State::Done(_) => slot.progress = Progress::Answered,
+                State::Done(_) | State::Message(_) => slot.progress = Progress::Answered,
                 State::Detached => self.release(index),
                 State::Free { .. } => {}
             }
@@ -320,10 +355,7 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
-    use crake_mem::Buf;
-
     use super::*;
-    use crate::payload::Payload;
 
     fn reply() -> Result<Reply, CallError> {
         Ok(Reply {
