@@ -5,7 +5,8 @@ use std::hash::{Hash, Hasher};
 use siphasher::sip::SipHasher13;
 
 use super::blocks::Issued;
-use super::command::Kind;
+use super::command::{Failure, Kind};
+use super::names::PathNames;
 use super::namespace::{Namespace, ROOT};
 use super::nodes::{Container, FileData};
 use super::records::{Place, Record, TAIL_BYTES};
@@ -24,6 +25,7 @@ impl Namespace {
             self.check_node(index, record, &mut census)
                 .map_err(|what| format!("node {index} ({record:?}): {what}"))?;
         }
+        self.check_shortcuts()?;
         self.check_counts(&census)?;
         self.check_holds(&mut census)?;
         self.sessions.check()?;
@@ -56,6 +58,20 @@ impl Namespace {
         } else {
             self.check_bytes(index, record, census)
         }
+    }
+
+    fn check_shortcuts(&self) -> Result<(), String> {
+        self.shortcuts.iter().try_for_each(|(base, path, directory)| {
+            let walked = self.start(base).and_then(|start| {
+                PathNames::new(path)?.try_fold(start, |at, name| {
+                    self.child(at, name.as_bytes()).ok_or(Failure::NotFound)
+                })
+            });
+            expect(
+                walked == Ok(directory),
+                "a shortcut leads elsewhere than its path",
+            )
+        })
     }
 
     fn reaches_root(&self, mut index: u32) -> bool {

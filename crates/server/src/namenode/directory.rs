@@ -233,6 +233,7 @@ impl Namespace {
         })
     }
 
+    #[inline]
     pub(super) fn node_reply(&self, index: u32) -> Reply<'_> {
         Reply::Node {
             node: self.attributes(index),

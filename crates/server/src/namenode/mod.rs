@@ -41,6 +41,7 @@ mod records;
 mod role;
 mod service;
 mod sessions;
+mod shortcuts;
 mod slab;
 mod table;
 mod translate;

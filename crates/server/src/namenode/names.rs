@@ -49,6 +49,12 @@ impl<'a> PathNames<'a> {
         })
     }
 
+    /// No more than one name, which is not empty and has no slash.
+    #[inline]
+    pub(super) fn one(name: &'a str) -> Self {
+        Self { rest: name }
+    }
+
     /// Whether there are no more names.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -82,11 +88,10 @@ fn trim_slashes(mut path: &str) -> &str {
 /// Where the first slash is, or the end. Eight bytes a step: the name is found in less time than a byte loop needs.
 #[inline]
 fn find_slash(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
     let (words, tail) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let zero_where_slash = u64::from_le_bytes(*word) ^ (ONES * b'/' as u64);
+        // A bit above the first slash may be wrong, by the borrow; the first one is right.
         let found = zero_where_slash.wrapping_sub(ONES) & !zero_where_slash & HIGHS;
         if found != 0 {
             return index * 8 + found.trailing_zeros() as usize / 8;
@@ -95,6 +100,25 @@ fn find_slash(bytes: &[u8]) -> usize {
     let scanned = words.len() * 8;
     scanned + tail.iter().position(|&byte| byte == b'/').unwrap_or(tail.len())
 }
+
+/// Where the last slash is, if there is one. Eight bytes a step, as [`find_slash`].
+#[inline]
+pub(super) fn find_last_slash(bytes: &[u8]) -> Option<usize> {
+    let (front, words) = bytes.as_rchunks::<8>();
+    for (index, word) in words.iter().enumerate().rev() {
+        let zero_where_slash = u64::from_le_bytes(*word) ^ (ONES * b'/' as u64);
+        // Exact for each byte: the sum of its low seven bits cannot carry into the next.
+        let found = !(((zero_where_slash & !HIGHS) + !HIGHS) | zero_where_slash | !HIGHS);
+        if found != 0 {
+            return Some(front.len() + index * 8 + found.ilog2() as usize / 8);
+        }
+    }
+    front.iter().rposition(|&byte| byte == b'/')
+}
+
+/// A one, and the highest bit, in each byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Hashes names with a key, so that nobody outside can choose names that collide.
 ///
@@ -136,7 +160,7 @@ impl NameHasher {
 
 /// The bytes of the tail, and of what is before it if that saves looking at each.
 #[inline]
-fn last_word(name: &[u8], tail: &[u8]) -> u64 {
+pub(super) fn last_word(name: &[u8], tail: &[u8]) -> u64 {
     if let Some(word) = name.last_chunk::<8>() {
         return u64::from_le_bytes(*word);
     }
@@ -226,6 +250,21 @@ impl Hash for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_slash_is_found_wherever_it_is() {
+        // 0xae and 0x30 differ from a slash by what a borrow or carry from a neighbour would hide.
+        for filler in [b'a', 0xae, 0x30, 0xaf, 0xff, 0] {
+            for len in 0..40 {
+                let mut bytes = vec![filler; len];
+                assert_eq!(find_last_slash(&bytes), None, "{filler:#x} {len}");
+                for at in 0..len {
+                    bytes[at] = b'/';
+                    assert_eq!(find_last_slash(&bytes), Some(at), "{filler:#x} {len}");
+                }
+            }
+        }
+    }
 
     fn names(path: &str) -> Vec<&str> {
         PathNames::new(path).unwrap().collect()

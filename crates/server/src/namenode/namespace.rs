@@ -14,6 +14,7 @@ use super::names::{NameHasher, PathNames, check_name};
 use super::nodes::Nodes;
 use super::records::Place;
 use super::sessions::{Held, Sessions};
+use super::shortcuts::Shortcuts;
 use super::slab::NONE;
 
 /// Index of the root's record, which is made first.
@@ -28,6 +29,7 @@ pub struct Namespace {
     pub(super) now: Now,
     pub(super) nodes: Nodes,
     pub(super) index: Index,
+    pub(super) shortcuts: Shortcuts,
     pub(super) hasher: NameHasher,
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
@@ -72,6 +74,7 @@ impl Namespace {
             now: Now::default(),
             nodes,
             index: Index::new(),
+            shortcuts: Shortcuts::new(),
             hasher: NameHasher::new(config.seed),
             registry: Registry::new(Limits {
                 datanodes_max: config.datanodes_max,
@@ -258,6 +261,15 @@ impl Namespace {
         self.nodes.records.find(base).ok_or(Failure::NotFound)
     }
 
+    /// Where to look for which names: all of them from the base on, or the last one if its directory is known.
+    #[inline]
+    pub(super) fn set_out<'p>(&self, base: NodeId, path: &'p str) -> Result<(u32, PathNames<'p>), Failure> {
+        if let Some((directory, name)) = self.shortcuts.find(base, path) {
+            return Ok((directory, PathNames::one(name)));
+        }
+        Ok((self.start(base)?, PathNames::new(path)?))
+    }
+
     #[inline]
     pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
         self.index.find(self.hasher.tag(parent, name), |record| {
@@ -265,14 +277,15 @@ impl Namespace {
         })
     }
 
+    #[inline]
     pub(super) fn kind(&self, index: u32) -> Kind {
         self.nodes.records.at(index).kind()
     }
 
     /// The node that a path means.
     pub(super) fn resolve(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
-        let mut at = self.start(base)?;
-        for name in PathNames::new(path)? {
+        let (mut at, names) = self.set_out(base, path)?;
+        for name in names {
             at = self
                 .child(at, name.as_bytes())
                 .ok_or_else(|| self.why_missing(at, name))?;
@@ -301,8 +314,7 @@ impl Namespace {
 
     /// As far as a path leads.
     pub(super) fn walk<'p>(&self, base: NodeId, path: &'p str) -> Result<Target<'p>, Failure> {
-        let start = self.start(base)?;
-        let mut names = PathNames::new(path)?;
+        let (start, mut names) = self.set_out(base, path)?;
         let (mut parent, mut name, mut node) = (self.nodes.records.at(start).parent, "", start);
         while let Some(next) = names.next() {
             (parent, name) = (node, next);
@@ -353,6 +365,9 @@ impl Namespace {
 
     /// Takes a node out of its container.
     pub(super) fn unlink(&mut self, index: u32) {
+        if self.kind(index).is_container() {
+            self.shortcuts.forget();
+        }
         let parent = self.nodes.records.at(index).parent;
         self.index
             .remove(self.hasher.tag(parent, self.nodes.name(index)), index);
@@ -419,6 +434,7 @@ impl Namespace {
         self.make(parent, &name, kind)
     }
 
+    #[inline]
     pub(super) fn attributes(&self, index: u32) -> Attributes {
         self.nodes.attributes(index)
     }

@@ -38,7 +38,17 @@ const TOGETHER: usize = 64;
 impl Namespace {
     pub(super) fn lookup(&mut self, base: NodeId, path: &str, blocks: bool) -> Result<Reply<'_>, Failure> {
         let index = self.resolve(base, path)?;
+        self.learn(base, path, index);
         Ok(self.found(index, blocks))
+    }
+
+    /// A path led to this node.
+    #[inline]
+    fn learn(&mut self, base: NodeId, path: &str, index: u32) {
+        if self.shortcuts.find(base, path).is_none() {
+            let directory = self.nodes.records.at(index).parent;
+            self.shortcuts.learn(base, path, directory);
+        }
     }
 
     #[inline]
@@ -70,25 +80,30 @@ impl Namespace {
         for (part, reads) in reads.chunks(TOGETHER).enumerate() {
             let mut steps: SmallVec<[Step<'_>; TOGETHER]> =
                 reads.iter().map(|read| Step::new(self, read)).collect();
-            while self.step(&mut steps) {}
+            self.walk_together(&mut steps);
             for (index, (step, read)) in steps.iter().zip(reads).enumerate() {
+                if step.is_long
+                    && let (Ok(Some(at)), Read::Lookup { base, path, .. }) = (step.end, *read)
+                {
+                    self.learn(base, path, at);
+                }
                 let reply = step.end.and_then(|at| self.end_reply(at, read));
                 answer(part * TOGETHER + index, reply);
             }
         }
     }
 
-    /// Takes all one name further; says whether there was one.
-    fn step(&self, steps: &mut [Step<'_>]) -> bool {
-        let mut any = false;
-        for step in steps.iter_mut() {
-            any |= step.ask_for_entry(self);
-        }
-        if any {
+    /// Takes all to where their paths end, one name at a time.
+    fn walk_together(&self, steps: &mut [Step<'_>]) {
+        let mut any = true;
+        while any {
             steps.iter_mut().for_each(|step| step.ask_for_record(self));
-            steps.iter_mut().for_each(|step| step.arrive(self));
+            any = false;
+            for step in steps.iter_mut() {
+                step.arrive(self);
+                any |= step.ask_for_entry(self);
+            }
         }
-        any
     }
 
     fn end_reply(&mut self, at: Option<u32>, read: &Read<'_>) -> Result<Reply<'_>, Failure> {
@@ -115,6 +130,8 @@ struct Step<'a> {
     name: &'a [u8],
     is_key: bool,
     ends_with_slash: bool,
+    /// It has names before the last one to look for.
+    is_long: bool,
     tag: u32,
     candidate: u32,
 }
@@ -126,23 +143,27 @@ impl<'a> Step<'a> {
             Read::Lookup { base, path, .. } => (base, path, None),
             Read::Get { table, path, key } => (table, path, Some(key)),
         };
-        let start = namespace.start(base).map(Some);
-        let (names, end) = match PathNames::new(path) {
-            Ok(names) => (names, start),
-            Err(failure) => (PathNames::default(), start.and(Err(failure))),
+        let (end, names) = match namespace.set_out(base, path) {
+            Ok((start, names)) => (Ok(Some(start)), names),
+            Err(failure) => (Err(failure), PathNames::default()),
         };
-        Self {
+        let mut step = Self {
             end,
             names,
             key,
+            is_long: false,
             name: &[],
             is_key: false,
             ends_with_slash: path.ends_with('/'),
             tag: 0,
             candidate: NONE,
-        }
+        };
+        step.ask_for_entry(namespace);
+        step.is_long = !step.names.is_empty();
+        step
     }
 
+    /// Begins to look for the next name; says whether there is one.
     #[inline]
     fn ask_for_entry(&mut self, namespace: &Namespace) -> bool {
         self.name = &[];

@@ -60,16 +60,19 @@ impl Record {
         tail: [0; TAIL_BYTES],
     };
 
+    #[inline]
     pub(super) fn kind(&self) -> Kind {
         self.kind.expect("a record in use has a kind")
     }
 
     /// Bytes of the tail that the name takes.
+    #[inline]
     pub(super) fn name_room(&self) -> usize {
         let len = usize::from(self.name_len);
         if len <= TAIL_BYTES { len } else { size_of::<u32>() }
     }
 
+    #[inline]
     pub(super) fn long_name(&self) -> u32 {
         let [a, b, c, d, ..] = self.tail;
         u32::from_le_bytes([a, b, c, d])
@@ -146,15 +149,18 @@ impl Records {
         }
     }
 
+    #[inline]
     pub(super) fn at(&self, index: u32) -> &Record {
         &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 
+    #[inline]
     pub(super) fn at_mut(&mut self, index: u32) -> &mut Record {
         &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 
     /// The index of a node if it still exists.
+    #[inline]
     pub(super) fn find(&self, id: NodeId) -> Option<u32> {
         let index = id.index();
         if index >= self.fresh {

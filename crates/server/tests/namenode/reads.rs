@@ -103,3 +103,45 @@ fn a_batch_ends_leases_that_are_due() {
         },
     );
 }
+
+#[test]
+fn a_path_that_was_looked_up_does_not_outlive_its_directories() {
+    let mut world = World::new();
+    world.directory("/a");
+    world.directory("/a/b");
+    let old = world.written("/a/b/f", 0).id;
+    let lookup = |world: &mut World, base, path: &str| {
+        let read = Read::Lookup {
+            base,
+            path,
+            blocks: false,
+        };
+        // Once to learn the way, once by it.
+        let mut found = [None; 2];
+        world.namespace.read_batch(world.now, &[read, read], |at, reply| {
+            found[at] = Some(reply.map(|reply| match reply {
+                Reply::Node { node, .. } => node.id,
+                other => panic!("{other:?}"),
+            }));
+        });
+        world.check();
+        assert_eq!(found[0], found[1]);
+        found[0].unwrap()
+    };
+    for path in ["a/b/f", "a//b/f", "/a/b/f"] {
+        assert_eq!(lookup(&mut world, ROOT, path), Ok(old));
+        assert_eq!(lookup(&mut world, ROOT, path), Ok(old));
+    }
+    world.rename("/a", "/c").unwrap();
+    assert_eq!(lookup(&mut world, ROOT, "a/b/f"), Err(Failure::NotFound));
+    let base = world.directory("/a").id;
+    assert_eq!(lookup(&mut world, ROOT, "c/b/f"), Ok(old));
+    world.directory("/a/b");
+    let new = world.written("/a/b/f", 0).id;
+    assert_eq!(lookup(&mut world, ROOT, "a/b/f"), Ok(new));
+    assert_eq!(lookup(&mut world, base, "b/f"), Ok(new));
+    world.delete("/a", true).unwrap();
+    assert_eq!(lookup(&mut world, base, "b/f"), Err(Failure::NotFound));
+    assert_eq!(lookup(&mut world, ROOT, "a/b/f"), Err(Failure::NotFound));
+    assert_eq!(lookup(&mut world, ROOT, "c/b/f"), Ok(old));
+}
