@@ -203,7 +203,7 @@ impl Call {
     }
 
     /// Forgets the connection without giving up the call, which has ended.
-    #[inline]
+    #[inline(always)]
     fn set_taken(&mut self) {
         if let CallState::Slot(connection, _) = std::mem::replace(&mut self.state, CallState::Taken) {
             connection.let_go();
@@ -230,9 +230,11 @@ impl Future for Call {
         let CallState::Slot(connection, id) = &self.state else {
             return Poll::Ready(Err(self.take_failure()));
         };
-        let result = std::task::ready!(connection.poll_call(*id, cx));
-        self.set_taken();
-        Poll::Ready(result)
+        let result = connection.poll_call(*id, cx);
+        if result.is_ready() {
+            self.set_taken();
+        }
+        result
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) struct Connection {
     runtime: Runtime,
     link: Link,
     limits: Limits,
-    timeout: Duration,
+    /// Of calls that say nothing else. In nanoseconds, so that a call has no more to do than an addition.
+    timeout_ns: u64,
     queue_max: usize,
     state: RefCell<State>,
     /// Nobody but the task is left.
@@ -114,7 +115,7 @@ impl Connection {
         let connection = Rc::new(Connection {
             link: start.link,
             limits: start.limits,
-            timeout: start.timeout,
+            timeout_ns: u64::try_from(start.timeout.as_nanos()).unwrap_or(u64::MAX),
             queue_max: start.queue_max,
             state: RefCell::new(State {
                 slots: Slots::default(),
@@ -251,7 +252,7 @@ impl Connection {
     #[inline]
     fn deadline(&self, deadline: Deadline) -> Time {
         match deadline {
-            Deadline::Default => self.runtime.now() + self.timeout,
+            Deadline::Default => Time(self.runtime.now().0.saturating_add(self.timeout_ns)),
             Deadline::After(timeout) => self.runtime.now() + timeout,
             Deadline::At(time) => time,
         }

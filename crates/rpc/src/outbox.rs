@@ -33,7 +33,7 @@ impl Outbox {
     }
 
     /// Adds a frame without payload. `header.message_len` is the message's length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn frame(&mut self, header: &Header, message: &(impl Encode + ?Sized)) {
         let out = self.put(header.head_len());
         header.encode(out);
@@ -76,7 +76,8 @@ impl Outbox {
     }
 
     /// Room for `len` bytes, to be overwritten.
-    #[inline]
+    // Always, like `frame` and the slots' `insert`: to inline those two took 59 of 705 instructions off an RPC.
+    #[inline(always)]
     fn put(&mut self, len: usize) -> &mut [u8] {
         if self.open.as_ref().is_none_or(|open| open.spare() < len) {
             self.renew(len);
@@ -85,6 +86,7 @@ impl Outbox {
         open.put(len)
     }
 
+    #[cold]
     fn renew(&mut self, len: usize) {
         self.seal();
         let pooled = take_buffer(&self.pool);

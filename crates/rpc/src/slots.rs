@@ -73,6 +73,15 @@ struct Waiting {
     into: Option<Extent>,
 }
 
+impl Waiting {
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        match &self.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            _ => self.waker = Some(cx.waker().clone()),
+        }
+    }
+}
+
 /// What becomes of the payload of an answer.
 #[derive(Debug)]
 pub(crate) enum Destination {
@@ -100,7 +109,8 @@ impl State {
         debug_assert!(match self {
             State::Free { .. } | State::Detached => true,
             State::Waiting(waiting) => waiting.waker.is_none() && waiting.into.is_none(),
-            State::Message(_) | State::Done(_) => false,
+            State::Message(message) => message.is_empty(),
+            State::Done(_) => false,
         });
         std::mem::forget(std::mem::replace(self, state));
     }
@@ -116,7 +126,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// Takes a slot; `None` if there are [`SLOTS_MAX`] calls.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, deadline: Time, into: Option<Extent>) -> Option<CallId> {
         if deadline < self.earliest() {
             self.earliest = Some(deadline);
@@ -126,7 +136,6 @@ impl Slots {
             waker: None,
             into,
         });
-        let progress = Progress::Queued;
         if let Some(index) = self.free {
             let slot = &mut self.slots[usize::from(index)];
             let State::Free { next } = slot.state else {
@@ -135,16 +144,22 @@ impl Slots {
             self.free = next;
             slot.state.overwrite(state);
             slot.generation = slot.generation.wrapping_add(1);
-            slot.progress = progress;
+            slot.progress = Progress::Queued;
             return Some(CallId::new(usize::from(index), slot.generation));
         }
+        self.grow(state)
+    }
+
+    /// Takes a slot that there was not yet.
+    #[cold]
+    fn grow(&mut self, state: State) -> Option<CallId> {
         let index = self.slots.len();
         if index == SLOTS_MAX {
             return None;
         }
         self.slots.push(Slot {
             generation: 0,
-            progress,
+            progress: Progress::Queued,
             state,
         });
         Some(CallId::new(index, 0))
@@ -211,14 +226,21 @@ impl Slots {
     #[inline]
     pub(crate) fn poll(&mut self, id: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, CallError>> {
         let slot = &mut self.slots[id.index()];
-        if let State::Waiting(waiting) = &mut slot.state {
-            match &waiting.waker {
-                Some(waker) if waker.will_wake(cx.waker()) => {}
-                _ => waiting.waker = Some(cx.waker().clone()),
+        match &mut slot.state {
+            // Its slot is free at once, because only an answer makes it so.
+            State::Message(message) => {
+                let message = std::mem::take(message);
+                let next = self.free.replace(id.index() as u16);
+                slot.state.overwrite(State::Free { next });
+                let payload = Payload::None;
+                Poll::Ready(Ok(Reply { message, payload }))
             }
-            return Poll::Pending;
+            State::Waiting(waiting) => {
+                waiting.wait(cx);
+                Poll::Pending
+            }
+            _ => Poll::Ready(self.take_done(id)),
         }
-        Poll::Ready(self.take_done(id))
     }
 
     /// Gives the result if it is there.
@@ -229,7 +251,7 @@ impl Slots {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn take_done(&mut self, id: CallId) -> Result<Reply, CallError> {
         let slot = &mut self.slots[id.index()];
         let next_state = match slot.progress {
