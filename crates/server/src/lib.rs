@@ -58,3 +58,8 @@ pub use datanode::{Datanode, DatanodeConfig, DatanodeStatus, Memory, Registratio
 pub use embedded::{Cluster, ClusterConfig, Embedded, EmbeddedOn};
 pub use error::StartError;
 pub use namenode::{Namenode, NamenodeConfig, NamenodeStatus};
+
+/// README's example is run with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
