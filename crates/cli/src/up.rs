@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
-use crake_server::{Datanode, DatanodeConfig, Namenode, NamenodeConfig};
+use crake_server::{Datanode, DatanodeConfig, Dram, Memory, Namenode, NamenodeConfig};
 use serde::Serialize;
 
 use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_LISTEN, UP_DATANODES, WAITING};
@@ -96,6 +96,8 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
 }
 
 fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>) -> Result<Cluster> {
+    // Before anything listens: a client that came earlier would wait for as long as this takes.
+    let memory = take_memory(config)?;
     let namenode = NamenodeConfig {
         listen: listen.clone(),
         ..NamenodeConfig::default()
@@ -103,8 +105,18 @@ fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>) -> Result<Clu
     let namenode = Namenode::start(runtime, namenode)
         .map_err(|error| role::explain(error, "--listen HOST:PORT"))
         .context("starting the namenode")?;
-    let datanodes = start_datanodes(runtime, config, &listen, &namenode)?;
+    let datanodes = start_datanodes(runtime, config, &listen, &namenode, memory)?;
     Ok(Cluster { datanodes, namenode })
+}
+
+/// The memory of all datanodes.
+fn take_memory(config: &Config) -> Result<Vec<Dram>> {
+    let take = |number| {
+        Dram::take(config.size(&DATANODE_DRAM).0, Memory::AtStart)
+            .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
+            .with_context(|| format!("starting datanode {number}"))
+    };
+    (0..config.count(&UP_DATANODES) as usize).map(take).collect()
 }
 
 fn start_datanodes(
@@ -112,6 +124,7 @@ fn start_datanodes(
     config: &Config,
     listen: &[Address],
     namenode: &Namenode,
+    memory: Vec<Dram>,
 ) -> Result<Vec<Datanode>> {
     let first_port = endpoint::listen(config, &DATANODE_LISTEN)?
         .iter()
@@ -120,19 +133,18 @@ fn start_datanodes(
             _ => None,
         });
     let first_port = first_port.unwrap_or(crake_server::datanode::LISTEN_PORT);
-    let start = |number| {
+    let start = |(number, memory)| {
         let datanode = DatanodeConfig {
             namenode: namenode.listening(),
             listen: endpoint::beside(listen, number, first_port)?,
             name: format!("datanode{number}"),
-            dram_bytes: config.size(&DATANODE_DRAM).0,
             ..DatanodeConfig::default()
         };
-        Datanode::start(runtime, datanode)
+        Datanode::start_in(runtime, datanode, memory)
             .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
             .with_context(|| format!("starting datanode {number}"))
     };
-    (0..config.count(&UP_DATANODES) as usize).map(start).collect()
+    memory.into_iter().enumerate().map(start).collect()
 }
 
 impl Role for Cluster {

@@ -25,7 +25,7 @@ mod waiting;
 mod written;
 
 pub use registration::Registration;
-pub use role::{Datanode, DatanodeConfig, DatanodeStatus, LISTEN_PORT};
+pub use role::{Datanode, DatanodeConfig, DatanodeStatus, Dram, LISTEN_PORT};
 pub use tier::{Memory, TierError};
 
 /// Blocks begin at multiples of this.

@@ -79,6 +79,23 @@ pub struct DatanodeStatus {
     pub under_way: usize,
 }
 
+/// Memory for a datanode that is to start in a moment.
+///
+/// Taking gigabytes may take seconds on a machine that has to find them, and nothing else runs in this thread
+/// meanwhile: whoever starts several roles takes the memory before the first of them listens.
+#[derive(Debug)]
+pub struct Dram(Tier);
+
+impl Dram {
+    /// Takes `len_bytes`, a multiple of 1 MiB.
+    ///
+    /// # Errors
+    /// The memory is not there.
+    pub fn take(len_bytes: u64, memory: Memory) -> Result<Dram, StartError> {
+        Ok(Dram(Tier::new(len_bytes, memory)?))
+    }
+}
+
 /// A running datanode. Dropped, it stops at once: what it holds is gone, its clients are disconnected.
 pub struct Datanode {
     // Before the servers: a datanode that does not listen any more must not register.
@@ -96,7 +113,18 @@ impl Datanode {
     /// The memory is not there, an address cannot be listened at, or the configuration does not fit.
     pub fn start(runtime: &Runtime, config: DatanodeConfig) -> Result<Datanode, StartError> {
         check(&config)?;
-        let blocks = Blocks::new(Tier::new(config.dram_bytes, config.memory)?);
+        let dram = Dram::take(config.dram_bytes, config.memory)?;
+        Datanode::start_in(runtime, config, dram)
+    }
+
+    /// The same in memory that was taken before: `dram_bytes` and `memory` of the configuration do not count.
+    ///
+    /// # Errors
+    /// An address cannot be listened at, or the configuration does not fit.
+    pub fn start_in(runtime: &Runtime, config: DatanodeConfig, dram: Dram) -> Result<Datanode, StartError> {
+        check(&config)?;
+        let capacity_bytes = dram.0.len_bytes();
+        let blocks = Blocks::new(dram.0);
         let service = DatanodeService::new(runtime, blocks);
         let servers = Rc::new(listen(runtime, &config, &service)?);
         let cutting = Rc::downgrade(&servers);
@@ -118,7 +146,7 @@ impl Datanode {
             } else {
                 config.name
             },
-            capacity_bytes: config.dram_bytes,
+            capacity_bytes,
             endpoints,
             location_class: config.location_class,
             storage_class: config.storage_class,

@@ -34,6 +34,7 @@ pub enum TierError {
 
 /// DRAM, addressed by a byte's place in it. One region, so that the machine is asked for the whole before
 /// any of it is taken.
+#[derive(Debug)]
 pub(crate) struct Tier {
     region: Rc<Region>,
 }
