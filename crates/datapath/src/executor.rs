@@ -88,9 +88,8 @@ impl Executor {
         let shared = self.shared.clone();
         let schedule = move |runnable| shared.schedule(runnable);
         // SAFETY: the future may be !Send, so its Runnable must stay on this thread: `schedule` hands it
-        // only to the owner,
-        // or leaks it once the owner is gone. Future and closure are 'static; the closure holds
-        // an Arc of a Send + Sync type, so it is Send + Sync.
+        // only to the owner, or leaks it once the owner is gone. Future and closure are 'static; the closure
+        // holds an Arc of a Send + Sync type, so it is Send + Sync.
         let (runnable, task) = unsafe { async_task::spawn_unchecked(future, schedule) };
         if let Some(entry) = self.tasks.borrow_mut().get_mut(key) {
             *entry = runnable.waker();

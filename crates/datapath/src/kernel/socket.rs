@@ -166,8 +166,7 @@ impl StreamDevice for SocketStream {
     fn receive_into(&self, target: &mut Target<'_>) -> Poll<Result<usize, Error>> {
         let (start, len_bytes) = (target.as_mut_ptr(), target.len());
         // SAFETY: `start` is writable for `len_bytes`, as Target promises. No reference is made of it, since
-        // others may
-        // see the memory of an extent.
+        // others may see the memory of an extent.
         let count = unsafe { libc::recv(self.socket.as_raw_fd(), start.cast(), len_bytes, 0) };
         into_poll(checked(count))
     }
