@@ -156,6 +156,12 @@ fn what_the_parser_refuses_names_the_line_too() {
 }
 
 #[test]
+fn a_field_that_is_named_like_the_bytes_of_a_string() {
+    let message = "message M {\n  uint32 path_bytes = 1;\n  string path = 2;\n}";
+    assert_refused(message, 4, "`path_bytes`");
+}
+
+#[test]
 fn a_file_that_is_not_there() {
     let error = compile(&["nowhere.proto"], &["."]).unwrap_err();
     assert!(error.to_string().contains("nowhere.proto"), "{error}");

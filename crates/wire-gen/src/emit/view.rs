@@ -54,7 +54,26 @@ fn getters(text: &mut Text, message: &Message) {
         ));
         text.line(getter_body(field));
         text.line("}");
+        bytes_getter(text, field);
     }
+    text.line("}");
+}
+
+/// For a string, so that a reader who compares it with what is known to be UTF-8 need not check it first.
+fn bytes_getter(text: &mut Text, field: &Field) {
+    let Some(name) = field.bytes_getter() else { return };
+    let (number, shown) = (field.number, field.shown_name());
+    let (read, optional) = match field.label {
+        Label::Optional => ("Option<&'a [u8]>", "optional_"),
+        _ => ("&'a [u8]", ""),
+    };
+    text.blank();
+    text.doc(&format!("The bytes of `{shown}`, which may not be UTF-8."));
+    text.line("#[inline]");
+    text.line(format!(
+        "pub fn {name}(&self) -> Result<{read}, ::crake_wire::WireError> {{"
+    ));
+    text.line(format!("self.reader.{optional}bytes::<{number}>()"));
     text.line("}");
 }
 
@@ -129,8 +148,11 @@ fn debug(text: &mut Text, message: &Message) {
     text.line("fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {");
     text.line(format!("f.debug_struct(\"{}View\")", message.name));
     for field in &message.fields {
-        let shown = field.name.trim_start_matches("r#");
-        text.line(format!("    .field(\"{shown}\", &self.{}())", field.name));
+        text.line(format!(
+            "    .field(\"{}\", &self.{}())",
+            field.shown_name(),
+            field.name
+        ));
     }
     text.line("    .finish()");
     text.lines(["}", "}"]);

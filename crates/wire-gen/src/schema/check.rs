@@ -147,8 +147,28 @@ impl<'d> FileCheck<'_, 'd> {
             self.refuse_map_and_oneof(&path, message, declared)?;
             fields.push(self.field(&path, declared)?);
         }
+        self.refuse_bytes_of_strings(path, &fields)?;
         fields.sort_by_key(|field| field.number);
         Ok(fields)
+    }
+
+    /// `fields` are in the order of their declaration.
+    fn refuse_bytes_of_strings(&self, path: &[i32], fields: &[Field]) -> Result<(), Error> {
+        for string in fields {
+            let getter = string.bytes_getter();
+            let taken = fields
+                .iter()
+                .position(|field| getter.as_ref() == Some(&field.name));
+            if let Some(index) = taken {
+                let (name, taken) = (string.shown_name(), &fields[index].name);
+                let message =
+                    format!("the getter of the bytes of string `{name}` is `{taken}` too: use another name");
+                return Err(self
+                    .source
+                    .error(&within(path, tag::MESSAGE_FIELD, index), message));
+            }
+        }
+        Ok(())
     }
 
     fn refuse_map_and_oneof(

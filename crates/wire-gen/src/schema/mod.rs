@@ -113,3 +113,16 @@ impl Message {
         self.fields.last().map_or(1, |field| field.number.div_ceil(63))
     }
 }
+
+impl Field {
+    /// The name as the .proto file has it.
+    pub(crate) fn shown_name(&self) -> &str {
+        self.name.trim_start_matches("r#")
+    }
+
+    /// Of a string: the getter of its bytes.
+    pub(crate) fn bytes_getter(&self) -> Option<String> {
+        let is_one_string = self.kind == Kind::String && self.label != Label::Repeated;
+        is_one_string.then(|| format!("{}_bytes", self.shown_name()))
+    }
+}

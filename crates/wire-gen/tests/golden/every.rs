@@ -369,6 +369,12 @@ impl<'a> OneView<'a> {
         self.reader.string::<15>()
     }
 
+    /// The bytes of `text`, which may not be UTF-8.
+    #[inline]
+    pub fn text_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<15>()
+    }
+
     /// Field 16.
     #[inline]
     pub fn data(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
@@ -656,6 +662,12 @@ impl<'a> MaybeView<'a> {
     #[inline]
     pub fn text(&self) -> Result<Option<&'a str>, ::crake_wire::WireError> {
         self.reader.optional_string::<15>()
+    }
+
+    /// The bytes of `text`, which may not be UTF-8.
+    #[inline]
+    pub fn text_bytes(&self) -> Result<Option<&'a [u8]>, ::crake_wire::WireError> {
+        self.reader.optional_bytes::<15>()
     }
 
     /// Field 16.
@@ -1095,6 +1107,12 @@ impl<'a> InnerView<'a> {
         self.reader.string::<2>()
     }
 
+    /// The bytes of `name`, which may not be UTF-8.
+    #[inline]
+    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<2>()
+    }
+
     /// Field 3.
     #[inline]
     pub fn leaves(&self) -> Result<::crake_wire::List<'a, InnerLeafView<'a>>, ::crake_wire::WireError> {
@@ -1349,6 +1367,12 @@ impl<'a> SparseView<'a> {
     #[inline]
     pub fn start_of_two(&self) -> Result<&'a str, ::crake_wire::WireError> {
         self.reader.string::<64>()
+    }
+
+    /// The bytes of `start_of_two`, which may not be UTF-8.
+    #[inline]
+    pub fn start_of_two_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<64>()
     }
 
     /// Field 126.

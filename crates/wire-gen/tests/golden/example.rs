@@ -138,6 +138,12 @@ impl<'a> LookupRequestView<'a> {
         self.reader.string::<2>()
     }
 
+    /// The bytes of `path`, which may not be UTF-8.
+    #[inline]
+    pub fn path_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<2>()
+    }
+
     /// Field 3.
     #[inline]
     pub fn blocks(&self) -> Result<bool, ::crake_wire::WireError> {

@@ -173,6 +173,12 @@ impl<'a> RecordView<'a> {
         self.reader.string::<1>()
     }
 
+    /// The bytes of `kind`, which may not be UTF-8.
+    #[inline]
+    pub fn kind_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<1>()
+    }
+
     /// Field 2.
     #[inline]
     pub fn id(&self) -> u64 {
@@ -219,6 +225,12 @@ impl<'a> RecordView<'a> {
     #[inline]
     pub fn note(&self) -> Result<&'a str, ::crake_wire::WireError> {
         self.reader.string::<200>()
+    }
+
+    /// The bytes of `note`, which may not be UTF-8.
+    #[inline]
+    pub fn note_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<200>()
     }
 }
 
@@ -325,6 +337,12 @@ impl<'a> PartView<'a> {
     #[inline]
     pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
         self.reader.string::<2>()
+    }
+
+    /// The bytes of `name`, which may not be UTF-8.
+    #[inline]
+    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<2>()
     }
 
     /// Field 3.

@@ -161,6 +161,12 @@ impl<'a> RecordView<'a> {
         self.reader.string::<5>()
     }
 
+    /// The bytes of `owner`, which may not be UTF-8.
+    #[inline]
+    pub fn owner_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<5>()
+    }
+
     /// Field 7.
     #[inline]
     pub fn state(&self) -> Result<State, ::crake_wire::WireError> {
@@ -261,6 +267,12 @@ impl<'a> PartView<'a> {
     #[inline]
     pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
         self.reader.string::<2>()
+    }
+
+    /// The bytes of `name`, which may not be UTF-8.
+    #[inline]
+    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<2>()
     }
 }
 
