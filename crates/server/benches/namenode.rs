@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crake_server::namenode::command::{Create, Kind, NodeId, Now, Put, SessionId};
-use crake_server::namenode::{Command, Config, Namespace, Read, Reply};
+use crake_server::namenode::{Command, Config, Failure, Namespace, Read, Reply};
 
 const REPETITIONS: usize = 5;
 const OPERATIONS: usize = 20_000;
@@ -60,7 +60,7 @@ fn measure_files(table: &mut Table, files: usize, directories: usize) {
         .iter()
         .map(|path| Read::Lookup {
             base: NodeId::ROOT,
-            path,
+            path: path.as_bytes(),
             blocks: false,
         })
         .collect();
@@ -168,7 +168,7 @@ fn measure_table(table: &mut Table, keys: usize) {
         .iter()
         .map(|key| Read::Get {
             table: NodeId::ROOT,
-            path: "/t",
+            path: b"/t",
             key,
         })
         .collect();
@@ -250,9 +250,11 @@ impl World {
 
     fn read(&mut self, reads: &[Read<'_>]) {
         for batch in reads.chunks(BATCH) {
-            self.namespace.read_batch(Now::default(), batch, |_, reply| {
+            let mut take = |(), reply: Result<Reply<'_>, Failure>| {
                 black_box(reply.expect("it is there"));
-            });
+            };
+            let reads = batch.iter().map(|&read| ((), read));
+            self.namespace.read_batch(Now::default(), reads, &mut take);
         }
     }
 }

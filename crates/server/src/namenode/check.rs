@@ -63,9 +63,8 @@ impl Namespace {
     fn check_shortcuts(&self) -> Result<(), String> {
         self.shortcuts.iter().try_for_each(|(base, path, directory)| {
             let walked = self.start(base).and_then(|start| {
-                PathNames::new(path)?.try_fold(start, |at, name| {
-                    self.child(at, name.as_bytes()).ok_or(Failure::NotFound)
-                })
+                PathNames::new(path)?
+                    .try_fold(start, |at, name| self.child(at, name).ok_or(Failure::NotFound))
             });
             expect(
                 walked == Ok(directory),

@@ -33,10 +33,10 @@ impl Namespace {
         self.reserve_writer(session, request)?;
         let (mut parent, mut name) = (target.parent, target.name);
         for next in target.rest {
-            parent = self.make(parent, name.as_bytes(), Kind::Directory);
+            parent = self.make(parent, name, Kind::Directory);
             name = next;
         }
-        let index = self.make(parent, name.as_bytes(), request.kind);
+        let index = self.make(parent, name, request.kind);
         Ok(self.open_new(session, request, index))
     }
 
@@ -166,7 +166,7 @@ impl Namespace {
         let name = match target.node {
             // The name stays that of the record when the path has none of its own.
             Some(replaced) => self.nodes.name(replaced).to_vec(),
-            None => target.name.as_bytes().to_vec(),
+            None => target.name.to_vec(),
         };
         if let Some(replaced) = target.node {
             self.unlink(replaced);

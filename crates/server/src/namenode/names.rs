@@ -12,11 +12,11 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const PATH_BYTES_MAX: usize = 4096;
 
 /// Refuses what can be no name of a node.
-pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+pub(super) fn check_name(name: &[u8]) -> Result<(), Failure> {
     if name.len() > NAME_BYTES_MAX {
         return Err(Failure::TooLong);
     }
-    if matches!(name, "" | "." | "..") || name.bytes().any(|byte| matches!(byte, 0 | b'/')) {
+    if matches!(name, b"" | b"." | b"..") || name.iter().any(|byte| matches!(byte, 0 | b'/')) {
         return Err(Failure::InvalidName);
     }
     Ok(())
@@ -33,14 +33,16 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), Failure> {
 }
 
 /// The names of a path, one after the other. Slashes in front, behind and in a row count as one.
+///
+/// Bytes: that a path is UTF-8 is for its reader to check, and needs no check where its names are found to be there.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PathNames<'a> {
-    rest: &'a str,
+    rest: &'a [u8],
 }
 
 impl<'a> PathNames<'a> {
     #[inline]
-    pub(super) fn new(path: &'a str) -> Result<Self, Failure> {
+    pub(super) fn new(path: &'a [u8]) -> Result<Self, Failure> {
         if path.len() > PATH_BYTES_MAX {
             return Err(Failure::TooLong);
         }
@@ -51,7 +53,7 @@ impl<'a> PathNames<'a> {
 
     /// No more than one name, which is not empty and has no slash.
     #[inline]
-    pub(super) fn one(name: &'a str) -> Self {
+    pub(super) fn one(name: &'a [u8]) -> Self {
         Self { rest: name }
     }
 
@@ -63,23 +65,22 @@ impl<'a> PathNames<'a> {
 }
 
 impl<'a> Iterator for PathNames<'a> {
-    type Item = &'a str;
+    type Item = &'a [u8];
 
     #[inline]
-    fn next(&mut self) -> Option<&'a str> {
+    fn next(&mut self) -> Option<&'a [u8]> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = find_slash(self.rest.as_bytes());
-        let (name, rest) = self.rest.split_at(end);
+        let (name, rest) = self.rest.split_at(find_slash(self.rest));
         self.rest = trim_slashes(rest);
         Some(name)
     }
 }
 
 #[inline]
-fn trim_slashes(mut path: &str) -> &str {
-    while let Some(rest) = path.strip_prefix('/') {
+fn trim_slashes(mut path: &[u8]) -> &[u8] {
+    while let [b'/', rest @ ..] = path {
         path = rest;
     }
     path
@@ -170,8 +171,9 @@ pub(super) fn last_word(name: &[u8], tail: &[u8]) -> u64 {
     tail.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
+/// The two halves of a product as one: each bit depends on many of both factors.
 #[inline]
-fn fold(a: u64, b: u64) -> u64 {
+pub(super) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
@@ -267,7 +269,8 @@ mod tests {
     }
 
     fn names(path: &str) -> Vec<&str> {
-        PathNames::new(path).unwrap().collect()
+        let names = PathNames::new(path.as_bytes()).unwrap();
+        names.map(|name| str::from_utf8(name).unwrap()).collect()
     }
 
     #[test]
@@ -295,17 +298,17 @@ mod tests {
     #[test]
     fn names_that_are_none_are_refused() {
         for name in ["", ".", "..", "a/b", "a\0"] {
-            assert_eq!(check_name(name), Err(Failure::InvalidName), "{name:?}");
+            assert_eq!(check_name(name.as_bytes()), Err(Failure::InvalidName), "{name:?}");
         }
-        assert_eq!(check_name(&"x".repeat(256)), Err(Failure::TooLong));
+        assert_eq!(check_name(&[b'x'; 256]), Err(Failure::TooLong));
         for name in ["...", ".a", "ä", &"x".repeat(255)] {
-            assert_eq!(check_name(name), Ok(()));
+            assert_eq!(check_name(name.as_bytes()), Ok(()));
         }
         assert_eq!(check_key(b""), Err(Failure::InvalidName));
         assert_eq!(check_key(&[0; 256]), Err(Failure::TooLong));
         assert_eq!(check_key(b"/\0"), Ok(()));
-        assert!(matches!(PathNames::new(&"x".repeat(4097)), Err(Failure::TooLong)));
-        assert!(PathNames::new(&"x".repeat(4096)).is_ok());
+        assert!(matches!(PathNames::new(&[b'x'; 4097]), Err(Failure::TooLong)));
+        assert!(PathNames::new(&[b'x'; 4096]).is_ok());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) struct Target<'a> {
     /// The container of the last name that was looked for. Of the root: itself.
     pub(super) parent: u32,
     /// That name; empty if the path has none and means the node that it starts from.
-    pub(super) name: &'a str,
+    pub(super) name: &'a [u8],
     /// What has this name.
     pub(super) node: Option<u32>,
     /// Names behind it, if there is none.
@@ -263,7 +263,7 @@ impl Namespace {
 
     /// Where to look for which names: all of them from the base on, or the last one if its directory is known.
     #[inline]
-    pub(super) fn set_out<'p>(&self, base: NodeId, path: &'p str) -> Result<(u32, PathNames<'p>), Failure> {
+    pub(super) fn set_out<'p>(&self, base: NodeId, path: &'p [u8]) -> Result<(u32, PathNames<'p>), Failure> {
         if let Some((directory, name)) = self.shortcuts.find(base, path) {
             return Ok((directory, PathNames::one(name)));
         }
@@ -284,11 +284,9 @@ impl Namespace {
 
     /// The node that a path means.
     pub(super) fn resolve(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
-        let (mut at, names) = self.set_out(base, path)?;
+        let (mut at, names) = self.set_out(base, path.as_bytes())?;
         for name in names {
-            at = self
-                .child(at, name.as_bytes())
-                .ok_or_else(|| self.why_missing(at, name))?;
+            at = self.child(at, name).ok_or_else(|| self.why_missing(at, name))?;
         }
         self.check_trailing_slash(at, path)?;
         Ok(at)
@@ -296,7 +294,7 @@ impl Namespace {
 
     /// Why there is no entry `name` at `parent`. What could be no name is found here, after all lookups that succeed.
     #[cold]
-    pub(super) fn why_missing(&self, parent: u32, name: &str) -> Failure {
+    pub(super) fn why_missing(&self, parent: u32, name: &[u8]) -> Failure {
         if !self.kind(parent).is_container() {
             return Failure::NotADirectory;
         }
@@ -314,11 +312,11 @@ impl Namespace {
 
     /// As far as a path leads.
     pub(super) fn walk<'p>(&self, base: NodeId, path: &'p str) -> Result<Target<'p>, Failure> {
-        let (start, mut names) = self.set_out(base, path)?;
-        let (mut parent, mut name, mut node) = (self.nodes.records.at(start).parent, "", start);
+        let (start, mut names) = self.set_out(base, path.as_bytes())?;
+        let (mut parent, mut name, mut node) = (self.nodes.records.at(start).parent, &[][..], start);
         while let Some(next) = names.next() {
             (parent, name) = (node, next);
-            node = match self.child(parent, name.as_bytes()) {
+            node = match self.child(parent, name) {
                 Some(child) => child,
                 None => match self.why_missing(parent, name) {
                     Failure::NotFound => {

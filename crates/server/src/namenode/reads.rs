@@ -1,15 +1,19 @@
 //! Lookups and gets: one by one, and many at a time.
 
+use arrayvec::ArrayVec;
 use crake_mem::prefetch_read;
-use smallvec::SmallVec;
 
-use super::command::{Failure, Kind, NodeId, Now, Reply};
+use super::command::{Attributes, Block, Failure, Kind, NodeId, Now, Reply, Value};
 use super::file::FIRST_BLOCKS;
 use super::names::{PathNames, check_key};
 use super::namespace::Namespace;
+use super::records::Place;
 use super::slab::NONE;
 
 /// Reads that may go together.
+///
+/// Their paths are bytes: a name that is found needs no check, for all names of nodes are UTF-8. A path that is not
+/// leads nowhere.
 #[derive(Clone, Copy, Debug)]
 pub enum Read<'a> {
     /// [`super::Command::Lookup`].
@@ -17,7 +21,7 @@ pub enum Read<'a> {
         /// Where `path` starts.
         base: NodeId,
         /// Names joined by `/`.
-        path: &'a str,
+        path: &'a [u8],
         /// Also the first blocks, or the inline value.
         blocks: bool,
     },
@@ -26,10 +30,41 @@ pub enum Read<'a> {
         /// Where `path` starts.
         table: NodeId,
         /// Names joined by `/`.
-        path: &'a str,
+        path: &'a [u8],
         /// 1 to 255 bytes.
         key: &'a [u8],
     },
+}
+
+/// Takes the answers to reads, each with what its asker is known by. A method for each kind of answer, so that an answer
+/// goes from the record into its message without being put together in between.
+pub trait ReadReplies<T> {
+    /// [`Reply::Node`].
+    fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8]);
+    /// [`Reply::Value`].
+    fn value(&mut self, asker: T, value: Value<'_>);
+    /// It was refused.
+    fn failure(&mut self, asker: T, failure: Failure);
+}
+
+/// For who takes all kinds alike.
+impl<T, F: FnMut(T, Result<Reply<'_>, Failure>)> ReadReplies<T> for F {
+    fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8]) {
+        let reply = Reply::Node {
+            node,
+            blocks,
+            inline_value,
+        };
+        self(asker, Ok(reply));
+    }
+
+    fn value(&mut self, asker: T, value: Value<'_>) {
+        self(asker, Ok(Reply::Value(value)));
+    }
+
+    fn failure(&mut self, asker: T, failure: Failure) {
+        self(asker, Err(failure));
+    }
 }
 
 /// Reads whose memory is asked for before any of them waits for it. More than a core has loads in flight gains nothing.
@@ -38,164 +73,233 @@ const TOGETHER: usize = 64;
 impl Namespace {
     pub(super) fn lookup(&mut self, base: NodeId, path: &str, blocks: bool) -> Result<Reply<'_>, Failure> {
         let index = self.resolve(base, path)?;
-        self.learn(base, path, index);
-        Ok(self.found(index, blocks))
-    }
-
-    /// A path led to this node.
-    #[inline]
-    fn learn(&mut self, base: NodeId, path: &str, index: u32) {
-        if self.shortcuts.find(base, path).is_none() {
-            let directory = self.nodes.records.at(index).parent;
-            self.shortcuts.learn(base, path, directory);
-        }
-    }
-
-    #[inline]
-    fn found(&mut self, index: u32, blocks: bool) -> Reply<'_> {
-        if !blocks {
-            return self.node_reply(index);
-        }
-        self.blocks.clear();
-        self.collect_blocks(index, 0, FIRST_BLOCKS);
-        let inline_value = self.nodes.inline_value(index);
-        Reply::Node {
+        self.learn(base, path.as_bytes(), index);
+        let span = if blocks { self.first_blocks(index) } else { 0 };
+        Ok(Reply::Node {
             node: self.attributes(index),
-            blocks: &self.blocks,
-            inline_value,
-        }
+            blocks: &self.blocks[..span],
+            inline_value: if blocks {
+                self.nodes.inline_value(index)
+            } else {
+                &[]
+            },
+        })
     }
 
-    /// The same answers as to the single commands, in the order of `reads`; each to `answer` with its place.
+    /// The same answers as to the single commands, in the order of `reads`.
     ///
     /// In a large namespace nearly every record is far away in memory. So all reads go one name further at a time: first
     /// the places of all names in the index are asked for, then the records, and when the last is asked for the first has come.
-    pub fn read_batch(
+    pub fn read_batch<'a, T: Copy>(
         &mut self,
         now: Now,
-        reads: &[Read<'_>],
-        mut answer: impl FnMut(usize, Result<Reply<'_>, Failure>),
+        reads: impl IntoIterator<Item = (T, Read<'a>)>,
+        replies: &mut impl ReadReplies<T>,
     ) {
         self.advance(now);
-        for (part, reads) in reads.chunks(TOGETHER).enumerate() {
-            let mut steps: SmallVec<[Step<'_>; TOGETHER]> =
-                reads.iter().map(|read| Step::new(self, read)).collect();
+        let mut reads = reads.into_iter();
+        loop {
+            let mut steps = ArrayVec::<Step<'a, T>, TOGETHER>::new();
+            steps.extend(
+                reads
+                    .by_ref()
+                    .take(TOGETHER)
+                    .map(|(asker, read)| Step::set_out(self, asker, read)),
+            );
+            if steps.is_empty() {
+                return;
+            }
             self.walk_together(&mut steps);
-            for (index, (step, read)) in steps.iter().zip(reads).enumerate() {
-                if step.is_long
-                    && let (Ok(Some(at)), Read::Lookup { base, path, .. }) = (step.end, *read)
-                {
-                    self.learn(base, path, at);
-                }
-                let reply = step.end.and_then(|at| self.end_reply(at, read));
-                answer(part * TOGETHER + index, reply);
-            }
-        }
-    }
-
-    /// Takes all to where their paths end, one name at a time.
-    fn walk_together(&self, steps: &mut [Step<'_>]) {
-        let mut any = true;
-        while any {
             steps.iter_mut().for_each(|step| step.ask_for_record(self));
-            any = false;
-            for step in steps.iter_mut() {
-                step.arrive(self);
-                any |= step.ask_for_entry(self);
+            steps.iter().for_each(|step| self.answer(step, replies));
+        }
+    }
+
+    /// Takes all to the containers of their last names, one name at a time.
+    fn walk_together<T>(&self, steps: &mut [Step<'_, T>]) {
+        while steps.iter().any(Step::is_walking) {
+            for step in steps.iter_mut().filter(|step| step.is_walking()) {
+                step.ask_for_record(self);
+            }
+            for step in steps.iter_mut().filter(|step| step.is_walking()) {
+                step.go_on(self);
             }
         }
     }
 
-    fn end_reply(&mut self, at: Option<u32>, read: &Read<'_>) -> Result<Reply<'_>, Failure> {
-        match (*read, at) {
-            (Read::Lookup { path, blocks, .. }, Some(index)) => {
-                self.check_trailing_slash(index, path)?;
-                Ok(self.found(index, blocks))
+    #[inline]
+    fn answer<T: Copy>(&mut self, step: &Step<'_, T>, replies: &mut impl ReadReplies<T>) {
+        match (step.arrive(self), step.read) {
+            (Some(index), Read::Lookup { base, path, blocks }) => {
+                if step.way != Way::Straight && !self.end_walk(base, path, index) {
+                    return self.answer_alone(step, replies);
+                }
+                self.answer_node(step.asker, index, blocks, replies);
             }
-            (Read::Lookup { .. }, None) => Err(Failure::NotFound),
-            (Read::Get { .. }, node) => Ok(self.value_reply(node)),
+            (Some(index), Read::Get { .. }) => self.answer_value(step.asker, index, replies),
+            (None, Read::Get { .. }) if step.way == Way::Last => {
+                replies.value(step.asker, Value::default());
+            }
+            (None, _) => self.answer_alone(step, replies),
         }
+    }
+
+    #[inline]
+    fn answer_node<T>(&mut self, asker: T, index: u32, blocks: bool, replies: &mut impl ReadReplies<T>) {
+        if !blocks {
+            return replies.node(asker, self.attributes(index), &[], &[]);
+        }
+        let count = self.first_blocks(index);
+        let inline_value = self.nodes.inline_value(index);
+        replies.node(asker, self.attributes(index), &self.blocks[..count], inline_value);
+    }
+
+    #[inline]
+    fn answer_value<T>(&mut self, asker: T, index: u32, replies: &mut impl ReadReplies<T>) {
+        let count = self.first_blocks(index);
+        replies.value(asker, self.nodes.value(index, &self.blocks[..count]));
+    }
+
+    /// Answers one that is not the usual, as the single command does.
+    #[cold]
+    fn answer_alone<T: Copy>(&mut self, step: &Step<'_, T>, replies: &mut impl ReadReplies<T>) {
+        match self.read_alone(&step.read) {
+            Ok(Reply::Node {
+                node,
+                blocks,
+                inline_value,
+            }) => replies.node(step.asker, node, blocks, inline_value),
+            Ok(Reply::Value(value)) => replies.value(step.asker, value),
+            Ok(_) => unreachable!("a read is answered with a node or a value"),
+            Err(failure) => replies.failure(step.asker, failure),
+        }
+    }
+
+    fn read_alone(&mut self, read: &Read<'_>) -> Result<Reply<'_>, Failure> {
+        let text = |path| str::from_utf8(path).map_err(|_| Failure::NotFound);
+        match *read {
+            Read::Lookup { base, path, blocks } => self.lookup(base, text(path)?, blocks),
+            Read::Get { table, path, key } => self.get(table, text(path)?, key),
+        }
+    }
+
+    /// The path of a lookup led to this node, name by name. Says whether that is all there is to check: a path that ends
+    /// with a slash means a container, and keys of a table need not be UTF-8.
+    fn end_walk(&mut self, base: NodeId, path: &[u8], index: u32) -> bool {
+        self.learn(base, path, index);
+        path.last() != Some(&b'/') && self.kind(index) != Kind::KeyValue
+    }
+
+    /// A path led to this node. Tables are not learnt, so what is found by a shortcut has a name and is no key.
+    fn learn(&mut self, base: NodeId, path: &[u8], index: u32) {
+        let record = self.nodes.records.at(index);
+        if record.kind() != Kind::KeyValue {
+            self.shortcuts.learn(base, path, record.parent);
+        }
+    }
+
+    /// Puts the first blocks of a node at the front of `blocks`, and says how many they are.
+    #[inline]
+    pub(super) fn first_blocks(&mut self, index: u32) -> usize {
+        if self.nodes.records.at(index).place != Place::Blocks {
+            return 0;
+        }
+        self.blocks.clear();
+        self.collect_blocks(index, 0, FIRST_BLOCKS);
+        self.blocks.len()
     }
 }
 
 /// Where a read is on its way.
-#[derive(Clone, Copy, Debug)]
-struct Step<'a> {
-    /// Where it has come to; no node if that is a key which is not there.
-    end: Result<Option<u32>, Failure>,
-    names: PathNames<'a>,
-    /// Looked for when the names are used up.
-    key: Option<&'a [u8]>,
-    /// What is being looked for; empty if nothing is.
+struct Step<'a, T> {
+    asker: T,
+    read: Read<'a>,
+    way: Way,
+    /// The container in which `name` is looked for.
+    at: u32,
     name: &'a [u8],
-    is_key: bool,
-    ends_with_slash: bool,
-    /// It has names before the last one to look for.
-    is_long: bool,
+    /// Of the path, behind `name`.
+    names: PathNames<'a>,
     tag: u32,
     candidate: u32,
 }
 
-impl<'a> Step<'a> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The name is the last one of a lookup, and a shortcut led to its directory.
+    Straight,
+    /// The name is the last one, or the key.
+    Last,
+    /// There are others behind it.
+    Walking,
+    /// No name to look for, because there is none or something is wrong: the read is answered alone.
+    Ended,
+}
+
+impl<'a, T> Step<'a, T> {
     #[inline]
-    fn new(namespace: &Namespace, read: &Read<'a>) -> Self {
-        let (base, path, key) = match *read {
-            Read::Lookup { base, path, .. } => (base, path, None),
-            Read::Get { table, path, key } => (table, path, Some(key)),
-        };
-        let (end, names) = match namespace.set_out(base, path) {
-            Ok((start, names)) => (Ok(Some(start)), names),
-            Err(failure) => (Err(failure), PathNames::default()),
-        };
+    fn set_out(namespace: &Namespace, asker: T, read: Read<'a>) -> Self {
         let mut step = Self {
-            end,
-            names,
-            key,
-            is_long: false,
+            asker,
+            read,
+            way: Way::Ended,
+            at: NONE,
             name: &[],
-            is_key: false,
-            ends_with_slash: path.ends_with('/'),
+            names: PathNames::default(),
             tag: 0,
             candidate: NONE,
         };
-        step.ask_for_entry(namespace);
-        step.is_long = !step.names.is_empty();
+        match read {
+            Read::Lookup { base, path, .. } => match namespace.shortcuts.find(base, path) {
+                Some((directory, name)) => step.look_for(namespace, Way::Straight, directory, name),
+                None => step.start(namespace, base, path),
+            },
+            Read::Get { table, path, .. } => step.start(namespace, table, path),
+        }
         step
     }
 
-    /// Begins to look for the next name; says whether there is one.
-    #[inline]
-    fn ask_for_entry(&mut self, namespace: &Namespace) -> bool {
-        self.name = &[];
-        let Ok(Some(at)) = self.end else { return false };
-        if let Some(name) = self.names.next() {
-            self.name = name.as_bytes();
-        } else if let Some(key) = self.key.take() {
-            if let Err(failure) = self.check_table(namespace, at, key) {
-                self.end = Err(failure);
-                return false;
-            }
-            self.name = key;
-            self.is_key = true;
-        } else {
-            return false;
+    fn start(&mut self, namespace: &Namespace, base: NodeId, path: &'a [u8]) {
+        if let (Ok(start), Ok(names)) = (namespace.start(base), PathNames::new(path)) {
+            self.names = names;
+            self.look_for_next(namespace, start);
         }
-        self.tag = namespace.hasher.tag(at, self.name);
-        namespace.index.prefetch(self.tag);
-        true
     }
 
-    fn check_table(&self, namespace: &Namespace, at: u32, key: &[u8]) -> Result<(), Failure> {
-        match namespace.kind(at) {
-            Kind::Table => check_key(key),
-            kind if self.ends_with_slash && !kind.is_container() => Err(Failure::NotADirectory),
-            _ => Err(Failure::WrongKind),
+    /// Begins to look for the next name in the node `at`.
+    fn look_for_next(&mut self, namespace: &Namespace, at: u32) {
+        self.way = Way::Ended;
+        match (self.names.next(), self.read) {
+            (Some(name), Read::Lookup { .. }) if self.names.is_empty() => {
+                self.look_for(namespace, Way::Last, at, name);
+            }
+            (Some(name), _) => self.look_for(namespace, Way::Walking, at, name),
+            (None, Read::Get { key, .. }) => {
+                if namespace.kind(at) == Kind::Table && check_key(key).is_ok() {
+                    self.look_for(namespace, Way::Last, at, key);
+                }
+            }
+            (None, Read::Lookup { .. }) => {}
         }
+    }
+
+    #[inline]
+    fn look_for(&mut self, namespace: &Namespace, way: Way, at: u32, name: &'a [u8]) {
+        self.way = way;
+        self.at = at;
+        self.name = name;
+        self.tag = namespace.hasher.tag(at, name);
+        namespace.index.prefetch(self.tag);
+    }
+
+    #[inline]
+    fn is_walking(&self) -> bool {
+        self.way == Way::Walking
     }
 
     #[inline]
     fn ask_for_record(&mut self, namespace: &Namespace) {
-        if self.name.is_empty() {
+        if self.way == Way::Ended {
             return;
         }
         self.candidate = namespace.index.find(self.tag, |_| true).unwrap_or(NONE);
@@ -206,26 +310,23 @@ impl<'a> Step<'a> {
         }
     }
 
-    #[inline]
-    fn arrive(&mut self, namespace: &Namespace) {
-        let (Ok(Some(at)), false) = (self.end, self.name.is_empty()) else {
-            return;
-        };
-        let found = if self.candidate != NONE && namespace.nodes.is_entry(self.candidate, at, self.name) {
-            Some(self.candidate)
-        } else {
-            // Another name has the same tag, or there is none.
-            namespace.child(at, self.name)
-        };
-        self.end = match found {
-            None if !self.is_key => Err(self.why_missing(namespace, at)),
-            found => Ok(found),
-        };
+    fn go_on(&mut self, namespace: &Namespace) {
+        match self.arrive(namespace) {
+            Some(at) => self.look_for_next(namespace, at),
+            None => self.way = Way::Ended,
+        }
     }
 
-    #[cold]
-    fn why_missing(&self, namespace: &Namespace, at: u32) -> Failure {
-        let name = std::str::from_utf8(self.name).expect("a name of a path");
-        namespace.why_missing(at, name)
+    /// The node that was looked for, if it is there.
+    #[inline]
+    fn arrive(&self, namespace: &Namespace) -> Option<u32> {
+        if self.way == Way::Ended || self.candidate == NONE {
+            return None;
+        }
+        if namespace.nodes.is_entry(self.candidate, self.at, self.name) {
+            return Some(self.candidate);
+        }
+        // Another name has the same tag.
+        namespace.child(self.at, self.name)
     }
 }

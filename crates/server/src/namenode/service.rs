@@ -3,18 +3,18 @@
 use std::fmt::{self, Write as _};
 
 use crake_datapath::Runtime;
-use crake_rpc::{BATCH_MAX, Head, Peer, Place, Replies, Request, Service, Status};
+use crake_rpc::{Head, Peer, Place, Replies, Request, Service, Status};
 use crake_store::protocol::namenode::{self as wire, namenode as method};
 use crake_store::protocol::role;
 use crake_wire::WireError;
 use smallvec::SmallVec;
 
 use super::command::{
-    Command, Create, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put, Register, Reply, SessionId,
-    Usage,
+    Attributes, Block, Command, Create, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put, Register,
+    Reply, SessionId, Usage, Value,
 };
 use super::namespace::Namespace;
-use super::reads::Read;
+use super::reads::{Read, ReadReplies};
 use super::translate;
 
 /// What all endpoints of a namenode serve.
@@ -110,14 +110,16 @@ impl Service for NamenodeService {
             session: SessionId(peer.client.0),
             is_datanode: peer.role == role::DATANODE,
             namespace: &mut self.namespace,
-            refusals: SmallVec::new(),
+            refusals: Refusals::new(),
         };
         let mut rest = requests;
         while !rest.is_empty() {
             let reads = rest.iter().take_while(|request| is_read(request)).count();
-            let together = if reads > 1 { reads } else { 1 };
-            let (now, later) = rest.split_at(together);
-            caller.answer_together(now, replies);
+            let (now, later) = rest.split_at(reads.max(1));
+            match now {
+                [request] if reads == 0 => caller.answer_one(request, replies),
+                reads => caller.answer_reads(reads, replies),
+            }
             rest = later;
         }
         for (request, refused) in caller.refusals {
@@ -169,42 +171,40 @@ struct Caller<'n, 'r> {
     session: SessionId,
     is_datanode: bool,
     /// Told when the namespace is no longer borrowed.
-    refusals: SmallVec<[(&'r Request<'r>, Refused); 4]>,
+    refusals: Refusals<'r>,
 }
 
+type Refusals<'r> = SmallVec<[(&'r Request<'r>, Refused); 4]>;
+
 impl<'r> Caller<'_, 'r> {
-    /// Answers one request, or several that only read.
+    fn answer_one(&mut self, request: &'r Request<'r>, replies: &mut Replies<'_>) {
+        if let Err(refused) = self.answer(request, replies) {
+            self.refusals.push((request, refused));
+        }
+    }
+
+    /// Answers requests that only read.
     #[inline]
-    fn answer_together(&mut self, requests: &'r [Request<'r>], replies: &mut Replies<'_>) {
-        if let [request] = requests {
-            if let Err(refused) = self.answer(request, replies) {
-                self.refusals.push((request, refused));
+    fn answer_reads(&mut self, requests: &'r [Request<'r>], replies: &mut Replies<'_>) {
+        let mut unreadable = Refusals::new();
+        let reads = requests.iter().filter_map(|request| match read_of(request) {
+            Ok(read) => Some((request, read)),
+            Err(refused) => {
+                unreadable.push((request, refused));
+                None
             }
-            return;
-        }
-        let mut reads = SmallVec::<[Read<'_>; BATCH_MAX]>::new();
-        let mut asked = SmallVec::<[&Request<'_>; BATCH_MAX]>::new();
-        for request in requests {
-            match read_of(request) {
-                Ok(read) => {
-                    reads.push(read);
-                    asked.push(request);
-                }
-                Err(refused) => self.refusals.push((request, refused)),
-            }
-        }
-        let refusals = &mut self.refusals;
-        self.namespace
-            .read_batch(self.now, &reads, |at, reply| match reply {
-                Ok(reply) => send_read(reply, asked[at], replies),
-                Err(failure) => refusals.push((asked[at], failure.into())),
-            });
+        });
+        let mut replies = ReadAnswers {
+            replies,
+            refusals: &mut self.refusals,
+        };
+        self.namespace.read_batch(self.now, reads, &mut replies);
+        self.refusals.append(&mut unreadable);
     }
 
     #[inline]
     fn answer(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         match request.head.method {
-            method::LOOKUP | method::GET => self.read(request, replies),
             method::PUT => self.put(request, replies),
             method::CREATE => self.create(request, replies),
             method::PUBLISH => self.publish(request, replies),
@@ -238,16 +238,6 @@ impl<'r> Caller<'_, 'r> {
     #[inline]
     fn apply<'a>(&'a mut self, command: &Command<'a>) -> Result<Reply<'a>, Failure> {
         self.namespace.apply(self.now, self.session, command)
-    }
-
-    #[inline]
-    fn read(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
-        let command = match read_of(request)? {
-            Read::Lookup { base, path, blocks } => Command::Lookup { base, path, blocks },
-            Read::Get { table, path, key } => Command::Get { table, path, key },
-        };
-        send_read(self.apply(&command)?, request, replies);
-        Ok(())
     }
 
     fn create(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
@@ -588,38 +578,69 @@ fn read_of<'r>(request: &Request<'r>) -> Result<Read<'r>, Refused> {
         let asked = wire::LookupRequestView::parse(request.message)?;
         return Ok(Read::Lookup {
             base: NodeId(asked.base()),
-            path: asked.path()?,
+            path: asked.path_bytes()?,
             blocks: asked.blocks()?,
         });
     }
     let asked = wire::GetRequestView::parse(request.message)?;
     Ok(Read::Get {
         table: NodeId(asked.table()),
-        path: asked.path()?,
+        path: asked.path_bytes()?,
         key: asked.key()?,
     })
 }
 
-#[inline]
-fn send_read(reply: Reply<'_>, request: &Request<'_>, replies: &mut Replies<'_>) {
-    match reply {
-        Reply::Node {
-            node,
-            blocks,
+/// Whether the path of a read is text: seen to only when it led nowhere.
+#[cold]
+fn check_text(request: &Request<'_>) -> Result<(), WireError> {
+    if request.head.method == method::LOOKUP {
+        wire::LookupRequestView::parse(request.message)?.path()?;
+    } else {
+        wire::GetRequestView::parse(request.message)?.path()?;
+    }
+    Ok(())
+}
+
+/// Sends what reads find.
+struct ReadAnswers<'c, 'r, 'a> {
+    replies: &'c mut Replies<'a>,
+    refusals: &'c mut Refusals<'r>,
+}
+
+impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
+    #[inline]
+    fn node(&mut self, request: &'r Request<'r>, node: Attributes, blocks: &[Block], inline_value: &[u8]) {
+        let message = wire::LookupReply {
+            node: Some(translate::attributes(&node)),
+            blocks: &[],
             inline_value,
-        } => {
-            let message = wire::LookupReply {
-                node: Some(translate::attributes(&node)),
-                blocks: &translate::blocks(blocks),
-                inline_value,
-            };
-            replies.send(request, &message);
+        };
+        if blocks.is_empty() {
+            self.replies.send(request, &message);
+        } else {
+            let blocks = &translate::blocks(blocks);
+            self.replies
+                .send(request, &wire::LookupReply { blocks, ..message });
         }
-        Reply::Value(value) => {
+    }
+
+    #[inline]
+    fn value(&mut self, request: &'r Request<'r>, value: Value<'_>) {
+        if value.blocks.is_empty() {
+            self.replies.send(request, &translate::value(&value, &[]));
+        } else {
             let blocks = translate::blocks(value.blocks);
-            replies.send(request, &translate::value(&value, &blocks));
+            self.replies.send(request, &translate::value(&value, &blocks));
         }
-        _ => wrong_reply(),
+    }
+
+    #[cold]
+    fn failure(&mut self, request: &'r Request<'r>, failure: Failure) {
+        let refused = match check_text(request) {
+            Ok(()) => Refused::Denied(failure),
+            Err(error) => Refused::Unreadable(error),
+        };
+        self.refusals.push((request, refused));
     }
 }
 

@@ -6,7 +6,7 @@ use super::command::{
     SessionId, Value, Values,
 };
 use super::directory::page_limit;
-use super::file::{FIRST_BLOCKS, file_data_mut};
+use super::file::file_data_mut;
 use super::names::{Name, check_key};
 use super::namespace::Namespace;
 use super::records::{Place, TAIL_BYTES};
@@ -190,14 +190,12 @@ impl Namespace {
     }
 
     /// The value at a node, with its first blocks.
-    #[inline]
-    pub(super) fn value_reply(&mut self, node: Option<u32>) -> Reply<'_> {
+    fn value_reply(&mut self, node: Option<u32>) -> Reply<'_> {
         let Some(index) = node else {
             return Reply::Value(Value::default());
         };
-        self.blocks.clear();
-        self.collect_blocks(index, 0, FIRST_BLOCKS);
-        Reply::Value(self.nodes.value(index, &self.blocks))
+        let count = self.first_blocks(index);
+        Reply::Value(self.nodes.value(index, &self.blocks[..count]))
     }
 
     pub(super) fn multi_get(

@@ -25,9 +25,10 @@ fn a_batch_answers_as_the_single_commands_do() {
     let paths = [
         "", "/", "/d", "/d/", "/d/e/f", "/d/e/f/", "/d/e/f/g", "/x", "/x/y", "/d/..", "/t/k", "f", "/t/big",
     ];
-    let paths: Vec<&str> = paths
+    let paths: Vec<&[u8]> = paths
         .into_iter()
         .chain([long_path.as_str(), too_long.as_str()])
+        .map(str::as_bytes)
         .collect();
     let mut reads = Vec::new();
     for base in [ROOT, base, gone] {
@@ -50,7 +51,7 @@ fn a_batch_answers_as_the_single_commands_do() {
                 });
                 reads.push(Read::Get {
                     table: base,
-                    path: "/t",
+                    path: b"/t",
                     key,
                 });
             }
@@ -62,10 +63,12 @@ fn a_batch_answers_as_the_single_commands_do() {
         .map(|read| format!("{:?}", single(&mut world, read)))
         .collect();
     let mut answered = Vec::new();
-    world.namespace.read_batch(world.now, &reads, |index, reply| {
+    let mut take = |index, reply: Result<Reply<'_>, Failure>| {
         assert_eq!(index, answered.len());
         answered.push(format!("{:?}", reply.map(|reply| format!("{reply:?}"))));
-    });
+    };
+    let asked = reads.iter().copied().enumerate();
+    world.namespace.read_batch(world.now, asked, &mut take);
     assert_eq!(answered.len(), expected.len());
     for (read, (answered, expected)) in reads.iter().zip(answered.iter().zip(&expected)) {
         assert_eq!(answered, expected, "{read:?}");
@@ -79,9 +82,18 @@ fn a_batch_answers_as_the_single_commands_do() {
 }
 
 fn single(world: &mut World, read: &Read<'_>) -> Result<String, Failure> {
+    let text = |path| str::from_utf8(path).unwrap();
     let command = match *read {
-        Read::Lookup { base, path, blocks } => Command::Lookup { base, path, blocks },
-        Read::Get { table, path, key } => Command::Get { table, path, key },
+        Read::Lookup { base, path, blocks } => Command::Lookup {
+            base,
+            path: text(path),
+            blocks,
+        },
+        Read::Get { table, path, key } => Command::Get {
+            table,
+            path: text(path),
+            key,
+        },
     };
     world.run(A, command, |reply: Reply<'_>| format!("{reply:?}"))
 }
@@ -91,17 +103,18 @@ fn a_batch_ends_leases_that_are_due() {
     let mut world = World::new();
     world.file("/f");
     world.now.mono_ns += 10_000_000_000;
-    world.namespace.read_batch(
-        world.now,
-        &[Read::Lookup {
-            base: ROOT,
-            path: "/f",
-            blocks: false,
-        }],
-        |_, reply| {
-            assert!(matches!(reply, Ok(Reply::Node { node, .. }) if !node.open));
-        },
-    );
+    let read = Read::Lookup {
+        base: ROOT,
+        path: b"/f",
+        blocks: false,
+    };
+    let mut answers = 0;
+    let mut take = |(), reply: Result<Reply<'_>, Failure>| {
+        assert!(matches!(reply, Ok(Reply::Node { node, .. }) if !node.open));
+        answers += 1;
+    };
+    world.namespace.read_batch(world.now, [((), read)], &mut take);
+    assert_eq!(answers, 1);
 }
 
 #[test]
@@ -113,17 +126,20 @@ fn a_path_that_was_looked_up_does_not_outlive_its_directories() {
     let lookup = |world: &mut World, base, path: &str| {
         let read = Read::Lookup {
             base,
-            path,
+            path: path.as_bytes(),
             blocks: false,
         };
         // Once to learn the way, once by it.
         let mut found = [None; 2];
-        world.namespace.read_batch(world.now, &[read, read], |at, reply| {
+        let mut take = |at: usize, reply: Result<Reply<'_>, Failure>| {
             found[at] = Some(reply.map(|reply| match reply {
                 Reply::Node { node, .. } => node.id,
                 other => panic!("{other:?}"),
             }));
-        });
+        };
+        for at in 0..2 {
+            world.namespace.read_batch(world.now, [(at, read)], &mut take);
+        }
         world.check();
         assert_eq!(found[0], found[1]);
         found[0].unwrap()
@@ -144,4 +160,32 @@ fn a_path_that_was_looked_up_does_not_outlive_its_directories() {
     assert_eq!(lookup(&mut world, base, "b/f"), Err(Failure::NotFound));
     assert_eq!(lookup(&mut world, ROOT, "a/b/f"), Err(Failure::NotFound));
     assert_eq!(lookup(&mut world, ROOT, "c/b/f"), Ok(old));
+}
+
+/// Names of nodes are checked when they are made, keys of tables are not: a lookup must not find those by bytes.
+#[test]
+fn a_path_that_is_not_utf8_leads_nowhere() {
+    let mut world = World::new();
+    world.directory("/d");
+    world.make("/t", Kind::Table).unwrap();
+    world.put(b"\xff", b"value", Condition::Always).unwrap();
+    world.put(b"k", b"value", Condition::Always).unwrap();
+    let is_found = |world: &mut World, path: &[u8]| {
+        let read = Read::Lookup {
+            base: ROOT,
+            path,
+            blocks: false,
+        };
+        let mut found = None;
+        let mut take = |(), reply: Result<Reply<'_>, Failure>| found = Some(reply.map(drop));
+        world.namespace.read_batch(world.now, [((), read)], &mut take);
+        found.unwrap()
+    };
+    // Twice: the first lookup that succeeds may teach a shortcut.
+    for _ in 0..2 {
+        assert_eq!(is_found(&mut world, b"t/k"), Ok(()));
+        for path in [&b"\xff"[..], b"d/\xff", b"t/\xff", b"\xff/k"] {
+            assert_eq!(is_found(&mut world, path), Err(Failure::NotFound), "{path:?}");
+        }
+    }
 }
