@@ -94,19 +94,19 @@ impl Attributes {
 
     #[inline]
     pub(crate) fn read(view: Option<AttributesView<'_>>) -> Result<Attributes, WireError> {
-        let view = view.ok_or(WireError::Truncated)?;
+        let node = namenode::Attributes::try_from(view.ok_or(WireError::Truncated)?)?;
         Ok(Attributes {
-            id: view.id(),
-            kind: Node::from_wire(view.kind()?).ok_or(WireError::UnknownEnum(0))?,
-            size: view.size(),
-            modified_ns: view.modified_ns(),
-            created_ns: view.created_ns(),
-            version: view.version(),
-            storage_class: view.storage_class(),
-            location_class: view.location_class(),
-            replicas: view.replicas().max(1),
-            open: view.open()?,
-            capacity: view.capacity(),
+            id: node.id,
+            kind: Node::from_wire(node.kind).ok_or(WireError::UnknownEnum(0))?,
+            size: node.size,
+            modified_ns: node.modified_ns,
+            created_ns: node.created_ns,
+            version: node.version,
+            storage_class: node.storage_class,
+            location_class: node.location_class,
+            replicas: node.replicas.max(1),
+            open: node.open,
+            capacity: node.capacity,
         })
     }
 }

@@ -11,8 +11,6 @@ pub(crate) const MORE: u64 = 1 << FIELDS_PER_WORD;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Present<const W: usize> {
     pub(crate) words: [u64; W],
-    /// How many there are: cheaper to count as they come than from the words.
-    slots: usize,
 }
 
 impl<const W: usize> Present<W> {
@@ -20,10 +18,7 @@ impl<const W: usize> Present<W> {
     #[inline]
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            words: [0; W],
-            slots: 0,
-        }
+        Self { words: [0; W] }
     }
 
     /// Says whether field number `FIELD` is there; to be said once for each field.
@@ -31,7 +26,6 @@ impl<const W: usize> Present<W> {
     #[must_use]
     pub const fn with<const FIELD: u32>(mut self, there: bool) -> Self {
         self.words[const { word_of::<W>(FIELD) }] |= (there as u64) << const { bit_of(FIELD) };
-        self.slots += there as usize;
         self
     }
 
@@ -39,7 +33,18 @@ impl<const W: usize> Present<W> {
     #[inline]
     #[must_use]
     pub const fn head_bytes(&self) -> usize {
-        (self.words_used() + self.slots) * SLOT_BYTES
+        (self.words_used() + self.slots()) * SLOT_BYTES
+    }
+
+    /// How many fields are there.
+    #[inline]
+    const fn slots(&self) -> usize {
+        let (mut word, mut slots) = (0, 0);
+        while word < W {
+            slots += self.words[word].count_ones() as usize;
+            word += 1;
+        }
+        slots
     }
 
     /// Words up to the last one that says anything; never 0.
@@ -60,12 +65,31 @@ pub(crate) struct Known<const W: usize> {
 }
 
 impl<const W: usize> Known<W> {
+    /// Whether field number `FIELD` is there.
+    #[inline]
+    pub(crate) fn has<const FIELD: u32>(&self) -> bool {
+        self.words[const { word_of::<W>(FIELD) }] >> const { bit_of(FIELD) } & 1 == 1
+    }
+
+    /// How many fields are there whose numbers lie between two others.
+    #[inline]
+    pub(crate) fn count_between<const AFTER: u32, const BEFORE: u32>(&self) -> usize {
+        let mut count = 0;
+        if const { AFTER + 1 < BEFORE } {
+            let between = const { fields_between::<W>(AFTER, BEFORE) };
+            for (word, mask) in self.words.iter().zip(&between) {
+                count += (word & mask).count_ones() as usize;
+            }
+        }
+        count
+    }
+
     /// The slot of field number `FIELD`, if it is there.
     #[inline]
     pub(crate) fn slot_of<const FIELD: u32>(&self) -> Option<usize> {
         let word = const { word_of::<W>(FIELD) };
         let bit = const { bit_of(FIELD) };
-        if self.words[word] >> bit & 1 == 0 {
+        if !self.has::<FIELD>() {
             return None;
         }
         let before: usize = self.words[..word]
@@ -82,6 +106,17 @@ const fn word_of<const W: usize>(field: u32) -> usize {
     let word = ((field - 1) / FIELDS_PER_WORD) as usize;
     assert!(word < W, "the bitmap has too few words for this field");
     word
+}
+
+/// The bits of the fields whose numbers lie between two others.
+const fn fields_between<const W: usize>(after: u32, before: u32) -> [u64; W] {
+    let mut words = [0; W];
+    let mut field = after + 1;
+    while field < before {
+        words[word_of::<W>(field)] |= 1 << bit_of(field);
+        field += 1;
+    }
+    words
 }
 
 /// A field's bit in its word.

@@ -78,5 +78,5 @@ pub use encode::{Encode, Head, Message, Writer, blobs_bytes, messages_bytes, sca
 pub use error::WireError;
 pub use layout::Present;
 pub use list::{Element, List};
-pub use reader::{Reader, View};
+pub use reader::{Fields, Reader, View};
 pub use scalar::{Raw, Scalar};

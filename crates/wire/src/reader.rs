@@ -1,5 +1,7 @@
 //! Reading one message: its head is checked once, each field where it is asked for.
 
+use std::slice;
+
 use crate::layout::{FIELDS_PER_WORD, Known, MORE, SLOT_BYTES};
 use crate::{Element, List, Scalar, WireError};
 
@@ -106,6 +108,16 @@ impl<'a, const W: usize> Reader<'a, W> {
             .transpose()
     }
 
+    /// All fields in turn.
+    #[inline]
+    #[must_use]
+    pub fn fields(&self) -> Fields<'a, W> {
+        Fields {
+            slots: self.slots.iter(),
+            known: self.known,
+        }
+    }
+
     /// A list; empty when absent.
     #[inline]
     pub fn list<T: Element<'a>, const FIELD: u32>(&self) -> Result<List<'a, T>, WireError> {
@@ -122,6 +134,32 @@ impl<'a, const W: usize> Reader<'a, W> {
     fn slot<const FIELD: u32>(&self) -> Option<u64> {
         let slot = self.slots.get(self.known.slot_of::<FIELD>()?)?;
         Some(u64::from_le_bytes(*slot))
+    }
+}
+
+/// The fields of a message in the order of their numbers: who reads them all need not count, for each, those before it.
+#[derive(Debug, Clone)]
+pub struct Fields<'a, const W: usize> {
+    /// From the next field on that was not asked for.
+    slots: slice::Iter<'a, [u8; SLOT_BYTES]>,
+    known: Known<W>,
+}
+
+impl<const W: usize> Fields<'_, W> {
+    /// A field that is inline in its slot; its default when absent. `AFTER` is the field that was asked for before it, 0
+    /// if it is the first.
+    #[inline]
+    pub fn scalar<T: Scalar, const AFTER: u32, const FIELD: u32>(&mut self) -> T::Read {
+        for _ in 0..self.known.count_between::<AFTER, FIELD>() {
+            self.slots.next();
+        }
+        let mut slot = 0;
+        if self.known.has::<FIELD>()
+            && let Some(bytes) = self.slots.next()
+        {
+            slot = u64::from_le_bytes(*bytes);
+        }
+        T::from_slot(slot)
     }
 }
 

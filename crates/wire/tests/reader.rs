@@ -79,13 +79,25 @@ macro_rules! assert_fields {
     )*}};
 }
 
+/// The same fields in turn; `$after` is the one before each.
+macro_rules! assert_in_turn {
+    ($reader:ident, $slots:ident: $($after:literal $field:literal,)*) => {{
+        let mut fields = $reader.fields();
+        $(prop_assert_eq!(fields.scalar::<u64, $after, $field>(), slot_of(&$slots, $field).unwrap_or(0));)*
+    }};
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn a_reader_of_one_word_reads_what_the_format_says(frame in frames()) {
         match (Reader::<1>::parse(&frame), slots(&frame)) {
-            (Ok(reader), Some(slots)) => assert_fields!(frame, reader, slots: 1 2 3 4 5 6 8 9 10 31 62 63),
+            (Ok(reader), Some(slots)) => {
+                assert_fields!(frame, reader, slots: 1 2 3 4 5 6 8 9 10 31 62 63);
+                assert_in_turn!(reader, slots: 0 1, 1 2, 2 3, 3 5, 5 6, 6 31, 31 62, 62 63,);
+                assert_in_turn!(reader, slots: 0 2, 2 4, 4 63,);
+            }
             (Err(error), None) => prop_assert_eq!(error, WireError::Truncated),
             (reader, slots) => prop_assert!(false, "{:?} but {:?}", reader, slots),
         }
@@ -94,7 +106,10 @@ proptest! {
     #[test]
     fn a_reader_of_more_words_reads_what_the_format_says(frame in frames()) {
         match (Reader::<4>::parse(&frame), slots(&frame)) {
-            (Ok(reader), Some(slots)) => assert_fields!(frame, reader, slots: 1 7 63 64 65 126 127 189 190 252),
+            (Ok(reader), Some(slots)) => {
+                assert_fields!(frame, reader, slots: 1 7 63 64 65 126 127 189 190 252);
+                assert_in_turn!(reader, slots: 0 7, 7 63, 63 64, 64 127, 127 252,);
+            }
             (Err(error), None) => prop_assert_eq!(error, WireError::Truncated),
             (reader, slots) => prop_assert!(false, "{:?} but {:?}", reader, slots),
         }

@@ -7,6 +7,7 @@ pub(super) fn emit(text: &mut Text, message: &Message) {
     declaration(text, message);
     getters(text, message);
     as_view(text, message);
+    into_message(text, message);
     debug(text, message);
 }
 
@@ -140,6 +141,44 @@ fn as_view(text: &mut Text, message: &Message) {
         reader(message)
     ));
     text.lines(["}", "}"]);
+}
+
+/// For a message of nothing but scalars: one pass over its slots instead of a search for each.
+fn into_message(text: &mut Text, message: &Message) {
+    if message.fields.is_empty() || !message.fields.iter().all(is_one_scalar) {
+        return;
+    }
+    text.blank();
+    text.line(format!("impl TryFrom<{0}View<'_>> for {0} {{", message.name));
+    text.line("type Error = ::crake_wire::WireError;");
+    text.blank();
+    text.line("/// Reads all fields in one pass: less work than by their getters.");
+    text.line("#[inline]");
+    text.line(format!(
+        "fn try_from(view: {}View<'_>) -> Result<Self, ::crake_wire::WireError> {{",
+        message.name
+    ));
+    text.line("let mut fields = view.reader.fields();");
+    text.line("Ok(Self {");
+    let mut after = 0;
+    for field in &message.fields {
+        let checked = if matches!(field.kind, Kind::Bool | Kind::Enum(_)) {
+            "?"
+        } else {
+            ""
+        };
+        let (name, number, read) = (&field.name, field.number, element(&field.kind));
+        text.line(format!(
+            "{name}: fields.scalar::<{read}, {after}, {number}>(){checked},"
+        ));
+        after = number;
+    }
+    text.lines(["})", "}", "}"]);
+}
+
+fn is_one_scalar(field: &Field) -> bool {
+    let is_scalar = !matches!(field.kind, Kind::String | Kind::Bytes | Kind::Message { .. });
+    is_scalar && field.label == Label::Singular
 }
 
 fn debug(text: &mut Text, message: &Message) {

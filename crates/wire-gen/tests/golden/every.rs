@@ -1419,6 +1419,167 @@ impl ::core::fmt::Debug for SparseView<'_> {
     }
 }
 
+/// Nothing but scalars, with numbers left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Flat {
+    /// Field 2.
+    pub first: u32,
+    /// Field 3.
+    pub flag: bool,
+    /// Field 5.
+    pub colour: Colour,
+    /// Field 62.
+    pub signed: i32,
+    /// Field 63.
+    pub twice: f64,
+    /// Field 66.
+    pub last: u64,
+}
+
+impl Flat {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<2> {
+        ::crake_wire::Present::none()
+            .with::<2>(self.first != 0)
+            .with::<3>(self.flag)
+            .with::<5>(self.colour as i32 != 0)
+            .with::<62>(self.signed != 0)
+            .with::<63>(self.twice.to_bits() != 0)
+            .with::<66>(self.last != 0)
+    }
+}
+
+impl ::crake_wire::Encode for Flat {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Flat {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if self.first != 0 {
+            head.put_scalar(self.first);
+        }
+        if self.flag {
+            head.put_scalar(self.flag);
+        }
+        if self.colour as i32 != 0 {
+            head.put_scalar(self.colour);
+        }
+        if self.signed != 0 {
+            head.put_scalar(self.signed);
+        }
+        if self.twice.to_bits() != 0 {
+            head.put_scalar(self.twice);
+        }
+        if self.last != 0 {
+            head.put_scalar(self.last);
+        }
+    }
+}
+
+/// Reads the message [`Flat`] where it lies.
+#[derive(Clone, Copy)]
+pub struct FlatView<'a> {
+    reader: ::crake_wire::Reader<'a, 2>,
+}
+
+impl<'a> FlatView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn first(&self) -> u32 {
+        self.reader.scalar::<u32, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn flag(&self) -> Result<bool, ::crake_wire::WireError> {
+        self.reader.scalar::<bool, 3>()
+    }
+
+    /// Field 5.
+    #[inline]
+    pub fn colour(&self) -> Result<Colour, ::crake_wire::WireError> {
+        self.reader.scalar::<Colour, 5>()
+    }
+
+    /// Field 62.
+    #[inline]
+    pub fn signed(&self) -> i32 {
+        self.reader.scalar::<i32, 62>()
+    }
+
+    /// Field 63.
+    #[inline]
+    pub fn twice(&self) -> f64 {
+        self.reader.scalar::<f64, 63>()
+    }
+
+    /// Field 66.
+    #[inline]
+    pub fn last(&self) -> u64 {
+        self.reader.scalar::<u64, 66>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for FlatView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl TryFrom<FlatView<'_>> for Flat {
+    type Error = ::crake_wire::WireError;
+
+    /// Reads all fields in one pass: less work than by their getters.
+    #[inline]
+    fn try_from(view: FlatView<'_>) -> Result<Self, ::crake_wire::WireError> {
+        let mut fields = view.reader.fields();
+        Ok(Self {
+            first: fields.scalar::<u32, 0, 2>(),
+            flag: fields.scalar::<bool, 2, 3>()?,
+            colour: fields.scalar::<Colour, 3, 5>()?,
+            signed: fields.scalar::<i32, 5, 62>(),
+            twice: fields.scalar::<f64, 62, 63>(),
+            last: fields.scalar::<u64, 63, 66>(),
+        })
+    }
+}
+
+impl ::core::fmt::Debug for FlatView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FlatView")
+            .field("first", &self.first())
+            .field("flag", &self.flag())
+            .field("colour", &self.colour())
+            .field("signed", &self.signed())
+            .field("twice", &self.twice())
+            .field("last", &self.last())
+            .finish()
+    }
+}
+
 /// The message `Empty`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Empty {}
@@ -1713,6 +1874,22 @@ impl<'a> ::crake_wire::View<'a> for NamesView<'a> {
     #[inline]
     fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl TryFrom<NamesView<'_>> for Names {
+    type Error = ::crake_wire::WireError;
+
+    /// Reads all fields in one pass: less work than by their getters.
+    #[inline]
+    fn try_from(view: NamesView<'_>) -> Result<Self, ::crake_wire::WireError> {
+        let mut fields = view.reader.fields();
+        Ok(Self {
+            r#type: fields.scalar::<u32, 0, 1>(),
+            self_: fields.scalar::<u32, 1, 2>(),
+            parse_: fields.scalar::<u32, 2, 3>(),
+            camel_case: fields.scalar::<u32, 3, 4>(),
+        })
     }
 }
 

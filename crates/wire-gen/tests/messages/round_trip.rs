@@ -1,11 +1,12 @@
 //! What is written is what is read, and is written the same again.
 
 use crake_wire::{Encode, WireError};
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::every::{
-    Colour, Empty, EmptyView, Every, EveryView, Inner, Many, Names, NamesView, One, OneView, Sparse,
-    SparseView, questions,
+    Colour, Empty, EmptyView, Every, EveryView, Flat, FlatView, Inner, Many, Names, NamesView, One, OneView,
+    Sparse, SparseView, questions,
 };
 use crate::{read, sample};
 
@@ -203,4 +204,29 @@ fn a_reference_encodes_as_what_it_refers_to() {
     };
     assert_eq!(Encode::encode_to_vec(message), message.encode_to_vec());
     assert_eq!(Encode::encoded_len(&message), 16);
+}
+
+proptest! {
+    /// Whatever else the message has: fields that the schema does not know lie between those that it does.
+    #[test]
+    fn a_message_of_scalars_reads_at_once_as_by_its_getters(
+        words in [any::<u64>(), any::<u64>()],
+        slots in vec(prop_oneof![0..4_u64, any::<u64>()], 126),
+    ) {
+        let head = [words[0] | 1 << 63, words[1] & !(1 << 63)];
+        let frame: Vec<u8> = head.iter().chain(&slots).flat_map(|word| word.to_le_bytes()).collect();
+        let view = FlatView::parse(&frame).unwrap();
+        let by_getters = || {
+            Ok::<_, WireError>(Flat {
+                first: view.first(),
+                flag: view.flag()?,
+                colour: view.colour()?,
+                signed: view.signed(),
+                twice: view.twice(),
+                last: view.last(),
+            })
+        };
+        // As text, for NaN is no value's equal.
+        prop_assert_eq!(format!("{:?}", Flat::try_from(view)), format!("{:?}", by_getters()));
+    }
 }
