@@ -72,18 +72,23 @@ const TOGETHER: usize = 64;
 
 impl Namespace {
     pub(super) fn lookup(&mut self, base: NodeId, path: &str, blocks: bool) -> Result<Reply<'_>, Failure> {
-        let index = self.resolve(base, path)?;
-        self.learn(base, path.as_bytes(), index);
-        let span = if blocks { self.first_blocks(index) } else { 0 };
+        let index = self.find(base, path)?;
+        let count = if blocks { self.first_blocks(index) } else { 0 };
         Ok(Reply::Node {
             node: self.attributes(index),
-            blocks: &self.blocks[..span],
+            blocks: &self.blocks[..count],
             inline_value: if blocks {
                 self.nodes.inline_value(index)
             } else {
                 &[]
             },
         })
+    }
+
+    fn find(&mut self, base: NodeId, path: &str) -> Result<u32, Failure> {
+        let index = self.resolve(base, path)?;
+        self.learn(base, path.as_bytes(), index);
+        Ok(index)
     }
 
     /// The same answers as to the single commands, in the order of `reads`.
@@ -129,63 +134,48 @@ impl Namespace {
 
     #[inline]
     fn answer<T: Copy>(&mut self, step: &Step<'_, T>, replies: &mut impl ReadReplies<T>) {
-        match (step.arrive(self), step.read) {
-            (Some(index), Read::Lookup { base, path, blocks }) => {
-                if step.way != Way::Straight && !self.end_walk(base, path, index) {
-                    return self.answer_alone(step, replies);
-                }
-                self.answer_node(step.asker, index, blocks, replies);
+        let found = match (step.arrive(self), step.way) {
+            (Some(index), Way::Straight) => Ok(Some(index)),
+            (Some(index), _) if self.is_walk_over(&step.read, index) => Ok(Some(index)),
+            (None, Way::Last) if matches!(step.read, Read::Get { .. }) => Ok(None),
+            _ => self.find_alone(&step.read),
+        };
+        match (found, step.read) {
+            (Ok(Some(index)), Read::Lookup { blocks, .. }) => {
+                let count = if blocks { self.first_blocks(index) } else { 0 };
+                let inline_value = if blocks {
+                    self.nodes.inline_value(index)
+                } else {
+                    &[]
+                };
+                replies.node(
+                    step.asker,
+                    self.attributes(index),
+                    &self.blocks[..count],
+                    inline_value,
+                );
             }
-            (Some(index), Read::Get { .. }) => self.answer_value(step.asker, index, replies),
-            (None, Read::Get { .. }) if step.way == Way::Last => {
-                replies.value(step.asker, Value::default());
-            }
-            (None, _) => self.answer_alone(step, replies),
+            (Ok(index), _) => replies.value(step.asker, self.value(index)),
+            (Err(failure), _) => replies.failure(step.asker, failure),
         }
     }
 
-    #[inline]
-    fn answer_node<T>(&mut self, asker: T, index: u32, blocks: bool, replies: &mut impl ReadReplies<T>) {
-        if !blocks {
-            return replies.node(asker, self.attributes(index), &[], &[]);
-        }
-        let count = self.first_blocks(index);
-        let inline_value = self.nodes.inline_value(index);
-        replies.node(asker, self.attributes(index), &self.blocks[..count], inline_value);
-    }
-
-    #[inline]
-    fn answer_value<T>(&mut self, asker: T, index: u32, replies: &mut impl ReadReplies<T>) {
-        let count = self.first_blocks(index);
-        replies.value(asker, self.nodes.value(index, &self.blocks[..count]));
-    }
-
-    /// Answers one that is not the usual, as the single command does.
+    /// Finds what a read means as the single command does: a node, or no value.
     #[cold]
-    fn answer_alone<T: Copy>(&mut self, step: &Step<'_, T>, replies: &mut impl ReadReplies<T>) {
-        match self.read_alone(&step.read) {
-            Ok(Reply::Node {
-                node,
-                blocks,
-                inline_value,
-            }) => replies.node(step.asker, node, blocks, inline_value),
-            Ok(Reply::Value(value)) => replies.value(step.asker, value),
-            Ok(_) => unreachable!("a read is answered with a node or a value"),
-            Err(failure) => replies.failure(step.asker, failure),
-        }
-    }
-
-    fn read_alone(&mut self, read: &Read<'_>) -> Result<Reply<'_>, Failure> {
+    fn find_alone(&mut self, read: &Read<'_>) -> Result<Option<u32>, Failure> {
         let text = |path| str::from_utf8(path).map_err(|_| Failure::NotFound);
         match *read {
-            Read::Lookup { base, path, blocks } => self.lookup(base, text(path)?, blocks),
-            Read::Get { table, path, key } => self.get(table, text(path)?, key),
+            Read::Lookup { base, path, .. } => self.find(base, text(path)?).map(Some),
+            Read::Get { table, path, key } => self.find_key(table, text(path)?, key),
         }
     }
 
-    /// The path of a lookup led to this node, name by name. Says whether that is all there is to check: a path that ends
-    /// with a slash means a container, and keys of a table need not be UTF-8.
-    fn end_walk(&mut self, base: NodeId, path: &[u8], index: u32) -> bool {
+    /// A path led to this node, name by name. Says whether nothing is left to check: a path of a lookup that ends with a
+    /// slash means a container, and keys of a table need not be UTF-8.
+    fn is_walk_over(&mut self, read: &Read<'_>, index: u32) -> bool {
+        let Read::Lookup { base, path, .. } = *read else {
+            return true;
+        };
         self.learn(base, path, index);
         path.last() != Some(&b'/') && self.kind(index) != Kind::KeyValue
     }
@@ -200,13 +190,23 @@ impl Namespace {
 
     /// Puts the first blocks of a node at the front of `blocks`, and says how many they are.
     #[inline]
-    pub(super) fn first_blocks(&mut self, index: u32) -> usize {
+    fn first_blocks(&mut self, index: u32) -> usize {
         if self.nodes.records.at(index).place != Place::Blocks {
             return 0;
         }
         self.blocks.clear();
         self.collect_blocks(index, 0, FIRST_BLOCKS);
         self.blocks.len()
+    }
+
+    /// The value at a node, with its first blocks.
+    #[inline]
+    pub(super) fn value(&mut self, index: Option<u32>) -> Value<'_> {
+        let Some(index) = index else {
+            return Value::default();
+        };
+        let count = self.first_blocks(index);
+        self.nodes.value(index, &self.blocks[..count])
     }
 }
 

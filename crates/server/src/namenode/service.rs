@@ -612,26 +612,16 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
     fn node(&mut self, request: &'r Request<'r>, node: Attributes, blocks: &[Block], inline_value: &[u8]) {
         let message = wire::LookupReply {
             node: Some(translate::attributes(&node)),
-            blocks: &[],
+            blocks: &translate::blocks(blocks),
             inline_value,
         };
-        if blocks.is_empty() {
-            self.replies.send(request, &message);
-        } else {
-            let blocks = &translate::blocks(blocks);
-            self.replies
-                .send(request, &wire::LookupReply { blocks, ..message });
-        }
+        self.replies.send(request, &message);
     }
 
     #[inline]
     fn value(&mut self, request: &'r Request<'r>, value: Value<'_>) {
-        if value.blocks.is_empty() {
-            self.replies.send(request, &translate::value(&value, &[]));
-        } else {
-            let blocks = translate::blocks(value.blocks);
-            self.replies.send(request, &translate::value(&value, &blocks));
-        }
+        let blocks = translate::blocks(value.blocks);
+        self.replies.send(request, &translate::value(&value, &blocks));
     }
 
     #[cold]

@@ -3,7 +3,7 @@
 use super::blocks::SLOT_BYTES;
 use super::command::{
     BLOCKS_MAX, Condition, Failure, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply, ScanEntries,
-    SessionId, Value, Values,
+    SessionId, Values,
 };
 use super::directory::page_limit;
 use super::file::file_data_mut;
@@ -183,19 +183,14 @@ impl Namespace {
     }
 
     pub(super) fn get(&mut self, base: NodeId, path: &str, key: &[u8]) -> Result<Reply<'_>, Failure> {
-        let table = self.table(base, path)?;
-        check_key(key)?;
-        let node = self.child(table, key);
-        Ok(self.value_reply(node))
+        let node = self.find_key(base, path, key)?;
+        Ok(Reply::Value(self.value(node)))
     }
 
-    /// The value at a node, with its first blocks.
-    fn value_reply(&mut self, node: Option<u32>) -> Reply<'_> {
-        let Some(index) = node else {
-            return Reply::Value(Value::default());
-        };
-        let count = self.first_blocks(index);
-        Reply::Value(self.nodes.value(index, &self.blocks[..count]))
+    pub(super) fn find_key(&self, base: NodeId, path: &str, key: &[u8]) -> Result<Option<u32>, Failure> {
+        let table = self.table(base, path)?;
+        check_key(key)?;
+        Ok(self.child(table, key))
     }
 
     pub(super) fn multi_get(

@@ -51,6 +51,13 @@ pub(super) fn condition(condition: wire::Condition, version: u64) -> Condition {
 
 #[inline]
 pub(super) fn blocks(blocks: &[Block]) -> Blocks<'_> {
+    if blocks.is_empty() {
+        return Blocks::new();
+    }
+    collect(blocks)
+}
+
+fn collect(blocks: &[Block]) -> Blocks<'_> {
     blocks.iter().map(block).collect()
 }
 
