@@ -8,12 +8,12 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crake_server::namenode::command::{Create, Kind, NodeId, Now, Put, SessionId};
-use crake_server::namenode::{Command, Config, Failure, Namespace, Read, Reply};
+use crake_server::namenode::{Command, Config, Failure, Namespace, READS_MAX, Read, Reply};
 
 const REPETITIONS: usize = 5;
 const OPERATIONS: usize = 20_000;
 const SLICE: usize = 256;
-const BATCH: usize = 128;
+const BATCH: usize = READS_MAX;
 const SESSION: SessionId = SessionId(1);
 const VALUE: [u8; 64] = [7; 64];
 

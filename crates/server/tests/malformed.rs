@@ -482,3 +482,54 @@ fn malformed_frames_harm_nobody() {
     );
     cluster.until("their buffers are back", || cluster.runtime.usage().buffers < 64);
 }
+
+/// The namenode compares paths as bytes, and must still tell what is no path from what is not there.
+#[test]
+fn reads_that_cannot_be_read_are_told_so_among_those_that_can() {
+    let cluster = Fixture::with(Transport::Local, 0, |_, _| {});
+    let address = cluster.namenode_address();
+    let lookup = |path| namenode::LookupRequest {
+        path,
+        ..Default::default()
+    };
+    let with_id = |id: u32, message: &[u8], method: u16| {
+        let mut frame = header(message.len(), 0, id, method, REQUEST);
+        frame.extend(message);
+        frame
+    };
+    let spoiled = |message: Vec<u8>| -> Vec<u8> {
+        let spoil = |byte| if byte == b'?' { 0xff } else { byte };
+        message.into_iter().map(spoil).collect()
+    };
+    let get = namenode::GetRequest {
+        path: "t?",
+        key: b"key",
+        ..Default::default()
+    };
+    let bad_request = crake_rpc::Status::BAD_REQUEST.0;
+    let not_found = crake_store::protocol::Code::NotFound.number();
+    let expected = [0, bad_request, not_found, bad_request, bad_request, 0];
+    let frames = [
+        with_id(0, &lookup("").encode_to_vec(), namenode_method::LOOKUP),
+        with_id(
+            1,
+            &spoiled(lookup("d/?").encode_to_vec()),
+            namenode_method::LOOKUP,
+        ),
+        with_id(2, &lookup("d/f").encode_to_vec(), namenode_method::LOOKUP),
+        with_id(3, &spoiled(get.encode_to_vec()), namenode_method::GET),
+        with_id(4, &[0xff; 8], namenode_method::LOOKUP),
+        with_id(5, &lookup("/").encode_to_vec(), namenode_method::LOOKUP),
+    ];
+    let statuses = cluster.run(async {
+        let mut raw = Raw::connect(&cluster.runtime, &address, 7).await;
+        raw.send(frames.concat()).await.unwrap();
+        let mut statuses = [u16::MAX; 6];
+        for _ in 0..expected.len() {
+            let answer = raw.answer().await.unwrap();
+            statuses[answer.id as usize] = answer.status;
+        }
+        statuses
+    });
+    assert_eq!(statuses, expected);
+}

@@ -194,9 +194,8 @@ impl Session {
 
     #[inline]
     pub(crate) fn count(&self, kind: OperationKind, bytes: usize, started: Time) {
-        self.stats
-            .borrow_mut()
-            .done(kind, bytes, self.runtime.now() - started);
+        let latency_ns = self.runtime.now().0.saturating_sub(started.0);
+        self.stats.borrow_mut().done(kind, bytes, latency_ns);
     }
 
     pub(crate) fn count_failure(&self, kind: OperationKind) {

@@ -50,5 +50,5 @@ pub use command::{Command, Failure, Now, Reply, SessionId};
 pub use config::Config;
 pub use names::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 pub use namespace::Namespace;
-pub use reads::{Read, ReadReplies};
+pub use reads::{READS_MAX, Read, ReadReplies};
 pub use role::{LISTEN_PORT, Namenode, NamenodeConfig, NamenodeStatus};

@@ -36,6 +36,15 @@ pub enum Read<'a> {
     },
 }
 
+impl Read<'_> {
+    /// Is refused: stands for what could not be read.
+    pub const NOWHERE: Self = Self::Lookup {
+        base: NodeId::ROOT,
+        path: &[0xff],
+        blocks: false,
+    };
+}
+
 /// Takes the answers to reads, each with what its asker is known by. A method for each kind of answer, so that an answer
 /// goes from the record into its message without being put together in between.
 pub trait ReadReplies<T> {
@@ -67,8 +76,9 @@ impl<T, F: FnMut(T, Result<Reply<'_>, Failure>)> ReadReplies<T> for F {
     }
 }
 
-/// Reads whose memory is asked for before any of them waits for it. More than a core has loads in flight gains nothing.
-const TOGETHER: usize = 64;
+/// Reads of one batch, whose memory is asked for before any of them waits for it. More than a core has loads in flight
+/// gains nothing.
+pub const READS_MAX: usize = 64;
 
 impl Namespace {
     pub(super) fn lookup(&mut self, base: NodeId, path: &str, blocks: bool) -> Result<Reply<'_>, Failure> {
@@ -95,6 +105,9 @@ impl Namespace {
     ///
     /// In a large namespace nearly every record is far away in memory. So all reads go one name further at a time: first
     /// the places of all names in the index are asked for, then the records, and when the last is asked for the first has come.
+    ///
+    /// # Panics
+    /// If there are more than [`READS_MAX`].
     pub fn read_batch<'a, T: Copy>(
         &mut self,
         now: Now,
@@ -102,22 +115,12 @@ impl Namespace {
         replies: &mut impl ReadReplies<T>,
     ) {
         self.advance(now);
-        let mut reads = reads.into_iter();
-        loop {
-            let mut steps = ArrayVec::<Step<'a, T>, TOGETHER>::new();
-            steps.extend(
-                reads
-                    .by_ref()
-                    .take(TOGETHER)
-                    .map(|(asker, read)| Step::set_out(self, asker, read)),
-            );
-            if steps.is_empty() {
-                return;
-            }
-            self.walk_together(&mut steps);
-            steps.iter_mut().for_each(|step| step.ask_for_record(self));
-            steps.iter().for_each(|step| self.answer(step, replies));
-        }
+        let mut steps = ArrayVec::<Step<'a, T>, READS_MAX>::new();
+        let set_out = |(asker, read)| Step::set_out(self, asker, read);
+        steps.extend(reads.into_iter().map(set_out));
+        self.walk_together(&mut steps);
+        steps.iter_mut().for_each(|step| step.ask_for_record(self));
+        steps.iter().for_each(|step| self.answer(step, replies));
     }
 
     /// Takes all to the containers of their last names, one name at a time.
@@ -317,8 +320,9 @@ impl<'a, T> Step<'a, T> {
         }
     }
 
-    /// The node that was looked for, if it is there.
-    #[inline]
+    /// The node that was looked for, if it is there. Inlined where walks end as well as on their way: see
+    /// [`Shortcuts::find`](super::shortcuts::Shortcuts::find).
+    #[inline(always)]
     fn arrive(&self, namespace: &Namespace) -> Option<u32> {
         if self.way == Way::Ended || self.candidate == NONE {
             return None;

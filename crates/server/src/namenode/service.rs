@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use crake_datapath::Runtime;
-use crake_rpc::{Head, Peer, Place, Replies, Request, Service, Status};
+use crake_rpc::{BATCH_MAX, Head, Peer, Place, Replies, Request, Service, Status};
 use crake_store::protocol::namenode::{self as wire, namenode as method};
 use crake_store::protocol::role;
 use crake_wire::WireError;
@@ -14,7 +14,7 @@ use super::command::{
     Reply, SessionId, Usage, Value,
 };
 use super::namespace::Namespace;
-use super::reads::{Read, ReadReplies};
+use super::reads::{READS_MAX, Read, ReadReplies};
 use super::translate;
 
 /// What all endpoints of a namenode serve.
@@ -135,6 +135,8 @@ impl Service for NamenodeService {
     }
 }
 
+const _: () = assert!(BATCH_MAX <= READS_MAX);
+
 /// Whether a request is one of those that are answered together: see [`Namespace::read_batch`].
 #[inline]
 fn is_read(request: &Request<'_>) -> bool {
@@ -186,20 +188,14 @@ impl<'r> Caller<'_, 'r> {
     /// Answers requests that only read.
     #[inline]
     fn answer_reads(&mut self, requests: &'r [Request<'r>], replies: &mut Replies<'_>) {
-        let mut unreadable = Refusals::new();
-        let reads = requests.iter().filter_map(|request| match read_of(request) {
-            Ok(read) => Some((request, read)),
-            Err(refused) => {
-                unreadable.push((request, refused));
-                None
-            }
-        });
+        let reads = requests
+            .iter()
+            .map(|request| (request, read_of(request).unwrap_or(Read::NOWHERE)));
         let mut replies = ReadAnswers {
             replies,
             refusals: &mut self.refusals,
         };
         self.namespace.read_batch(self.now, reads, &mut replies);
-        self.refusals.append(&mut unreadable);
     }
 
     #[inline]
@@ -573,7 +569,7 @@ impl<'r> Caller<'_, 'r> {
 }
 
 #[inline]
-fn read_of<'r>(request: &Request<'r>) -> Result<Read<'r>, Refused> {
+fn read_of<'r>(request: &Request<'r>) -> Result<Read<'r>, WireError> {
     if request.head.method == method::LOOKUP {
         let asked = wire::LookupRequestView::parse(request.message)?;
         return Ok(Read::Lookup {
@@ -590,13 +586,12 @@ fn read_of<'r>(request: &Request<'r>) -> Result<Read<'r>, Refused> {
     })
 }
 
-/// Whether the path of a read is text: seen to only when it led nowhere.
-#[cold]
-fn check_text(request: &Request<'_>) -> Result<(), WireError> {
-    if request.head.method == method::LOOKUP {
-        wire::LookupRequestView::parse(request.message)?.path()?;
-    } else {
-        wire::GetRequestView::parse(request.message)?.path()?;
+/// What is wrong with the message of a read, if anything is: seen to only when it was refused.
+fn check_read(request: &Request<'_>) -> Result<(), WireError> {
+    match read_of(request)? {
+        Read::Lookup { path, .. } | Read::Get { path, .. } => {
+            str::from_utf8(path).map_err(|_| WireError::NotUtf8)?;
+        }
     }
     Ok(())
 }
@@ -626,7 +621,7 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
 
     #[cold]
     fn failure(&mut self, request: &'r Request<'r>, failure: Failure) {
-        let refused = match check_text(request) {
+        let refused = match check_read(request) {
             Ok(()) => Refused::Denied(failure),
             Err(error) => Refused::Unreadable(error),
         };

@@ -1,7 +1,7 @@
 //! Reads in batches answer as single ones do.
 
 use crake_server::namenode::command::{Condition, Kind};
-use crake_server::namenode::{Command, Failure, Read, Reply};
+use crake_server::namenode::{Command, Failure, READS_MAX, Read, Reply};
 
 use crate::world::{A, MIB, ROOT, World};
 
@@ -67,8 +67,12 @@ fn a_batch_answers_as_the_single_commands_do() {
         assert_eq!(index, answered.len());
         answered.push(format!("{:?}", reply.map(|reply| format!("{reply:?}"))));
     };
-    let asked = reads.iter().copied().enumerate();
-    world.namespace.read_batch(world.now, asked, &mut take);
+    let asked: Vec<(usize, Read<'_>)> = reads.iter().copied().enumerate().collect();
+    for batch in asked.chunks(READS_MAX) {
+        world
+            .namespace
+            .read_batch(world.now, batch.iter().copied(), &mut take);
+    }
     assert_eq!(answered.len(), expected.len());
     for (read, (answered, expected)) in reads.iter().zip(answered.iter().zip(&expected)) {
         assert_eq!(answered, expected, "{read:?}");
