@@ -64,5 +64,5 @@ pub use op::{Op, Outcome};
 pub use random::Random;
 pub use reactor::LINGER;
 pub use runtime::{Elapsed, Remote, Runtime, RuntimeConfig, Sleep, Usage, Waiting};
-pub use stream::Stream;
+pub use stream::{Intake, Stream};
 pub use time::{Time, WallTime};

@@ -188,7 +188,7 @@ impl Core {
             let Some(stream) = self.hot.borrow().get(index).cloned() else {
                 return progress;
             };
-            let received = stream.wants_to_receive() && stream.receive(self);
+            let received = stream.wants_to_receive() && stream.receive_arrived(self);
             if stream.send_again(self) || received {
                 stream.active_at.set(now);
                 stream.note_hot_progress();

@@ -7,7 +7,7 @@ mod send;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,6 +22,15 @@ use crate::slab::Key;
 use crate::time::Time;
 
 use closed::ClosedDevice;
+
+/// Takes what a stream receives where it is received: before any task runs, and without an operation that ends.
+///
+/// See [`Stream::set_intake`].
+pub trait Intake {
+    /// Takes bytes that came while a [`pop`](Stream::pop) waits for them, never none; the pop then waits on. Bytes that are
+    /// given back end the pop, as if there were no intake.
+    fn take(&self, bytes: Buf) -> Option<Buf>;
+}
 
 /// One end of a connection: ordered bytes both ways.
 ///
@@ -70,6 +79,13 @@ impl Stream {
         let start = target.len();
         self.state
             .pop_into(&self.core, Destination::Buffer { target, start })
+    }
+
+    /// From now on shows `intake` what is received for a `pop` that waits, once in each turn of the runtime; what comes for
+    /// other operations, the end of the stream and errors it does not see. Nothing is shown once it is dropped: the
+    /// stream does not keep it.
+    pub fn set_intake(&self, intake: Weak<dyn Intake>) {
+        self.state.incoming.borrow_mut().intake = Some(intake);
     }
 
     /// Ends sending once everything pushed is sent: the peer then receives an end. Receiving goes on.
@@ -162,6 +178,7 @@ struct Incoming {
     sequence: u64,
     /// Why nothing more comes.
     failed: Option<Error>,
+    intake: Option<Weak<dyn Intake>>,
 }
 
 struct Pop {
@@ -220,6 +237,7 @@ impl StreamState {
                 unread: VecDeque::new(),
                 sequence: 0,
                 failed: None,
+                intake: None,
             }),
             readable: Cell::new(true),
             hung_up: Cell::new(false),
@@ -316,7 +334,7 @@ impl StreamState {
             self.readable.set(true);
             self.hung_up.set(self.hung_up.get() || event.hung_up);
             // A hot stream is asked in each turn anyway.
-            progress |= !self.is_hot.get() && self.receive(core);
+            progress |= !self.is_hot.get() && self.receive_arrived(core);
         }
         if event.writable || event.hung_up {
             self.blocked.set(false);

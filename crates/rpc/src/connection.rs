@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crake_datapath::{Error, Runtime, Sleep, Time};
+use crake_datapath::{Error, Intake, Runtime, Sleep, Time};
 use crake_mem::{Buf, Extent, Pool, Sga};
 use crake_wire::Encode;
 
@@ -48,6 +48,8 @@ struct State {
     queue: VecDeque<Queued>,
     /// Why the connection is over, if it is.
     ended: Option<End>,
+    /// Why the task has to end it, if that was found out where an answer was received.
+    found: Option<End>,
     inbound: Inbound,
     /// Who is to be woken once the state is no longer borrowed.
     woken: Vec<Waker>,
@@ -122,6 +124,7 @@ impl Connection {
                 credits: start.limits.credits,
                 queue: VecDeque::new(),
                 ended: None,
+                found: None,
                 inbound: Inbound::default(),
                 woken: Vec::new(),
             }),
@@ -258,9 +261,17 @@ impl Connection {
         }
     }
 
+    /// Who waits for the only call under way has it sent now. Others go out together when the task runs: there is an answer
+    /// under way that keeps the server busy meanwhile, as with Nagle's algorithm.
     #[inline]
     pub(crate) fn poll_call(&self, id: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, CallError>> {
-        self.state.borrow_mut().slots.poll(id, cx)
+        let mut state = self.state.borrow_mut();
+        let result = state.slots.poll(id, cx);
+        if result.is_pending() && state.credits + 1 == self.limits.credits {
+            drop(state);
+            self.flush();
+        }
+        result
     }
 
     pub(crate) fn try_take(&self, id: CallId) -> Option<Result<Reply, CallError>> {
@@ -308,6 +319,7 @@ impl Connection {
 impl Connection {
     async fn run(self: Rc<Self>, rest: Buf) {
         let result = self.receive(&rest);
+        self.link.set_intake(Rc::downgrade(&self) as Weak<dyn Intake>);
         // It is a part of a receive buffer, also when it is empty.
         drop(rest);
         let end = match result {
@@ -339,6 +351,9 @@ impl Connection {
     /// came gave credits to queued calls.
     fn turn(&self, timer: &mut Option<(Time, Sleep)>, cx: &mut Context<'_>) -> Result<(), End> {
         self.link.signal.listen(cx);
+        if let Some(end) = self.state.borrow_mut().found.take() {
+            return Err(end);
+        }
         if self.deserted.get() {
             return Err(End::Closed);
         }
@@ -463,6 +478,23 @@ impl Connection {
     }
 }
 
+/// Answers are taken where they are received. The task does what has to wait: payloads, a server that does not read, the
+/// end.
+impl Intake for Connection {
+    fn take(&self, bytes: Buf) -> Option<Buf> {
+        if self.state.borrow().is_over() {
+            return Some(bytes);
+        }
+        let result = self.receive(&bytes);
+        let mut state = self.state.borrow_mut();
+        state.found = result.err();
+        if state.found.is_some() || state.inbound.arriving.is_some() || !self.link.outbox.borrow().is_empty() {
+            self.link.signal.raise();
+        }
+        None
+    }
+}
+
 /// Answers.
 impl Connection {
     /// Takes one receive.
@@ -509,6 +541,12 @@ impl Connection {
 }
 
 impl State {
+    /// Whether answers that come are not taken any more.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.ended.is_some() || self.found.is_some()
+    }
+
     /// Whether a call need not wait for a credit.
     #[inline]
     fn may_send(&self) -> bool {

@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Weak;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Op, Runtime, Stream};
+use crake_datapath::{Address, Error, Intake, Op, Runtime, Stream};
 use crake_mem::{Buf, Extent, Pool};
 
 use crate::header::{Header, Kind};
@@ -93,6 +94,18 @@ impl Link {
         self.handed.get()
     }
 
+    /// Has what is received shown to `intake` first. It is not kept alive.
+    pub(crate) fn set_intake(&self, intake: Weak<dyn Intake>) {
+        // A link that is closed receives nothing.
+        let _ = self.with_stream(|stream| stream.set_intake(intake));
+    }
+
+    /// Whether the stream has not yet taken what it was given.
+    #[inline]
+    pub(crate) fn is_pushing(&self) -> bool {
+        self.pushing.borrow().is_some()
+    }
+
     /// Gives the outbox to the stream, unless an earlier part of it is still on its way.
     pub(crate) fn flush(&self) -> Result<(), Error> {
         if self.pushing.borrow().is_some() || self.outbox.borrow().is_empty() {
@@ -127,6 +140,8 @@ impl Link {
 
     /// Receives what comes next, into `vacant` if there is one. Pending at least once if there was something without
     /// waiting, so that a peer that never pauses does not keep this thread to itself.
+    ///
+    /// The intake may have taken bytes after which there is a `vacant` place: then a receive that waits goes there instead.
     #[inline]
     pub(crate) fn poll_receive(
         &self,
@@ -134,11 +149,17 @@ impl Link {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Received, Error>> {
         let mut receiving = self.receiving.borrow_mut();
-        if let Receiving::Nothing = &*receiving {
-            *receiving = match vacant() {
-                Some(extent) => Receiving::Into(self.with_stream(|stream| stream.pop_into(extent))?),
-                None => Receiving::Pop(self.pop()?),
-            };
+        let begun = match &*receiving {
+            Receiving::Into(_) => None,
+            Receiving::Pop(pop) if pop.is_done() => None,
+            Receiving::Pop(_) => vacant().map(|extent| self.pop_into(extent)),
+            Receiving::Nothing => Some(match vacant() {
+                Some(extent) => self.pop_into(extent),
+                None => self.pop().map(Receiving::Pop),
+            }),
+        };
+        if let Some(begun) = begun {
+            *receiving = begun?;
             if receiving.is_done() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -147,6 +168,10 @@ impl Link {
         let received = ready!(receiving.poll(cx));
         *receiving = Receiving::Nothing;
         Poll::Ready(received)
+    }
+
+    fn pop_into(&self, extent: Extent) -> Result<Receiving, Error> {
+        self.with_stream(|stream| Receiving::Into(stream.pop_into(extent)))
     }
 
     /// Whether a receive is under way.

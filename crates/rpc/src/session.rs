@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use crake_datapath::{Error, Runtime};
+use crake_datapath::{Error, Intake, Runtime};
 use crake_mem::{Buf, Extent};
 
 use crate::handshake::{Hello, Versions};
@@ -70,21 +71,21 @@ pub(crate) async fn serve<S: Service>(
     let handshake = Box::pin(handshake(&runtime, &registry, &service, &answers, id));
     match handshake.await {
         Ok((peer, rest)) => {
-            let mut session = Session {
-                runtime: &runtime,
-                visit: Visit {
-                    service: &service,
-                    peer,
-                },
-                registry: &registry,
-                answers: &answers,
+            let seat = Rc::new(Seat::new(Session {
+                runtime,
+                visit: Visit { service, peer },
+                registry: registry.clone(),
                 limits: answers.limits.get().into(),
+                answers: answers.clone(),
                 inbound: Inbound::default(),
                 requests_read: 0,
-            };
-            let end = session.run(rest).await;
+                is_over: false,
+                ended: None,
+            }));
+            answers.link.set_intake(Rc::downgrade(&seat) as Weak<dyn Intake>);
+            let end = seat.run(rest).await;
             // In a box for the same reason.
-            Box::pin(session.end(end)).await;
+            Box::pin(seat.end(end)).await;
         }
         Err(end) => Box::pin(refuse(&runtime, &registry, &answers, id, end)).await,
     }
@@ -167,12 +168,12 @@ impl Drop for Guard<'_> {
 }
 
 /// A client that the service has welcomed; tells the service when it is gone.
-struct Visit<'a, S: Service> {
-    service: &'a Rc<RefCell<S>>,
+struct Visit<S: Service> {
+    service: Rc<RefCell<S>>,
     peer: Peer,
 }
 
-impl<S: Service> Drop for Visit<'_, S> {
+impl<S: Service> Drop for Visit<S> {
     fn drop(&mut self) {
         // Borrowed only if the service itself drops the server.
         if let Ok(mut service) = self.service.try_borrow_mut() {
@@ -181,15 +182,19 @@ impl<S: Service> Drop for Visit<'_, S> {
     }
 }
 
-struct Session<'a, S: Service> {
-    runtime: &'a Runtime,
-    registry: &'a Registry,
-    visit: Visit<'a, S>,
-    answers: &'a Rc<Answers>,
+struct Session<S: Service> {
+    runtime: Runtime,
+    registry: Rc<Registry>,
+    visit: Visit<S>,
+    answers: Rc<Answers>,
     limits: FrameLimits,
     inbound: Inbound,
     /// Wraps.
     requests_read: u32,
+    /// Nothing is served any more.
+    is_over: bool,
+    /// Why, until the task has been told.
+    ended: Option<End>,
 }
 
 #[derive(Default)]
@@ -210,36 +215,128 @@ struct Arriving {
 
 type Batch<'m> = ArrayVec<Request<'m>, BATCH_MAX>;
 
-impl<S: Service> Session<'_, S> {
-    async fn run(&mut self, rest: Buf) -> End {
-        let result = self.receive(&rest);
+/// A session where both its stream and its task find it.
+///
+/// What the stream receives it serves at once, in place; the task does what has to wait: payloads, clients that do not read,
+/// answers that come later, the end.
+struct Seat<S: Service> {
+    session: RefCell<Session<S>>,
+    answers: Rc<Answers>,
+}
+
+impl<S: Service> Intake for Seat<S> {
+    fn take(&self, bytes: Buf) -> Option<Buf> {
+        match self.session.try_borrow_mut() {
+            Ok(mut session) if session.may_serve() => session.serve_in_place(&bytes),
+            _ => return Some(bytes),
+        }
+        None
+    }
+}
+
+impl<S: Service> Seat<S> {
+    fn new(session: Session<S>) -> Seat<S> {
+        Seat {
+            answers: session.answers.clone(),
+            session: RefCell::new(session),
+        }
+    }
+
+    /// The session's task, until the session has to end.
+    async fn run(&self, rest: Buf) -> End {
+        let result = self.session.borrow_mut().receive(&rest);
         // It is a part of a receive buffer, also when it is empty.
         drop(rest);
         if let Err(end) = result {
             return end;
         }
         loop {
-            let received = match poll_fn(|cx| self.poll_received(cx)).await {
+            let received = match poll_fn(|cx| self.session.borrow_mut().poll_received(cx)).await {
                 Ok(received) => received,
                 Err(end) => return end,
             };
-            let result = match received {
-                Received::Bytes(buf) if buf.is_empty() => Err(End::Gone),
-                Received::Bytes(buf) => self.receive(&buf),
-                Received::Placed(count) => self.receive_placed(count),
-            };
-            if let Err(end) = result {
+            if let Err(end) = self.session.borrow_mut().on_received(received) {
                 return end;
             }
         }
     }
 
-    /// Sends answers and waits for what comes next. While answers of before are not on their way nothing is
-    /// received: a client that does not read is not read from.
+    /// The session's last words.
+    async fn end(&self, end: End) {
+        let link = &self.answers.link;
+        link.stop_receiving();
+        self.session.borrow_mut().stop();
+        let reason = match end {
+            End::Gone => return,
+            End::Shutdown => {
+                self.drain().await;
+                Reason::new(Reason::SHUTTING_DOWN, "the server is shutting down")
+            }
+            End::Rejected(reason) => {
+                let session = self.session.borrow();
+                let peer = &session.visit.peer;
+                tracing::warn!(connection = peer.id, client = %peer.client, %reason, "a client broke the protocol");
+                reason
+            }
+        };
+        let (runtime, linger, requests_read) = self.session.borrow().farewell();
+        link.say_farewell(&runtime, linger, Kind::Goodbye, requests_read, &reason)
+            .await;
+    }
+
+    /// Waits until all requests that were read are answered and the answers have left, or the stream broke.
+    async fn drain(&self) {
+        let answers = &self.answers;
+        poll_fn(|cx| {
+            answers.link.signal.listen(cx);
+            let sent = answers.link.poll_sent(cx);
+            match sent {
+                Poll::Ready(Ok(())) if answers.deferred() > 0 => Poll::Pending,
+                _ => sent,
+            }
+        })
+        .await
+        .unwrap_or_default();
+    }
+}
+
+impl<S: Service> Session<S> {
+    /// Whether requests may be served as they come. While answers of before are not on their way they may not: a client
+    /// that does not read is not read from.
     #[inline]
+    fn may_serve(&self) -> bool {
+        !self.is_over && !self.registry.is_closing.get() && !self.answers.link.is_pushing()
+    }
+
+    /// Serves what came and sends the answers, and wakes the task for what is left to do.
+    #[inline]
+    fn serve_in_place(&mut self, bytes: &Buf) {
+        let received = self.receive(bytes);
+        let link = &self.answers.link;
+        let sent = link.flush();
+        self.ended = received.err().or(sent.err().map(End::from));
+        self.is_over = self.ended.is_some();
+        if self.is_over || self.inbound.arriving.is_some() || link.is_pushing() {
+            link.signal.raise();
+        }
+    }
+
+    fn on_received(&mut self, received: Received) -> Result<(), End> {
+        match received {
+            Received::Bytes(buf) if buf.is_empty() => Err(End::Gone),
+            Received::Bytes(buf) => self.receive(&buf),
+            Received::Placed(count) => self.receive_placed(count),
+        }
+    }
+
+    /// Sends answers and waits for what comes next. While answers of before are not on their way nothing is
+    /// received.
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, End>> {
         let link = &self.answers.link;
         link.signal.listen(cx);
+        if let Some(end) = self.ended.take() {
+            return Poll::Ready(Err(end));
+        }
         if self.registry.is_closing.get() {
             return Poll::Ready(Err(End::Shutdown));
         }
@@ -251,47 +348,20 @@ impl<S: Service> Session<'_, S> {
         Poll::Ready(received.map_err(End::from))
     }
 
-    /// The session's last words.
-    async fn end(&mut self, end: End) {
+    fn stop(&mut self) {
+        self.is_over = true;
         // An extent that the service gave is not written to any more.
         self.inbound = Inbound::default();
-        let reason = match end {
-            End::Gone => return,
-            End::Shutdown => {
-                self.drain().await;
-                Reason::new(Reason::SHUTTING_DOWN, "the server is shutting down")
-            }
-            End::Rejected(reason) => {
-                let peer = &self.visit.peer;
-                tracing::warn!(connection = peer.id, client = %peer.client, %reason, "a client broke the protocol");
-                reason
-            }
-        };
-        let link = &self.answers.link;
-        let linger = self.registry.config.linger;
-        link.say_farewell(self.runtime, linger, Kind::Goodbye, self.requests_read, &reason)
-            .await;
     }
 
-    /// Waits until all requests that were read are answered and the answers have left, or the stream broke.
-    async fn drain(&self) {
-        let link = &self.answers.link;
-        link.stop_receiving();
-        poll_fn(|cx| {
-            link.signal.listen(cx);
-            let sent = link.poll_sent(cx);
-            match sent {
-                Poll::Ready(Ok(())) if self.answers.deferred() > 0 => Poll::Pending,
-                _ => sent,
-            }
-        })
-        .await
-        .unwrap_or_default();
+    /// What the last words need.
+    fn farewell(&self) -> (Runtime, Duration, u32) {
+        (self.runtime.clone(), self.registry.config.linger, self.requests_read)
     }
 }
 
 /// Requests.
-impl<S: Service> Session<'_, S> {
+impl<S: Service> Session<S> {
     fn receive(&mut self, buf: &Buf) -> Result<(), End> {
         let mut input: &[u8] = buf;
         self.continue_arriving(buf, &mut input);
@@ -518,7 +588,7 @@ impl<S: Service> Session<'_, S> {
         if batch.is_empty() {
             return;
         }
-        let mut replies = Replies::new(self.answers);
+        let mut replies = Replies::new(&self.answers);
         let mut service = self.visit.service.borrow_mut();
         service.serve(&self.visit.peer, batch, &mut replies);
         drop(service);

@@ -1,11 +1,11 @@
 //! Receiving: pops are served in order, into buffers of the pool or into places of their own.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 
 use crake_mem::{Buf, BufMut, Extent};
 
-use super::{Destination, Pop, StreamState};
+use super::{Destination, Intake, Pop, StreamState};
 use crate::driver::Target;
 use crate::error::Error;
 use crate::op::{Kind, Op, OpId, Outcome, Value};
@@ -56,16 +56,30 @@ impl StreamState {
     }
 
     /// Serves waiting pops in order while there is something; true if there was.
+    fn receive(self: &Rc<Self>, core: &Rc<Core>) -> bool {
+        self.receive_for(core, None)
+    }
+
+    /// The same because something may have arrived: the intake sees it first, but not what is behind it, so that a peer
+    /// that never pauses does not keep the thread to itself.
     #[inline]
-    pub(crate) fn receive(self: &Rc<Self>, core: &Rc<Core>) -> bool {
+    pub(crate) fn receive_arrived(self: &Rc<Self>, core: &Rc<Core>) -> bool {
+        let intake = self.incoming.borrow().intake.as_ref().and_then(Weak::upgrade);
+        self.receive_for(core, intake)
+    }
+
+    #[inline]
+    fn receive_for(self: &Rc<Self>, core: &Rc<Core>, mut intake: Option<Rc<dyn Intake>>) -> bool {
         let mut progress = false;
         while let Some(first) = self.first_waiting() {
-            match self.serve(core, first) {
+            match self.serve(core, first, intake.take()) {
                 Served::Done(op, result) => {
                     progress = true;
                     core.complete(op, result);
                 }
                 Served::Part => progress = true,
+                Served::Taken if self.readable.get() => progress = true,
+                Served::Taken => return true,
                 Served::Nothing => break,
             }
         }
@@ -78,10 +92,10 @@ impl StreamState {
     }
 
     /// Serves a pop that was taken from the front of the queue, or puts it back.
-    fn serve(self: &Rc<Self>, core: &Rc<Core>, pop: Pop) -> Served {
+    fn serve(self: &Rc<Self>, core: &Rc<Core>, pop: Pop, intake: Option<Rc<dyn Intake>>) -> Served {
         let Pop { op, destination } = pop;
         match destination {
-            Destination::Pool => self.serve_from_pool(core, op),
+            Destination::Pool => self.serve_from_pool(core, op, intake),
             Destination::Extent { target, filled } => self.serve_extent(op, target, filled),
             Destination::Buffer { target, start } => self.serve_buffer(op, target, start),
         }
@@ -95,18 +109,46 @@ impl StreamState {
     }
 
     #[inline]
-    fn serve_from_pool(self: &Rc<Self>, core: &Rc<Core>, op: OpId) -> Served {
+    fn serve_from_pool(
+        self: &Rc<Self>,
+        core: &Rc<Core>,
+        op: OpId,
+        intake: Option<Rc<dyn Intake>>,
+    ) -> Served {
         match self.receive_some(core) {
             Poll::Ready(Err(Error::Exhausted)) => {
                 core.starve(self.key());
                 self.put_back(op, Destination::Pool);
                 Served::Nothing
             }
+            Poll::Ready(Ok(bytes)) if !bytes.is_empty() => match intake {
+                Some(intake) => self.offer(op, bytes, &*intake),
+                None => Served::Done(op, Ok(Value::Buf(bytes, self.next_sequence()))),
+            },
             Poll::Ready(result) => {
                 Served::Done(op, result.map(|bytes| Value::Buf(bytes, self.next_sequence())))
             }
             Poll::Pending => {
                 self.put_back(op, Destination::Pool);
+                Served::Nothing
+            }
+        }
+    }
+
+    /// Shows the intake what came for `op`, which waits on meanwhile: the intake may close the stream.
+    #[inline]
+    fn offer(&self, op: OpId, bytes: Buf, intake: &dyn Intake) -> Served {
+        self.put_back(op, Destination::Pool);
+        let Some(bytes) = intake.take(bytes) else {
+            return Served::Taken;
+        };
+        let is_first = |pop: &mut Pop| pop.op == op;
+        let waits_on = self.incoming.borrow_mut().waiting.pop_front_if(is_first);
+        match waits_on {
+            Some(_) => Served::Done(op, Ok(Value::Buf(bytes, self.next_sequence()))),
+            // The stream was closed, or the operation given up.
+            None => {
+                self.unreceive(0, bytes);
                 Served::Nothing
             }
         }
@@ -251,5 +293,7 @@ enum Served {
     Done(OpId, Result<Value, Error>),
     /// Some bytes came, and it waits for more.
     Part,
+    /// The intake took what came, and the operation waits on.
+    Taken,
     Nothing,
 }
