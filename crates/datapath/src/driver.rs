@@ -138,6 +138,11 @@ pub trait StreamDevice {
     /// one. A device that passes memory on keeps clones of the segments.
     fn send(&self, segments: &[Segment]) -> Poll<Result<usize, Error>>;
 
+    /// The same for bytes that the device copies. Never for one that passes memory on.
+    fn send_copied(&self, _bytes: &[u8]) -> Poll<Result<usize, Error>> {
+        Poll::Pending
+    }
+
     /// What has arrived, in a buffer that is taken from `pool` only when there is something;
     /// an empty one when the peer has finished. `Exhausted` if the pool has none.
     fn receive(&self, pool: &Pool) -> Poll<Result<Buf, Error>>;

@@ -25,6 +25,9 @@ use crate::timer::{TimerId, Timers};
 /// Devices that each turn asks directly. Each costs a system call per turn.
 const HOT_MAX: usize = 16;
 
+/// An idle turn makes about this many calls for hot devices.
+const HOT_TRIES: usize = 4;
+
 /// A device that received nothing for so long is not asked in each turn any more, unless it is the only one.
 const HOT_FOR: Duration = Duration::from_micros(50);
 
@@ -144,7 +147,7 @@ impl Core {
         let mut progress = self.executor.take_remote();
         progress |= self.fire_timers(now);
         progress |= self.executor.run_ready();
-        if self.poll_hot(now) {
+        if self.poll_hot_again_and_again(now, progress) {
             self.executor.run_ready();
             progress = true;
         }
@@ -160,23 +163,27 @@ impl Core {
 
     /// Looks at all devices, or leaves it for a later turn if hot streams keep this one busy.
     fn poll_devices(self: &Rc<Core>, now: Time, busy: bool) -> bool {
-        let mut events = self.events.take();
         let attention = match (self.hot.borrow().is_empty(), busy) {
             (true, _) => Attention::Full,
             (false, false) => Attention::Spinning,
             (false, true) => Attention::Busy,
         };
-        self.driver.poll(now, attention, &mut events);
-        events.append(&mut self.local_events.borrow_mut());
-        let mut progress = !events.is_empty();
-        for event in events.drain(..) {
-            self.dispatch(event);
-        }
-        self.events.replace(events);
+        self.driver.poll(now, attention, &mut self.events.borrow_mut());
+        let has_events = !self.events.borrow().is_empty() || !self.local_events.borrow().is_empty();
+        let mut progress = has_events && self.dispatch_all();
         if !self.starved.borrow().is_empty() {
             progress |= self.feed_starved();
         }
         progress
+    }
+
+    /// Asks the hot streams until one has something, some times if they are few and there is nothing else to do: the sooner
+    /// they are asked again, the sooner an arrival is seen.
+    #[inline]
+    fn poll_hot_again_and_again(self: &Rc<Core>, now: Time, busy: bool) -> bool {
+        let hot = self.hot.borrow().len();
+        let tries = if busy { 1 } else { HOT_TRIES / hot.max(1) };
+        (0..tries.max(1)).any(|_| self.poll_hot(now))
     }
 
     /// Receives from the streams that were active lately, and sends where they were blocked.
@@ -233,6 +240,16 @@ impl Core {
         if hot.len() < HOT_MAX && !stream.is_hot.replace(true) {
             hot.push(stream.clone());
         }
+    }
+
+    fn dispatch_all(self: &Rc<Core>) -> bool {
+        let mut events = self.events.take();
+        events.append(&mut self.local_events.borrow_mut());
+        for event in events.drain(..) {
+            self.dispatch(event);
+        }
+        self.events.replace(events);
+        true
     }
 
     fn dispatch(self: &Rc<Core>, event: Event) {

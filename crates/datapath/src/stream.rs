@@ -53,6 +53,12 @@ impl Stream {
         self.state.push(&self.core, bytes)
     }
 
+    /// Sends what the device takes of `bytes` at once, and says how much. Nothing if something is on its way before it, or if
+    /// the device does not copy what it sends: then [`push`](Stream::push) does it.
+    pub fn push_now(&self, bytes: &[u8]) -> Result<usize, Error> {
+        self.state.push_now(bytes)
+    }
+
     /// Receives what comes next, as much as there is; an empty buffer when the peer has
     /// finished. Takes a buffer of the runtime's pool only when there is something to receive.
     /// Several may wait; they are served in order.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crake_datapath::{Address, Error, Intake, Op, Runtime, Stream};
-use crake_mem::{Buf, Extent, Pool};
+use crake_mem::{Buf, Extent, Pool, Sga};
 
 use crate::header::{Header, Kind};
 use crate::limits::FrameLimits;
@@ -111,8 +111,20 @@ impl Link {
         if self.pushing.borrow().is_some() || self.outbox.borrow().is_empty() {
             return Ok(());
         }
-        let bytes = self.outbox.borrow_mut().take();
         self.handed.set(self.counted.get());
+        let only = self.outbox.borrow_mut().take_only();
+        let bytes = match only {
+            Some(only) => {
+                let count = self.with_stream(|stream| stream.push_now(&only))??;
+                if count == only.len() {
+                    return Ok(());
+                }
+                let mut rest = only.freeze();
+                rest.advance(count);
+                Sga::from(rest)
+            }
+            None => self.outbox.borrow_mut().take(),
+        };
         let mut push = self.with_stream(|stream| stream.push(bytes))?;
         match push.try_wait() {
             Some(result) => result,

@@ -63,6 +63,12 @@ impl Outbox {
         }
     }
 
+    /// Everything, if it lies in one buffer.
+    #[inline]
+    pub(crate) fn take_only(&mut self) -> Option<BufMut> {
+        self.open.take_if(|_| self.sealed.is_empty())
+    }
+
     /// Everything, to be pushed.
     pub(crate) fn take(&mut self) -> Sga {
         self.seal();

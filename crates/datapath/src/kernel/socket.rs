@@ -12,7 +12,7 @@ use std::time::Duration;
 use crake_mem::{Buf, Pool, Segment};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, Shutdown, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto,
     sockopt,
 };
 
@@ -152,6 +152,11 @@ impl StreamDevice for SocketStream {
     }
 
     #[inline]
+    fn send_copied(&self, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+        into_poll(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL))
+    }
+
+    #[inline]
     fn receive(&self, pool: &Pool) -> Poll<Result<Buf, Error>> {
         let Some(mut buffer) = pool.take() else {
             return Poll::Ready(Err(Error::Exhausted));
@@ -167,7 +172,17 @@ impl StreamDevice for SocketStream {
         let (start, len_bytes) = (target.as_mut_ptr(), target.len());
         // SAFETY: `start` is writable for `len_bytes`, as Target promises. No reference is made of it, since
         // others may see the memory of an extent.
-        let count = unsafe { libc::recv(self.socket.as_raw_fd(), start.cast(), len_bytes, 0) };
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_recvfrom,
+                self.socket.as_raw_fd(),
+                start,
+                len_bytes,
+                0,
+                std::ptr::null_mut::<libc::sockaddr>(),
+                std::ptr::null_mut::<libc::socklen_t>(),
+            )
+        };
         into_poll(checked(count))
     }
 
@@ -208,11 +223,14 @@ fn send_one(socket: &OwnedFd, segment: &Segment) -> Result<usize, Errno> {
     // SAFETY: a segment is readable for its length while it lives. No reference is made of it, since its
     // bytes may change.
     let count = unsafe {
-        libc::send(
+        libc::syscall(
+            libc::SYS_sendto,
             socket.as_raw_fd(),
-            segment.as_ptr().cast(),
+            segment.as_ptr(),
             segment.len(),
             libc::MSG_NOSIGNAL,
+            std::ptr::null::<libc::sockaddr>(),
+            0,
         )
     };
     checked(count)
@@ -245,12 +263,21 @@ fn send_up_to<const MAX: usize>(socket: &OwnedFd, segments: &[Segment]) -> Resul
     message.msg_iovlen = count as _;
     // SAFETY: the vector has `count` entries, each of a segment that is readable while it lives;
     // sendmsg writes nothing.
-    let count = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
+    let count = unsafe {
+        libc::syscall(
+            libc::SYS_sendmsg,
+            socket.as_raw_fd(),
+            &raw const message,
+            libc::MSG_NOSIGNAL,
+        )
+    };
     checked(count)
 }
 
+/// The result of a call that was made by its number: the C library's own functions are points at which a thread may be
+/// cancelled, which costs each call two locked instructions.
 #[inline]
-fn checked(count: isize) -> Result<usize, Errno> {
+fn checked(count: libc::c_long) -> Result<usize, Errno> {
     usize::try_from(count).map_err(|_| {
         let errno = std::io::Error::last_os_error();
         Errno::from_io_error(&errno).unwrap_or(Errno::IO)

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use crake_mem::{Buf, BufMut, Extent};
 
-use super::{Destination, Intake, Pop, StreamState};
+use super::{Destination, Incoming, Pop, StreamState};
 use crate::driver::Target;
 use crate::error::Error;
 use crate::op::{Kind, Op, OpId, Outcome, Value};
@@ -55,31 +55,59 @@ impl StreamState {
         op
     }
 
-    /// Serves waiting pops in order while there is something; true if there was.
-    fn receive(self: &Rc<Self>, core: &Rc<Core>) -> bool {
-        self.receive_for(core, None)
-    }
-
-    /// The same because something may have arrived: the intake sees it first, but not what is behind it, so that a peer
-    /// that never pauses does not keep the thread to itself.
+    /// Receives because something may have arrived; true if it had. The intake sees it first, but not what is behind it, so
+    /// that a peer that never pauses does not keep the thread to itself.
     #[inline]
     pub(crate) fn receive_arrived(self: &Rc<Self>, core: &Rc<Core>) -> bool {
-        let intake = self.incoming.borrow().intake.as_ref().and_then(Weak::upgrade);
-        self.receive_for(core, intake)
+        if !self.incoming.borrow().is_for_intake() {
+            return self.receive(core);
+        }
+        let received = self.device.borrow().receive(&core.pool);
+        match received {
+            Poll::Pending => {
+                self.readable.set(false);
+                return false;
+            }
+            Poll::Ready(Ok(bytes)) => {
+                self.note_received(bytes.len(), core.buffer_bytes);
+                let declined = self.offer(bytes);
+                if declined.is_none() && !self.readable.get() {
+                    return true;
+                }
+                if let Some(bytes) = declined {
+                    self.unreceive(0, bytes);
+                }
+            }
+            Poll::Ready(Err(Error::Exhausted)) => {
+                core.starve(self.key());
+                return false;
+            }
+            Poll::Ready(Err(error)) => self.note_failed(&error),
+        }
+        self.receive(core);
+        true
     }
 
+    /// Shows the intake what came, unless it is the end.
     #[inline]
-    fn receive_for(self: &Rc<Self>, core: &Rc<Core>, mut intake: Option<Rc<dyn Intake>>) -> bool {
+    fn offer(&self, bytes: Buf) -> Option<Buf> {
+        let intake = self.incoming.borrow().intake.as_ref().and_then(Weak::upgrade);
+        match intake {
+            Some(intake) if !bytes.is_empty() => intake.take(bytes),
+            _ => Some(bytes),
+        }
+    }
+
+    /// Serves waiting pops in order while there is something; true if there was.
+    fn receive(self: &Rc<Self>, core: &Rc<Core>) -> bool {
         let mut progress = false;
         while let Some(first) = self.first_waiting() {
-            match self.serve(core, first, intake.take()) {
+            match self.serve(core, first) {
                 Served::Done(op, result) => {
                     progress = true;
                     core.complete(op, result);
                 }
                 Served::Part => progress = true,
-                Served::Taken if self.readable.get() => progress = true,
-                Served::Taken => return true,
                 Served::Nothing => break,
             }
         }
@@ -92,10 +120,10 @@ impl StreamState {
     }
 
     /// Serves a pop that was taken from the front of the queue, or puts it back.
-    fn serve(self: &Rc<Self>, core: &Rc<Core>, pop: Pop, intake: Option<Rc<dyn Intake>>) -> Served {
+    fn serve(self: &Rc<Self>, core: &Rc<Core>, pop: Pop) -> Served {
         let Pop { op, destination } = pop;
         match destination {
-            Destination::Pool => self.serve_from_pool(core, op, intake),
+            Destination::Pool => self.serve_from_pool(core, op),
             Destination::Extent { target, filled } => self.serve_extent(op, target, filled),
             Destination::Buffer { target, start } => self.serve_buffer(op, target, start),
         }
@@ -109,46 +137,18 @@ impl StreamState {
     }
 
     #[inline]
-    fn serve_from_pool(
-        self: &Rc<Self>,
-        core: &Rc<Core>,
-        op: OpId,
-        intake: Option<Rc<dyn Intake>>,
-    ) -> Served {
+    fn serve_from_pool(self: &Rc<Self>, core: &Rc<Core>, op: OpId) -> Served {
         match self.receive_some(core) {
             Poll::Ready(Err(Error::Exhausted)) => {
                 core.starve(self.key());
                 self.put_back(op, Destination::Pool);
                 Served::Nothing
             }
-            Poll::Ready(Ok(bytes)) if !bytes.is_empty() => match intake {
-                Some(intake) => self.offer(op, bytes, &*intake),
-                None => Served::Done(op, Ok(Value::Buf(bytes, self.next_sequence()))),
-            },
             Poll::Ready(result) => {
                 Served::Done(op, result.map(|bytes| Value::Buf(bytes, self.next_sequence())))
             }
             Poll::Pending => {
                 self.put_back(op, Destination::Pool);
-                Served::Nothing
-            }
-        }
-    }
-
-    /// Shows the intake what came for `op`, which waits on meanwhile: the intake may close the stream.
-    #[inline]
-    fn offer(&self, op: OpId, bytes: Buf, intake: &dyn Intake) -> Served {
-        self.put_back(op, Destination::Pool);
-        let Some(bytes) = intake.take(bytes) else {
-            return Served::Taken;
-        };
-        let is_first = |pop: &mut Pop| pop.op == op;
-        let waits_on = self.incoming.borrow_mut().waiting.pop_front_if(is_first);
-        match waits_on {
-            Some(_) => Served::Done(op, Ok(Value::Buf(bytes, self.next_sequence()))),
-            // The stream was closed, or the operation given up.
-            None => {
-                self.unreceive(0, bytes);
                 Served::Nothing
             }
         }
@@ -288,12 +288,22 @@ impl StreamState {
     }
 }
 
+impl Incoming {
+    /// Whether what comes next is for a pop, and there is an intake to see it before.
+    #[inline]
+    fn is_for_intake(&self) -> bool {
+        let is_pop = |pop: &Pop| matches!(pop.destination, Destination::Pool);
+        self.intake.is_some()
+            && self.waiting.front().is_some_and(is_pop)
+            && self.unread.is_empty()
+            && self.failed.is_none()
+    }
+}
+
 enum Served {
     /// The operation is over.
     Done(OpId, Result<Value, Error>),
     /// Some bytes came, and it waits for more.
     Part,
-    /// The intake took what came, and the operation waits on.
-    Taken,
     Nothing,
 }

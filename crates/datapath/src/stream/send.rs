@@ -45,6 +45,22 @@ impl StreamState {
         Op::waiting(core, op)
     }
 
+    #[inline]
+    pub(super) fn push_now(&self, bytes: &[u8]) -> Result<usize, Error> {
+        let mut outgoing = self.outgoing.borrow_mut();
+        if outgoing.failed.is_some() || outgoing.finishing || !outgoing.bytes.is_empty() || self.blocked.get() {
+            return Ok(0);
+        }
+        match self.device.borrow().send_copied(bytes) {
+            Poll::Ready(Ok(count)) => Ok(count),
+            Poll::Ready(Err(error)) => {
+                outgoing.failed = Some(error.clone());
+                Err(error)
+            }
+            Poll::Pending => Ok(0),
+        }
+    }
+
     /// Hands over what the device takes; the rest stays in `bytes`, then the device is blocked.
     #[inline]
     fn send_now(&self, bytes: &mut Sga) -> Result<(), Error> {
