@@ -57,6 +57,7 @@ pub fn serve<R: Role>(
     let interrupt = Interrupt::catch()?;
     let role = start()?;
     let sockets = sockets(&interrupt, &role.listening());
+    interrupt.move_to(runtime)?;
     runtime.block_on(async {
         let ready = interrupt.or(role.ready()).await;
         if ready.is_ok() {
