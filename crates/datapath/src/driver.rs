@@ -144,8 +144,9 @@ pub trait StreamDevice {
     }
 
     /// What has arrived, in a buffer that is taken from `pool` only when there is something;
-    /// an empty one when the peer has finished. `Exhausted` if the pool has none.
-    fn receive(&self, pool: &Pool) -> Poll<Result<Buf, Error>>;
+    /// an empty one when the peer has finished. `Exhausted` if the pool has none. A device that copies takes at most
+    /// `bytes_max`; one that passes memory on may give more.
+    fn receive(&self, pool: &Pool, bytes_max: usize) -> Poll<Result<Buf, Error>>;
 
     /// Fills the front of `target` (never empty) and says with how many bytes: zero when the
     /// peer has finished.

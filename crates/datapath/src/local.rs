@@ -227,7 +227,7 @@ impl StreamDevice for LocalStream {
         Poll::Ready(Ok(sent))
     }
 
-    fn receive(&self, _pool: &Pool) -> Poll<Result<Buf, Error>> {
+    fn receive(&self, _pool: &Pool, _bytes_max: usize) -> Poll<Result<Buf, Error>> {
         let taken = self.take_front(|front| {
             let len_bytes = front.len();
             front.split_to(len_bytes).to_buf()

@@ -87,6 +87,12 @@ impl Stream {
             .pop_into(&self.core, Destination::Buffer { target, start })
     }
 
+    /// From now on a `pop` receives about `bytes_max` at most, which is at least one. For who knows that a large payload
+    /// follows a small head: what the head's receive does not take, [`pop_into`](Stream::pop_into) can put where it belongs.
+    pub fn set_receive_max(&self, bytes_max: usize) {
+        self.state.receive_max.set(bytes_max.max(1));
+    }
+
     /// From now on shows `intake` what is received for a `pop` that waits, once in each turn of the runtime; what comes for
     /// other operations, the end of the stream and errors it does not see. Nothing is shown once it is dropped: the
     /// stream does not keep it.
@@ -156,6 +162,8 @@ pub(crate) struct StreamState {
     incoming: RefCell<Incoming>,
     /// The device may have something to receive: not since it said that it had not.
     readable: Cell<bool>,
+    /// The most that one receive into a buffer of the pool takes.
+    receive_max: Cell<usize>,
     /// There is an end or an error to be received, so an empty receive buffer proves nothing.
     hung_up: Cell<bool>,
     outgoing: RefCell<Outgoing>,
@@ -246,6 +254,7 @@ impl StreamState {
                 intake: None,
             }),
             readable: Cell::new(true),
+            receive_max: Cell::new(usize::MAX),
             hung_up: Cell::new(false),
             outgoing: RefCell::new(Outgoing {
                 bytes: Sga::new(),

@@ -486,11 +486,14 @@ impl Intake for Connection {
             return Some(bytes);
         }
         let result = self.receive(&bytes);
-        let mut state = self.state.borrow_mut();
-        state.found = result.err();
-        if state.found.is_some() || state.inbound.arriving.is_some() || !self.link.outbox.borrow().is_empty() {
+        let vacant = self.state.borrow().inbound.vacant();
+        let needs_task = vacant.is_some() || !self.link.outbox.borrow().is_empty();
+        let placed = vacant.map_or(Ok(()), |vacant| self.link.place(vacant));
+        let found = result.err().or(placed.err().map(End::from));
+        if needs_task || found.is_some() {
             self.link.signal.raise();
         }
+        self.state.borrow_mut().found = found;
         None
     }
 }
@@ -501,6 +504,7 @@ impl Connection {
     fn receive(&self, buf: &Buf) -> Result<(), End> {
         let mut state = self.state.borrow_mut();
         let result = state.receive(buf, &self.limits.into(), self.runtime.pool());
+        self.link.expect_head(state.inbound.expected_head());
         self.admit(&mut state);
         drop(state);
         self.wake();
@@ -720,6 +724,14 @@ impl State {
 impl Inbound {
     fn vacant(&self) -> Option<Extent> {
         self.arriving.as_ref()?.landing.vacant()
+    }
+
+    /// Length of the head before a large payload that is arriving.
+    #[inline]
+    fn expected_head(&self) -> Option<usize> {
+        let arriving = self.arriving.as_ref()?;
+        let head_len = HEADER_BYTES + arriving.message.len();
+        arriving.landing.is_large().then_some(head_len)
     }
 }
 

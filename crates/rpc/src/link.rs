@@ -24,6 +24,8 @@ pub(crate) struct Link {
     /// What was flushed and not taken by the stream at once. Meanwhile the outbox grows.
     pushing: RefCell<Option<Op<()>>>,
     receiving: RefCell<Receiving>,
+    /// What a receive takes at most: see [`Link::expect_head`].
+    receive_max: Cell<usize>,
     pub signal: Signal,
     /// Calls (on a client) or answers (on a server) that were put into the outbox, wrapping.
     counted: Cell<u32>,
@@ -74,6 +76,7 @@ impl Link {
             outbox: RefCell::new(Outbox::new(pool)),
             pushing: RefCell::new(None),
             receiving: RefCell::new(Receiving::Nothing),
+            receive_max: Cell::new(usize::MAX),
             signal: Signal::default(),
             counted: Cell::new(0),
             handed: Cell::new(0),
@@ -152,38 +155,45 @@ impl Link {
 
     /// Receives what comes next, into `vacant` if there is one. Pending at least once if there was something without
     /// waiting, so that a peer that never pauses does not keep this thread to itself.
-    ///
-    /// The intake may have taken bytes after which there is a `vacant` place: then a receive that waits goes there instead.
     #[inline]
     pub(crate) fn poll_receive(
         &self,
         vacant: impl FnOnce() -> Option<Extent>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Received, Error>> {
-        let mut receiving = self.receiving.borrow_mut();
-        let begun = match &*receiving {
-            Receiving::Into(_) => None,
-            Receiving::Pop(pop) if pop.is_done() => None,
-            Receiving::Pop(_) => vacant().map(|extent| self.pop_into(extent)),
-            Receiving::Nothing => Some(match vacant() {
-                Some(extent) => self.pop_into(extent),
-                None => self.pop().map(Receiving::Pop),
-            }),
-        };
-        if let Some(begun) = begun {
-            *receiving = begun?;
-            if receiving.is_done() {
+        if !self.is_receiving() {
+            match vacant() {
+                Some(extent) => self.place(extent)?,
+                None => *self.receiving.borrow_mut() = Receiving::Pop(self.pop()?),
+            }
+            if self.receiving.borrow().is_done() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
+        let mut receiving = self.receiving.borrow_mut();
         let received = ready!(receiving.poll(cx));
         *receiving = Receiving::Nothing;
         Poll::Ready(received)
     }
 
-    fn pop_into(&self, extent: Extent) -> Result<Receiving, Error> {
-        self.with_stream(|stream| Receiving::Into(stream.pop_into(extent)))
+    /// What comes next goes to `vacant`. Whoever waited to receive it otherwise waits for this.
+    pub(crate) fn place(&self, vacant: Extent) -> Result<(), Error> {
+        self.stop_receiving();
+        let into = self.with_stream(|stream| stream.pop_into(vacant))?;
+        *self.receiving.borrow_mut() = Receiving::Into(into);
+        Ok(())
+    }
+
+    /// Tells how large a head came before a payload that is still arriving, if one is. As a rule the next one is like it:
+    /// then it is received alone, and nothing of the payload behind it has to be copied to its place.
+    #[inline]
+    pub(crate) fn expect_head(&self, head_len: Option<usize>) {
+        let len_max = head_len.unwrap_or(usize::MAX);
+        if self.receive_max.replace(len_max) != len_max {
+            // A link that is closed receives nothing.
+            let _ = self.with_stream(|stream| stream.set_receive_max(len_max));
+        }
     }
 
     /// Whether a receive is under way.

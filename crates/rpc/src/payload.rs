@@ -53,6 +53,9 @@ impl Payload {
     }
 }
 
+/// A call into the kernel takes as long as copying about so much.
+const LARGE_BYTES: usize = 16 << 10;
+
 /// A payload that is being received.
 #[derive(Debug)]
 pub(crate) struct Landing {
@@ -105,6 +108,11 @@ impl Landing {
 
     pub(crate) fn is_complete(&self) -> bool {
         self.missing == 0
+    }
+
+    /// Whether it has a place and so much is still to come that a receive of its own is worth more than a copy.
+    pub(crate) fn is_large(&self) -> bool {
+        self.missing >= LARGE_BYTES && matches!(self.target, Target::Extent { .. })
     }
 
     /// Takes what belongs to the payload from the front of `input`, which is the end of `buf`.

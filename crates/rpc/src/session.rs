@@ -11,7 +11,7 @@ use crake_datapath::{Error, Intake, Runtime};
 use crake_mem::{Buf, Extent};
 
 use crate::handshake::{Hello, Versions};
-use crate::header::Kind;
+use crate::header::{HEADER_BYTES, Kind};
 use crate::limits::FrameLimits;
 use crate::link::{FirstFrameError, Link, Received};
 use crate::payload::{Landing, Payload};
@@ -314,9 +314,12 @@ impl<S: Service> Session<S> {
         let received = self.receive(bytes);
         let link = &self.answers.link;
         let sent = link.flush();
-        self.ended = received.err().or(sent.err().map(End::from));
+        let vacant = self.inbound.vacant();
+        let needs_task = vacant.is_some() || link.is_pushing();
+        let placed = vacant.map_or(Ok(()), |vacant| link.place(vacant));
+        self.ended = received.err().or(sent.and(placed).err().map(End::from));
         self.is_over = self.ended.is_some();
-        if self.is_over || self.inbound.arriving.is_some() || link.is_pushing() {
+        if self.is_over || needs_task {
             link.signal.raise();
         }
     }
@@ -368,7 +371,9 @@ impl<S: Service> Session<S> {
         if !self.inbound.straddle.is_empty() {
             self.join(buf, &mut input)?;
         }
-        self.receive_whole(buf, &mut input)
+        self.receive_whole(buf, &mut input)?;
+        self.answers.link.expect_head(self.inbound.expected_head());
+        Ok(())
     }
 
     /// Completes and serves the frame that the last receive cut.
@@ -613,5 +618,13 @@ const KEPT_MESSAGE_BYTES_MAX: usize = 256;
 impl Inbound {
     fn vacant(&self) -> Option<Extent> {
         self.arriving.as_ref()?.landing.vacant()
+    }
+
+    /// Length of the head before a large payload that is arriving.
+    #[inline]
+    fn expected_head(&self) -> Option<usize> {
+        let arriving = self.arriving.as_ref()?;
+        let head_len = HEADER_BYTES + arriving.message.len();
+        arriving.landing.is_large().then_some(head_len)
     }
 }

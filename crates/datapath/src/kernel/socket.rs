@@ -157,11 +157,13 @@ impl StreamDevice for SocketStream {
     }
 
     #[inline]
-    fn receive(&self, pool: &Pool) -> Poll<Result<Buf, Error>> {
+    fn receive(&self, pool: &Pool, bytes_max: usize) -> Poll<Result<Buf, Error>> {
         let Some(mut buffer) = pool.take() else {
             return Poll::Ready(Err(Error::Exhausted));
         };
-        let received = rustix::net::recv(&self.socket, buffer.spare_mut(), RecvFlags::empty());
+        let spare = buffer.spare_mut();
+        let len_max = spare.len().min(bytes_max);
+        let received = rustix::net::recv(&self.socket, &mut spare[..len_max], RecvFlags::empty());
         into_poll(received.map(|(count, _)| count)).map_ok(|count| {
             buffer.advance(count);
             buffer.freeze()

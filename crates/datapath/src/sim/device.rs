@@ -214,7 +214,7 @@ impl StreamDevice for SimStream {
         Poll::Ready(Ok(count))
     }
 
-    fn receive(&self, pool: &Pool) -> Poll<Result<Buf, Error>> {
+    fn receive(&self, pool: &Pool, bytes_max: usize) -> Poll<Result<Buf, Error>> {
         if !self.has_something() {
             return self
                 .take(0, |_| ())
@@ -223,8 +223,8 @@ impl StreamDevice for SimStream {
         let Some(mut buffer) = pool.take() else {
             return Poll::Ready(Err(Error::Exhausted));
         };
-        let spare = buffer.spare();
-        self.take(spare, |bytes| buffer.push_slice(bytes))
+        let len_max = buffer.spare().min(bytes_max);
+        self.take(len_max, |bytes| buffer.push_slice(bytes))
             .map(|result| result.map(|_| buffer.freeze()))
     }
 

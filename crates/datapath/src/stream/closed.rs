@@ -24,7 +24,7 @@ impl StreamDevice for ClosedDevice {
         Poll::Ready(Err(Error::Closed))
     }
 
-    fn receive(&self, _pool: &Pool) -> Poll<Result<Buf, Error>> {
+    fn receive(&self, _pool: &Pool, _bytes_max: usize) -> Poll<Result<Buf, Error>> {
         Poll::Ready(Err(Error::Closed))
     }
 

@@ -62,14 +62,14 @@ impl StreamState {
         if !self.incoming.borrow().is_for_intake() {
             return self.receive(core);
         }
-        let received = self.device.borrow().receive(&core.pool);
+        let received = self.device.borrow().receive(&core.pool, self.receive_max.get());
         match received {
             Poll::Pending => {
                 self.readable.set(false);
                 return false;
             }
             Poll::Ready(Ok(bytes)) => {
-                self.note_received(bytes.len(), core.buffer_bytes);
+                self.note_received(bytes.len(), core.buffer_bytes.min(self.receive_max.get()));
                 let declined = self.offer(bytes);
                 if declined.is_none() && !self.readable.get() {
                     return true;
@@ -202,9 +202,9 @@ impl StreamState {
         if let Some(result) = self.take_unread() {
             return Poll::Ready(result);
         }
-        let received = self.device.borrow().receive(&core.pool);
+        let received = self.device.borrow().receive(&core.pool, self.receive_max.get());
         match &received {
-            Poll::Ready(Ok(bytes)) => self.note_received(bytes.len(), core.buffer_bytes),
+            Poll::Ready(Ok(bytes)) => self.note_received(bytes.len(), core.buffer_bytes.min(self.receive_max.get())),
             Poll::Ready(Err(Error::Exhausted)) => {}
             Poll::Ready(Err(error)) => self.note_failed(error),
             Poll::Pending => self.readable.set(false),
