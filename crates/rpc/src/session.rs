@@ -359,7 +359,11 @@ impl<S: Service> Session<S> {
 
     /// What the last words need.
     fn farewell(&self) -> (Runtime, Duration, u32) {
-        (self.runtime.clone(), self.registry.config.linger, self.requests_read)
+        (
+            self.runtime.clone(),
+            self.registry.config.linger,
+            self.requests_read,
+        )
     }
 }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use crake_mem::{Buf, Pool, Segment};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto,
-    sockopt,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType,
+    ipproto, sockopt,
 };
 
 use super::poller::Poller;
@@ -330,8 +330,8 @@ impl ListenerDevice for SocketListener {
     fn accept(&self) -> Poll<Result<Box<dyn StreamDevice>, Error>> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         loop {
-            let socket = match rustix::net::accept_with(&self.socket, flags) {
-                Ok(socket) => socket,
+            let (socket, peer) = match rustix::net::acceptfrom_with(&self.socket, flags) {
+                Ok(accepted) => accepted,
                 Err(Errno::AGAIN) => return Poll::Pending,
                 Err(errno) if concerns_one_peer(errno) => continue,
                 Err(errno) => return Poll::Ready(Err(errno.into())),
@@ -339,6 +339,9 @@ impl ListenerDevice for SocketListener {
             // It fails for a peer that has gone; the next may still be there.
             if self.file.is_none() && sockopt::set_tcp_nodelay(&socket, true).is_err() {
                 continue;
+            }
+            if let Some(Ok(peer)) = peer.map(SocketAddr::try_from) {
+                tune_loopback(&socket, &peer);
             }
             let stream = SocketStream::new(socket, &self.poller, State::Connected);
             return Poll::Ready(Ok(Box::new(stream)));
@@ -385,7 +388,17 @@ fn tcp_socket(address: &SocketAddr) -> Result<OwnedFd, Error> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_tcp_nodelay(&socket, true)?;
+    tune_loopback(&socket, address);
     Ok(socket)
+}
+
+/// Within this machine there is no congestion to control: what paces its packets (BBR does) only makes the receiver wait,
+/// to about half the rate. Every kernel has Reno, which does not pace.
+fn tune_loopback(socket: &OwnedFd, peer: &SocketAddr) {
+    if peer.ip().to_canonical().is_loopback() {
+        // If the system does not allow it, its own choice stands.
+        let _ = sockopt::set_tcp_congestion(socket, "reno");
+    }
 }
 
 fn listen_tcp(address: &SocketAddr) -> Result<OwnedFd, Error> {

@@ -204,7 +204,9 @@ impl StreamState {
         }
         let received = self.device.borrow().receive(&core.pool, self.receive_max.get());
         match &received {
-            Poll::Ready(Ok(bytes)) => self.note_received(bytes.len(), core.buffer_bytes.min(self.receive_max.get())),
+            Poll::Ready(Ok(bytes)) => {
+                self.note_received(bytes.len(), core.buffer_bytes.min(self.receive_max.get()))
+            }
             Poll::Ready(Err(Error::Exhausted)) => {}
             Poll::Ready(Err(error)) => self.note_failed(error),
             Poll::Pending => self.readable.set(false),

@@ -48,7 +48,8 @@ impl StreamState {
     #[inline]
     pub(super) fn push_now(&self, bytes: &[u8]) -> Result<usize, Error> {
         let mut outgoing = self.outgoing.borrow_mut();
-        if outgoing.failed.is_some() || outgoing.finishing || !outgoing.bytes.is_empty() || self.blocked.get() {
+        if outgoing.failed.is_some() || outgoing.finishing || !outgoing.bytes.is_empty() || self.blocked.get()
+        {
             return Ok(0);
         }
         match self.device.borrow().send_copied(bytes) {

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, ioctl_fionbio, read, write};
+use rustix::net::sockopt::set_tcp_congestion;
 
 use super::Shape;
 use super::socket::{Buffers, answer};
@@ -142,7 +143,8 @@ impl Order {
     }
 }
 
-/// Both ends of a new TCP connection over loopback, as the kernel backend sets them up: not blocking, sending at once.
+/// Both ends of a new TCP connection over loopback, as the kernel backend sets them up: not blocking, sending at once, not
+/// paced.
 pub fn tcp_pair() -> Result<(OwnedFd, OwnedFd)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on loopback")?;
     let ours = TcpStream::connect(listener.local_addr()?).context("connecting over loopback")?;
@@ -154,6 +156,8 @@ pub fn tcp_pair() -> Result<(OwnedFd, OwnedFd)> {
     for end in [&ours, &theirs] {
         end.set_nodelay(true)?;
         end.set_nonblocking(true)?;
+        // As the kernel backend does on loopback. If the system does not allow it, its own choice stands for both.
+        let _ = set_tcp_congestion(end, "reno");
     }
     Ok((ours.into(), theirs.into()))
 }
