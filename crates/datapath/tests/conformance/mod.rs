@@ -4,10 +4,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Op, Runtime, RuntimeConfig, Stream, Time, Usage};
+use crake_datapath::{Address, Error, Intake, Op, Runtime, RuntimeConfig, Stream, Time, Usage};
 use crake_mem::{Buf, BufMut, HugePages, Region, Sga};
 
 /// Two runtimes that can reach each other, or one twice.
@@ -31,6 +31,9 @@ macro_rules! conformance {
             sends_nothing_for_an_empty_list
             sends_64_mib_to_a_slow_reader
             keeps_order_and_bytes_in_any_mixture
+            an_intake_and_pops_share_what_comes
+            an_intake_that_is_dropped_is_shown_nothing
+            an_intake_may_close_its_stream
             serves_several_pops_in_order
             pops_into_an_extent_across_arrivals
             pops_into_a_buffer
@@ -307,6 +310,124 @@ pub fn keeps_order_and_bytes_in_any_mixture<W: World>(make: &Make<W>) {
         assert!(reader.await == pattern(0, LEN));
         drop(near);
     });
+}
+
+/// Takes two of three that it is shown.
+#[derive(Default)]
+struct Taster {
+    received: RefCell<Vec<u8>>,
+    shown: Cell<usize>,
+}
+
+impl Intake for Taster {
+    fn take(&self, bytes: Buf) -> Option<Buf> {
+        assert!(!bytes.is_empty(), "an intake was shown the end");
+        self.shown.set(self.shown.get() + 1);
+        if self.shown.get().is_multiple_of(3) {
+            return Some(bytes);
+        }
+        self.received.borrow_mut().extend_from_slice(&bytes);
+        None
+    }
+}
+
+/// What the intake takes, what pops receive and what goes straight to its place is everything, in order, whatever the most
+/// is that a receive takes, and whether it was pushed or sent at once.
+pub fn an_intake_and_pops_share_what_comes<W: World>(make: &Make<W>) {
+    let world = world(make);
+    let (near, far) = connected(&world);
+    const LEN: usize = 1_000_000;
+    let client = world.client().clone();
+    let writer = async move {
+        // Until the first pop waits.
+        client.sleep(Duration::from_millis(1)).await;
+        let mut sent = 0;
+        while sent < LEN {
+            let len_bytes = (1 + client.random() as usize % 5000).min(LEN - sent);
+            let bytes = pattern(sent, len_bytes);
+            let count = near.push_now(&bytes).expect("push_now");
+            assert!(count <= len_bytes);
+            if count < len_bytes {
+                near.push(sga(bytes[count..].to_vec())).await.expect("push");
+            }
+            sent += len_bytes;
+            if client.random().is_multiple_of(4) {
+                client.sleep(Duration::from_micros(client.random() % 100)).await;
+            }
+        }
+        near.finish().expect("finish");
+        near
+    };
+    let taster = Rc::new(Taster::default());
+    far.set_intake(Rc::downgrade(&taster) as Weak<dyn Intake>);
+    let (server, received) = (world.server().clone(), taster.clone());
+    let reader = world.server().spawn(async move {
+        loop {
+            far.set_receive_max([1, 100, usize::MAX][server.random() as usize % 3]);
+            let bytes = far.pop().await.expect("pop");
+            received.received.borrow_mut().extend_from_slice(&bytes);
+            let region = Region::anonymous(3000, HugePages::Never).expect("memory");
+            let extent = region.extent(..1 + server.random() as usize % 3000);
+            let count = far.pop_into(extent.clone()).await.expect("pop_into");
+            let placed = extent.slice(..count).to_vec();
+            received.received.borrow_mut().extend_from_slice(&placed);
+            if bytes.is_empty() && count == 0 {
+                return;
+            }
+        }
+    });
+    world.run(async move {
+        let near = writer.await;
+        reader.await;
+        drop(near);
+    });
+    assert!(taster.received.take() == pattern(0, LEN));
+    assert!(taster.shown.get() > 0, "the intake was shown nothing");
+}
+
+pub fn an_intake_that_is_dropped_is_shown_nothing<W: World>(make: &Make<W>) {
+    let world = world(make);
+    let (near, far) = connected(&world);
+    let taster = Rc::new(Taster::default());
+    far.set_intake(Rc::downgrade(&taster) as Weak<dyn Intake>);
+    assert_eq!(Rc::strong_count(&taster), 1, "the stream keeps its intake");
+    drop(taster);
+    world.run(async move {
+        near.push(sga(vec![7; 10])).await.expect("push");
+        assert_eq!(pop_exactly(&far, 10).await.expect("pop"), [7; 10]);
+    });
+}
+
+/// Closes its stream with the first bytes.
+struct Closer {
+    stream: Rc<Stream>,
+    gives_back: bool,
+}
+
+impl Intake for Closer {
+    fn take(&self, bytes: Buf) -> Option<Buf> {
+        self.stream.close();
+        self.gives_back.then_some(bytes)
+    }
+}
+
+pub fn an_intake_may_close_its_stream<W: World>(make: &Make<W>) {
+    for gives_back in [false, true] {
+        let world = world(make);
+        let (near, far) = connected(&world);
+        let closer = Rc::new(Closer {
+            stream: far.clone(),
+            gives_back,
+        });
+        far.set_intake(Rc::downgrade(&closer) as Weak<dyn Intake>);
+        world.run(async move {
+            let pop = far.pop();
+            near.push(sga(vec![7; 10])).await.expect("push");
+            assert_eq!(pop.await.expect_err("closed"), Error::Closed);
+            assert_eq!(far.pop().await.expect_err("closed"), Error::Closed);
+            drop(closer);
+        });
+    }
 }
 
 pub fn serves_several_pops_in_order<W: World>(make: &Make<W>) {
