@@ -1,7 +1,8 @@
 //! What one small request costs, client and server together, over a local pair in one thread: no system call, no other
 //! core. Nanoseconds are for orientation; `valgrind --tool=callgrind` gives instruction counts that repeat.
 //!
-//! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT]]`
+//! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT]]`: `lookup` in one directory, `spread` over a
+//! thousand, `get` of a small value, `echo`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,7 +38,14 @@ fn main() {
         .unwrap();
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
     if is_wanted("lookup") {
-        report("lookup", count, || runtime.block_on(lookups(&store, count)));
+        report("lookup", count, || {
+            runtime.block_on(lookups(&store, count, |_| "directory".into()))
+        });
+    }
+    if is_wanted("spread") {
+        report("spread", count, || {
+            runtime.block_on(lookups(&store, count, |number| format!("directory{number:04}")))
+        });
     }
     if is_wanted("get") {
         report("get", count, || runtime.block_on(gets(&store, count)));
@@ -55,9 +63,10 @@ fn report(name: &str, count: usize, run: impl FnOnce() -> Result<u128, Error>) {
     );
 }
 
-async fn lookups(store: &Store, count: usize) -> Result<u128, Error> {
+/// Of as many files, each in the directory that is named by its number.
+async fn lookups(store: &Store, count: usize, directory: impl Fn(usize) -> String) -> Result<u128, Error> {
     let names: Vec<String> = (0..NAMES)
-        .map(|number| format!("/bench/directory/file{number:09}"))
+        .map(|number| format!("/bench/{}/file{number:09}", directory(number)))
         .collect();
     for name in &names {
         store
