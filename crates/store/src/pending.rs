@@ -88,13 +88,17 @@ enum State<'a> {
 impl<'a, O: Operation + 'a> Pending<'a, O> {
     #[inline]
     pub(crate) fn start(session: &Rc<Session>, operation: O) -> Pending<'a, O> {
-        Pending::start_within(session, operation, session.options().deadline)
+        let started = session.runtime().now();
+        Pending::start_until(session, operation, started, session.deadline_of(started))
+    }
+
+    pub(crate) fn start_within(session: &Rc<Session>, operation: O, limit: Duration) -> Pending<'a, O> {
+        let started = session.runtime().now();
+        Pending::start_until(session, operation, started, started + limit)
     }
 
     #[inline]
-    pub(crate) fn start_within(session: &Rc<Session>, operation: O, limit: Duration) -> Pending<'a, O> {
-        let started = session.runtime().now();
-        let deadline = started + limit;
+    fn start_until(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
         // A call on a connection that has ended fails at once, and then goes the slow way.
         let call = session.with_client(|client| send(client, &operation, deadline));
         let state = match call {

@@ -21,6 +21,8 @@ use crate::{ConnectOptions, Error};
 pub struct Session {
     runtime: Runtime,
     options: ConnectOptions,
+    /// How long an operation may take, as it is added to times.
+    deadline_ns: u64,
     /// Stays the same over reconnects: leases belong to it.
     client: ClientId,
     addresses: Vec<Address>,
@@ -70,6 +72,7 @@ impl Session {
             },
             datanodes: Datanodes::default(),
             slices: Slices::new(options.slice_bytes),
+            deadline_ns: (Time(0) + options.deadline).0,
             stats: RefCell::default(),
             options,
         }))
@@ -81,6 +84,12 @@ impl Session {
 
     pub(crate) fn options(&self) -> &ConnectOptions {
         &self.options
+    }
+
+    /// When an operation that starts now must have ended.
+    #[inline]
+    pub(crate) fn deadline_of(&self, started: Time) -> Time {
+        Time(started.0.saturating_add(self.deadline_ns))
     }
 
     pub(crate) fn client(&self) -> ClientId {
