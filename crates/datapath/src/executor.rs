@@ -108,14 +108,17 @@ impl Executor {
         self.shared.with_local(|local| local.is_empty())
     }
 
-    /// Runs what is ready; true if anything was.
+    /// Runs what is ready, until something more urgent is; true if anything was ready.
     #[inline]
-    pub(crate) fn run_ready(&self) -> bool {
+    pub(crate) fn run_ready(&self, is_urgent: impl Fn() -> bool) -> bool {
         for count in 0..RUNS_MAX {
             let Some(runnable) = self.shared.with_local(VecDeque::pop_front) else {
                 return count > 0;
             };
             runnable.run();
+            if is_urgent() {
+                break;
+            }
         }
         true
     }

@@ -57,6 +57,16 @@ impl Drop for Inside<'_> {
     }
 }
 
+/// Takes the main future off its stack when it goes, also when that panics.
+pub(crate) struct Main<'a>(&'a Core);
+
+impl Drop for Main<'_> {
+    fn drop(&mut self) {
+        let ended = self.0.mains.borrow_mut().pop();
+        self.0.main_wakers.borrow_mut().extend(ended);
+    }
+}
+
 #[derive(Clone)]
 enum Port {
     Stream(Rc<StreamState>),
@@ -79,7 +89,10 @@ pub(crate) struct Core {
     /// Events of streams within this runtime.
     local_events: Rc<RefCell<Vec<Event>>>,
     names: Rc<local::Names>,
-    pub(crate) main_wakers: RefCell<Vec<Arc<MainWaker>>>,
+    /// Of the calls of `block_on` on the stack, the innermost last.
+    pub(crate) mains: RefCell<Vec<Arc<MainWaker>>>,
+    /// Kept to be used again.
+    main_wakers: RefCell<Vec<Arc<MainWaker>>>,
     waiting: Waiting,
     pub(crate) now: Cell<Time>,
     /// How many turns and calls of `block_on` are on the stack: in them `now` is fresh.
@@ -113,6 +126,7 @@ impl Core {
             events: RefCell::new(Vec::new()),
             names: local::Names::new(local_events.clone()),
             local_events,
+            mains: RefCell::new(Vec::new()),
             main_wakers: RefCell::new(Vec::new()),
             waiting: config.waiting,
             now: Cell::new(now),
@@ -146,19 +160,26 @@ impl Core {
         let _inside = Inside(&self.inside);
         let mut progress = self.executor.take_remote();
         progress |= self.fire_timers(now);
-        progress |= self.executor.run_ready();
+        progress |= self.run_ready();
         if self.poll_hot_again_and_again(now, progress) {
-            self.executor.run_ready();
+            self.run_ready();
             progress = true;
         }
         if self.poll_devices(now, progress) {
-            self.executor.run_ready();
+            self.run_ready();
             progress = true;
         }
         if progress {
             self.progress_at.set(now);
         }
         progress
+    }
+
+    /// The future of `block_on` comes before tasks that are woken after it: as a rule it waits for what one of them has just
+    /// received, and has the next request to send before they receive on.
+    fn run_ready(&self) -> bool {
+        self.executor
+            .run_ready(|| self.mains.borrow().last().is_some_and(|main| main.is_woken()))
     }
 
     /// Looks at all devices, or leaves it for a later turn if hot streams keep this one busy.
@@ -362,15 +383,13 @@ impl Core {
             || (!self.starved.borrow().is_empty() && !self.pool.is_exhausted())
     }
 
-    pub(crate) fn take_main_waker(&self) -> Arc<MainWaker> {
+    /// Makes a waker for the future that is now the main one, until the guard goes.
+    pub(crate) fn enter_main(&self) -> (Arc<MainWaker>, Main<'_>) {
         let cached = self.main_wakers.borrow_mut().pop();
-        match cached {
-            Some(main) => {
-                main.arm();
-                main
-            }
-            None => Arc::new(MainWaker::new(self.executor.shared().clone())),
-        }
+        let main = cached.unwrap_or_else(|| Arc::new(MainWaker::new(self.executor.shared().clone())));
+        main.arm();
+        self.mains.borrow_mut().push(main.clone());
+        (main, Main(self))
     }
 
     pub(crate) fn shutdown(self: &Rc<Core>) {

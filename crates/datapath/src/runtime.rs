@@ -114,14 +114,13 @@ impl Runtime {
         let core = &self.core;
         let _inside = core.enter();
         let mut future = pin!(future);
-        let main = core.take_main_waker();
+        let (main, _main) = core.enter_main();
         let waker = Waker::from(main.clone());
         let mut context = Context::from_waker(&waker);
         loop {
             if main.take_woken()
                 && let Poll::Ready(result) = future.as_mut().poll(&mut context)
             {
-                core.main_wakers.borrow_mut().push(main);
                 return result;
             }
             if !self.turn() && !main.is_woken() {
