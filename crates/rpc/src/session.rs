@@ -493,9 +493,13 @@ impl<S: Service> Session<S> {
     #[inline(never)]
     fn serve_full(&mut self, batch: &mut Batch<'_>) {
         self.serve(batch);
-        // The client can work on these answers while the next ones are made. An error shows when the session
-        // sends next.
-        let _ = self.answers.link.flush();
+        let link = &self.answers.link;
+        let is_heavy = link.outbox.borrow().is_heavy();
+        if !is_heavy {
+            // The client can work on these answers while the next ones are made. An error shows when the session
+            // sends next.
+            let _ = link.flush();
+        }
     }
 
     /// Begins to receive a payload; it may be there whole.
