@@ -36,7 +36,7 @@ impl Outbox {
     }
 
     /// Whether there is so much that it goes out best together with what follows: 128 values of 1 KiB in flight over TCP
-    /// took a tenth less time sent at once than in two parts, and half as much more in eight.
+    /// took a tenth less time sent at once than in two parts, and two thirds more in eight.
     pub(crate) fn is_heavy(&self) -> bool {
         let open_len = self.open.as_ref().map_or(0, |open| open.len());
         self.sealed.len_bytes() + open_len >= Outbox::HEAVY_BYTES
