@@ -161,7 +161,7 @@ impl Core {
         let mut progress = self.executor.take_remote();
         progress |= self.fire_timers(now);
         progress |= self.run_ready();
-        if self.poll_hot_again_and_again(now, progress) {
+        if self.poll_hot_repeatedly(now, progress) {
             self.run_ready();
             progress = true;
         }
@@ -190,18 +190,20 @@ impl Core {
             (false, true) => Attention::Busy,
         };
         self.driver.poll(now, attention, &mut self.events.borrow_mut());
-        let has_events = !self.events.borrow().is_empty() || !self.local_events.borrow().is_empty();
-        let mut progress = has_events && self.dispatch_all();
+        let mut progress = !self.events.borrow().is_empty() || !self.local_events.borrow().is_empty();
+        if progress {
+            self.dispatch_all();
+        }
         if !self.starved.borrow().is_empty() {
             progress |= self.feed_starved();
         }
         progress
     }
 
-    /// Asks the hot streams until one has something, some times if they are few and there is nothing else to do: the sooner
-    /// they are asked again, the sooner an arrival is seen.
+    /// Asks the hot streams until one has something: several times if they are few and there is nothing else to do, since the
+    /// sooner they are asked again, the sooner an arrival is seen.
     #[inline]
-    fn poll_hot_again_and_again(self: &Rc<Core>, now: Time, busy: bool) -> bool {
+    fn poll_hot_repeatedly(self: &Rc<Core>, now: Time, busy: bool) -> bool {
         let hot = self.hot.borrow().len();
         let tries = if busy { 1 } else { HOT_TRIES / hot.max(1) };
         (0..tries.max(1)).any(|_| self.poll_hot(now))
@@ -263,14 +265,13 @@ impl Core {
         }
     }
 
-    fn dispatch_all(self: &Rc<Core>) -> bool {
+    fn dispatch_all(self: &Rc<Core>) {
         let mut events = self.events.take();
         events.append(&mut self.local_events.borrow_mut());
         for event in events.drain(..) {
             self.dispatch(event);
         }
         self.events.replace(events);
-        true
     }
 
     fn dispatch(self: &Rc<Core>, event: Event) {
