@@ -41,6 +41,7 @@ impl CallOptions {
     }
 
     /// Ends the call with [`CallError::TimedOut`] this long after it was made.
+    #[inline]
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> CallOptions {
         self.deadline = Deadline::After(timeout);
@@ -48,6 +49,7 @@ impl CallOptions {
     }
 
     /// Ends the call with [`CallError::TimedOut`] at this time; [`Time::NEVER`] is never.
+    #[inline]
     #[must_use]
     pub fn deadline(mut self, deadline: Time) -> CallOptions {
         self.deadline = Deadline::At(deadline);
@@ -55,6 +57,7 @@ impl CallOptions {
     }
 
     /// Bytes that go out behind the message from where they are. They must stand still until the answer is there.
+    #[inline]
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Sga>) -> CallOptions {
         self.payload = Some(payload.into());
@@ -63,16 +66,11 @@ impl CallOptions {
 
     /// Where the answer's payload goes: its front is filled, and [`Payload::Placed`] says how far. A longer payload ends
     /// the connection. Once the call has ended or was dropped nothing is written there any more.
+    #[inline]
     #[must_use]
     pub fn into(mut self, extent: Extent) -> CallOptions {
         self.into = Some(extent);
         self
-    }
-
-    /// Whether there is no more to the call than its message.
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.payload.is_none() && self.into.is_none()
     }
 }
 
@@ -167,10 +165,12 @@ impl CallError {
 #[must_use = "a call is cancelled when it is dropped"]
 pub struct Call {
     state: CallState,
+    /// While it is in a slot.
+    id: CallId,
 }
 
 enum CallState {
-    Slot(Rc<Connection>, CallId),
+    InSlot(Rc<Connection>),
     /// Before it was sent. In a box, so that all other calls are small to move.
     Failed(Box<CallError>),
     Taken,
@@ -180,7 +180,8 @@ impl Call {
     #[inline]
     pub(crate) fn in_slot(connection: Rc<Connection>, id: CallId) -> Call {
         Call {
-            state: CallState::Slot(connection, id),
+            state: CallState::InSlot(connection),
+            id,
         }
     }
 
@@ -188,13 +189,14 @@ impl Call {
     pub(crate) fn failed(error: CallError) -> Call {
         Call {
             state: CallState::Failed(Box::new(error)),
+            id: CallId::NONE,
         }
     }
 
     /// The result if it is there. Does not drive the runtime. Gives it once.
     pub fn try_wait(&mut self) -> Option<Result<Reply, CallError>> {
         let result = match &self.state {
-            CallState::Slot(connection, id) => connection.try_take(*id)?,
+            CallState::InSlot(connection) => connection.try_take(self.id)?,
             CallState::Failed(error) => Err((**error).clone()),
             CallState::Taken => return None,
         };
@@ -202,10 +204,23 @@ impl Call {
         Some(result)
     }
 
+    /// The answer if it is there and is a message alone, as most are. Else `None`, and nothing has changed: then poll. The
+    /// quickest way for who has polled before, or is about to.
+    // Always, so that the message is in registers.
+    #[inline(always)]
+    pub fn try_message(&mut self) -> Option<Buf> {
+        let CallState::InSlot(connection) = &self.state else {
+            return None;
+        };
+        let message = connection.take_message(self.id)?;
+        self.set_taken();
+        Some(message)
+    }
+
     /// Forgets the connection without giving up the call, which has ended.
     #[inline(always)]
     fn set_taken(&mut self) {
-        if let CallState::Slot(connection, _) = std::mem::replace(&mut self.state, CallState::Taken) {
+        if let CallState::InSlot(connection) = std::mem::replace(&mut self.state, CallState::Taken) {
             connection.let_go();
         }
     }
@@ -227,10 +242,10 @@ impl Future for Call {
     /// If polled after it gave its result.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let CallState::Slot(connection, id) = &self.state else {
+        let CallState::InSlot(connection) = &self.state else {
             return Poll::Ready(Err(self.take_failure()));
         };
-        let result = connection.poll_call(*id, cx);
+        let result = connection.poll_call(self.id, cx);
         if result.is_ready() {
             self.set_taken();
         }
@@ -241,8 +256,8 @@ impl Future for Call {
 impl Drop for Call {
     #[inline]
     fn drop(&mut self) {
-        if let CallState::Slot(connection, id) = &self.state {
-            connection.detach(*id);
+        if let CallState::InSlot(connection) = &self.state {
+            connection.detach(self.id);
             self.set_taken();
         }
     }
@@ -251,7 +266,7 @@ impl Drop for Call {
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.state {
-            CallState::Slot(_, id) => write!(f, "Call({:#x})", id.0),
+            CallState::InSlot(_) => write!(f, "Call({:#x})", self.id.to_wire()),
             CallState::Failed(error) => write!(f, "Call(failed: {error})"),
             CallState::Taken => write!(f, "Call(taken)"),
         }

@@ -161,53 +161,47 @@ impl Connection {
 
 /// Calls.
 impl Connection {
-    /// Inlined, so that plain options are never built.
+    /// A call that is no more than its message.
+    // Always, like what it calls, so that the call is put together where it is kept.
     #[inline(always)]
     pub(crate) fn call(
         self: &Rc<Self>,
         method: u16,
         message: &(impl Encode + ?Sized),
-        options: CallOptions,
+        deadline: Time,
     ) -> Call {
-        if options.is_plain() {
-            self.call_plain(method, message, options.deadline)
-        } else {
-            self.call_with(method, message, options)
+        match self.call_now(method, message, deadline) {
+            Some(id) => Call::in_slot(self.clone(), id),
+            None => self.call_in_turn(method, message, deadline),
         }
     }
 
-    /// A call that is no more than its message, and can be sent at once as a rule.
-    fn call_plain(
-        self: &Rc<Self>,
-        method: u16,
-        message: &(impl Encode + ?Sized),
-        deadline: Deadline,
-    ) -> Call {
+    /// The same if it has to wait for its turn, or is refused.
+    #[cold]
+    fn call_in_turn(self: &Rc<Self>, method: u16, message: &(impl Encode + ?Sized), deadline: Time) -> Call {
+        self.call_with(method, message, CallOptions::new().deadline(deadline))
+    }
+
+    /// The same if it can be sent at once.
+    #[inline]
+    fn call_now(&self, method: u16, message: &(impl Encode + ?Sized), deadline: Time) -> Option<CallId> {
         let message_len = message.encoded_len();
-        let deadline = self.deadline(deadline);
-        let id = {
-            let mut state = self.state.borrow_mut();
-            match message_len <= self.limits.message_max as usize && state.may_send() {
-                true => state.slots.insert(deadline, None).inspect(|id| {
-                    state.credits -= 1;
-                    state.slots.encoded(*id, self.link.count());
-                }),
-                false => None,
-            }
-        };
-        let Some(id) = id else {
-            let options = CallOptions::new().deadline(deadline);
-            return self.call_with(method, message, options);
-        };
-        let header = Header::new(Kind::Request, id.0, method, message_len);
+        let mut state = self.state.borrow_mut();
+        if message_len > self.limits.message_max as usize || !state.may_send() {
+            return None;
+        }
+        let id = state.slots.insert(deadline, None)?;
+        state.credits -= 1;
+        state.slots.encoded(id, self.link.count());
+        let header = Header::new(Kind::Request, id.to_wire(), method, message_len);
         self.link.outbox.borrow_mut().frame(&header, message);
         self.link.signal.raise();
-        Call::in_slot(self.clone(), id)
+        Some(id)
     }
 
     /// Any call.
     #[inline(never)]
-    fn call_with(
+    pub(crate) fn call_with(
         self: &Rc<Self>,
         method: u16,
         message: &(impl Encode + ?Sized),
@@ -232,7 +226,7 @@ impl Connection {
         let Some(id) = state.slots.insert(deadline, options.into) else {
             return Call::failed(CallError::QueueFull);
         };
-        let mut header = Header::new(Kind::Request, id.0, method, message_len);
+        let mut header = Header::new(Kind::Request, id.to_wire(), method, message_len);
         header.payload_len = payload_len as u32;
         if has_credit {
             state.credits -= 1;
@@ -252,7 +246,6 @@ impl Connection {
         Call::in_slot(self.clone(), id)
     }
 
-    #[inline]
     fn deadline(&self, deadline: Deadline) -> Time {
         match deadline {
             Deadline::Default => Time(self.runtime.now().0.saturating_add(self.timeout_ns)),
@@ -272,6 +265,11 @@ impl Connection {
             self.flush();
         }
         result
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_message(&self, id: CallId) -> Option<Buf> {
+        self.state.borrow_mut().slots.take_message(id)
     }
 
     pub(crate) fn try_take(&self, id: CallId) -> Option<Result<Reply, CallError>> {
@@ -298,7 +296,7 @@ impl Connection {
     }
 
     fn add_cancel(&self, id: CallId) {
-        let header = Header::new(Kind::Cancel, id.0, 0, 0);
+        let header = Header::new(Kind::Cancel, id.to_wire(), 0, 0);
         self.link.outbox.borrow_mut().frame_of_bytes(&header, &[]);
         self.link.signal.raise();
     }
@@ -589,7 +587,7 @@ impl State {
             *input = rest;
             let end = buf.len() - rest.len();
             let message = buf.slice(end - frame.message.len()..end);
-            self.answer_message(CallId(frame.header.id), message)?;
+            self.answer_message(CallId::from_wire(frame.header.id), message)?;
         }
         Ok(())
     }
@@ -637,7 +635,7 @@ impl State {
         message: impl FnOnce() -> Buf,
         pool: &Pool,
     ) -> Result<(), End> {
-        let id = CallId(header.id);
+        let id = CallId::from_wire(header.id);
         let status = Status(header.code);
         if header.payload_len > 0 {
             let landing = self.landing(id, status, header.payload_len as usize, pool)?;

@@ -14,14 +14,29 @@ use crate::payload::Payload;
 use crate::violation::Violation;
 
 /// Names a call on its connection.
+// As wide as a register, though it has 32 bits: a call would be written in narrower pieces than it is read in when moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CallId(pub u32);
+pub(crate) struct CallId(u64);
 
 impl CallId {
+    /// Of no call in particular.
+    pub(crate) const NONE: CallId = CallId::from_wire(u32::MAX);
+
     const INDEX_BITS: u32 = 16;
 
+    #[inline]
+    pub(crate) const fn from_wire(id: u32) -> CallId {
+        CallId(id as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn to_wire(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline]
     fn new(index: usize, generation: u16) -> CallId {
-        CallId(u32::from(generation) << CallId::INDEX_BITS | index as u32)
+        CallId(u64::from(generation) << CallId::INDEX_BITS | index as u64)
     }
 
     #[inline]
@@ -49,36 +64,59 @@ pub(crate) enum Progress {
     Answered,
 }
 
+/// Its fields are written one by one: a whole value that is made elsewhere and moved here stalls the processor, which
+/// reads it back in larger pieces than it was written in.
 struct Slot {
     generation: u16,
-    progress: Progress,
     state: State,
+    progress: Progress,
+    deadline: Time,
+    /// Of who waits for the answer.
+    waker: Option<Waker>,
+    /// Empty unless the state is [`State::Message`].
+    message: Buf,
+    /// Where the answer's payload goes, if the caller named a place.
+    into: Option<Extent>,
+    /// There if the state is [`State::Done`].
+    result: Option<Result<Reply, CallError>>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Free {
         next: Option<u16>,
     },
-    Waiting(Waiting),
+    Waiting,
     /// Done, and all that came is a message: what nearly every call ends with.
-    Message(Buf),
-    Done(Result<Reply, CallError>),
+    Message,
+    Done,
     /// The caller is gone, the answer has yet to come.
     Detached,
 }
 
-struct Waiting {
-    deadline: Time,
-    waker: Option<Waker>,
-    into: Option<Extent>,
-}
-
-impl Waiting {
+impl Slot {
     fn wait(&mut self, cx: &mut Context<'_>) {
         match &self.waker {
             Some(waker) if waker.will_wake(cx.waker()) => {}
             _ => self.waker = Some(cx.waker().clone()),
         }
+    }
+
+    /// Ends the call for its caller. Gives the caller's waker.
+    fn end(&mut self, result: Result<Reply, CallError>) -> Option<Waker> {
+        self.state = State::Done;
+        self.result = Some(result);
+        self.into = None;
+        self.waker.take()
+    }
+
+    /// The caller is gone, and all that was kept for it.
+    fn forget_caller(&mut self) {
+        self.state = State::Detached;
+        self.waker = None;
+        self.message = Buf::new();
+        self.into = None;
+        self.result = None;
     }
 }
 
@@ -101,21 +139,6 @@ pub(crate) enum Detached {
     Unqueue,
 }
 
-impl State {
-    /// Writes over a state that holds nothing any more. A plain assignment would look for what it has to drop, for each
-    /// call three times.
-    #[inline]
-    fn overwrite(&mut self, state: State) {
-        debug_assert!(match self {
-            State::Free { .. } | State::Detached => true,
-            State::Waiting(waiting) => waiting.waker.is_none() && waiting.into.is_none(),
-            State::Message(message) => message.is_empty(),
-            State::Done(_) => false,
-        });
-        std::mem::forget(std::mem::replace(self, state));
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
@@ -131,56 +154,56 @@ impl Slots {
         if deadline < self.earliest() {
             self.earliest = Some(deadline);
         }
-        let state = State::Waiting(Waiting {
-            deadline,
-            waker: None,
-            into,
-        });
-        if let Some(index) = self.free {
-            let slot = &mut self.slots[usize::from(index)];
-            let State::Free { next } = slot.state else {
-                unreachable!("the free list holds free slots");
-            };
-            self.free = next;
-            slot.state.overwrite(state);
-            slot.generation = slot.generation.wrapping_add(1);
-            slot.progress = Progress::Queued;
-            return Some(CallId::new(usize::from(index), slot.generation));
+        let index = self.free.or_else(|| self.grow())?;
+        let slot = &mut self.slots[usize::from(index)];
+        let State::Free { next } = slot.state else {
+            unreachable!("the free list holds free slots");
+        };
+        self.free = next;
+        let generation = slot.generation.wrapping_add(1);
+        slot.generation = generation;
+        slot.state = State::Waiting;
+        slot.progress = Progress::Queued;
+        slot.deadline = deadline;
+        if into.is_some() {
+            slot.into = into;
         }
-        self.grow(state)
+        Some(CallId::new(usize::from(index), generation))
     }
 
-    /// Takes a slot that there was not yet.
+    /// Makes a slot that there was not yet, and is free.
     #[cold]
-    fn grow(&mut self, state: State) -> Option<CallId> {
+    fn grow(&mut self) -> Option<u16> {
         let index = self.slots.len();
         if index == SLOTS_MAX {
             return None;
         }
         self.slots.push(Slot {
-            generation: 0,
-            progress: Progress::Queued,
-            state,
+            // Its first call has generation 0.
+            generation: u16::MAX,
+            state: State::Free { next: None },
+            progress: Progress::Answered,
+            deadline: Time::NEVER,
+            waker: None,
+            message: Buf::new(),
+            into: None,
+            result: None,
         });
-        Some(CallId::new(index, 0))
+        Some(index as u16)
     }
 
-    /// Notes that the request was encoded as number `order`.
+    /// Notes that the request of a call that waits was encoded as number `order`.
     #[inline]
     pub(crate) fn encoded(&mut self, id: CallId, order: u32) {
-        if let Some(slot) = self.slot(id) {
-            slot.progress = Progress::Encoded(order);
-        }
+        self.slots[id.index()].progress = Progress::Encoded(order);
     }
 
     /// Where the payload of the answer to `id` goes. An answer to a call that was not sent is a violation.
     pub(crate) fn destination(&mut self, id: CallId) -> Result<Destination, Violation> {
         let slot = self.outstanding(id)?;
-        Ok(match &slot.state {
-            State::Waiting(Waiting {
-                into: Some(extent), ..
-            }) => Destination::Extent(extent.clone()),
-            State::Waiting(_) => Destination::Pool,
+        Ok(match (slot.state, &slot.into) {
+            (State::Waiting, Some(extent)) => Destination::Extent(extent.clone()),
+            (State::Waiting, None) => Destination::Pool,
             _ => Destination::Nowhere,
         })
     }
@@ -189,15 +212,14 @@ impl Slots {
     #[inline]
     pub(crate) fn answer_message(&mut self, id: CallId, message: Buf) -> Result<Option<Waker>, Violation> {
         let slot = self.outstanding(id)?;
-        let State::Waiting(waiting) = &mut slot.state else {
+        if slot.state != State::Waiting || slot.into.is_some() {
             let payload = Payload::None;
             return self.answer(id, Ok(Reply { message, payload }));
-        };
-        let waker = waiting.waker.take();
-        waiting.into = None;
+        }
         slot.progress = Progress::Answered;
-        slot.state.overwrite(State::Message(message));
-        Ok(waker)
+        slot.state = State::Message;
+        slot.message = message;
+        Ok(slot.waker.take())
     }
 
     /// Notes any other answer. Gives the waker of who waits for it.
@@ -208,13 +230,10 @@ impl Slots {
     ) -> Result<Option<Waker>, Violation> {
         let slot = self.outstanding(id)?;
         slot.progress = Progress::Answered;
-        match std::mem::replace(&mut slot.state, State::Done(result)) {
-            State::Waiting(waiting) => Ok(waiting.waker),
+        match slot.state {
+            State::Waiting => Ok(slot.end(result)),
             // Ended by its deadline; the caller has not looked yet.
-            ended @ (State::Done(_) | State::Message(_)) => {
-                slot.state = ended;
-                Ok(None)
-            }
+            State::Done | State::Message => Ok(None),
             State::Detached | State::Free { .. } => {
                 self.release(id.index());
                 Ok(None)
@@ -222,53 +241,51 @@ impl Slots {
         }
     }
 
+    /// Gives the answer if it is there and is a message alone.
+    // Always, so that the message is not put together more than once.
+    #[inline(always)]
+    pub(crate) fn take_message(&mut self, id: CallId) -> Option<Buf> {
+        let slot = &mut self.slots[id.index()];
+        if slot.state != State::Message {
+            return None;
+        }
+        let message = std::mem::take(&mut slot.message);
+        // Free at once, because only an answer makes it so.
+        slot.state = State::Free { next: self.free };
+        self.free = Some(id.index() as u16);
+        Some(message)
+    }
+
     /// Gives the result if it is there, else keeps the waker.
     #[inline]
     pub(crate) fn poll(&mut self, id: CallId, cx: &mut Context<'_>) -> Poll<Result<Reply, CallError>> {
         let slot = &mut self.slots[id.index()];
-        match &mut slot.state {
-            // Its slot is free at once, because only an answer makes it so.
-            State::Message(message) => {
-                let message = std::mem::take(message);
-                let next = self.free.replace(id.index() as u16);
-                slot.state.overwrite(State::Free { next });
-                let payload = Payload::None;
-                Poll::Ready(Ok(Reply { message, payload }))
-            }
-            State::Waiting(waiting) => {
-                waiting.wait(cx);
-                Poll::Pending
-            }
-            _ => Poll::Ready(self.take_done(id)),
+        if slot.state == State::Waiting {
+            slot.wait(cx);
+            return Poll::Pending;
         }
+        Poll::Ready(self.take_done(id))
     }
 
     /// Gives the result if it is there.
     pub(crate) fn try_take(&mut self, id: CallId) -> Option<Result<Reply, CallError>> {
-        match self.slots[id.index()].state {
-            State::Waiting(_) => None,
-            _ => Some(self.take_done(id)),
-        }
+        let is_waiting = self.slots[id.index()].state == State::Waiting;
+        (!is_waiting).then(|| self.take_done(id))
     }
 
     #[inline(never)]
     fn take_done(&mut self, id: CallId) -> Result<Reply, CallError> {
-        let slot = &mut self.slots[id.index()];
-        let next_state = match slot.progress {
-            Progress::Answered => {
-                let next = self.free.replace(id.index() as u16);
-                State::Free { next }
-            }
-            _ => State::Detached,
-        };
-        match std::mem::replace(&mut slot.state, next_state) {
-            State::Message(message) => Ok(Reply {
-                message,
-                payload: Payload::None,
-            }),
-            State::Done(result) => result,
-            _ => unreachable!("a call is waited for until it is done, and then taken once"),
+        if let Some(message) = self.take_message(id) {
+            let payload = Payload::None;
+            return Ok(Reply { message, payload });
         }
+        let slot = &mut self.slots[id.index()];
+        let result = slot.result.take();
+        match slot.progress {
+            Progress::Answered => self.release(id.index()),
+            _ => slot.state = State::Detached,
+        }
+        result.expect("a call is waited for until it is done, and then taken once")
     }
 
     /// The caller is gone.
@@ -276,8 +293,8 @@ impl Slots {
         let Some(slot) = self.slot(id) else {
             return Detached::Nothing;
         };
-        let was_waiting = matches!(slot.state, State::Waiting(_));
-        slot.state = State::Detached;
+        let was_waiting = slot.state == State::Waiting;
+        slot.forget_caller();
         match slot.progress {
             Progress::Encoded(_) if was_waiting => Detached::Cancel,
             // Its deadline passed, and the server was told then.
@@ -303,17 +320,16 @@ impl Slots {
     pub(crate) fn expire(&mut self, now: Time, mut ended: impl FnMut(CallId, Progress, Option<Waker>)) {
         let mut earliest = Time::NEVER;
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            let State::Waiting(waiting) = &mut slot.state else {
-                continue;
-            };
-            if waiting.deadline > now {
-                earliest = earliest.min(waiting.deadline);
+            if slot.state != State::Waiting {
                 continue;
             }
-            let waker = waiting.waker.take();
+            if slot.deadline > now {
+                earliest = earliest.min(slot.deadline);
+                continue;
+            }
             let progress = slot.progress;
             let may_have_run = progress != Progress::Queued;
-            slot.state = State::Done(Err(CallError::TimedOut { may_have_run }));
+            let waker = slot.end(Err(CallError::TimedOut { may_have_run }));
             if progress == Progress::Queued {
                 slot.progress = Progress::Answered;
             }
@@ -330,14 +346,13 @@ impl Slots {
     ) {
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
-            match &mut slot.state {
-                State::Waiting(waiting) => {
-                    let waker = waiting.waker.take();
-                    slot.state = State::Done(Err(error(slot.progress)));
+            match slot.state {
+                State::Waiting => {
+                    let waker = slot.end(Err(error(slot.progress)));
                     slot.progress = Progress::Answered;
                     waker.into_iter().for_each(&mut woken);
                 }
-                State::Done(_) | State::Message(_) => slot.progress = Progress::Answered,
+                State::Done | State::Message => slot.progress = Progress::Answered,
                 State::Detached => self.release(index),
                 State::Free { .. } => {}
             }
@@ -416,7 +431,7 @@ mod tests {
         let mut slots = Slots::default();
         for round in 0..=u32::from(u16::MAX) + 1 {
             let id = sent(&mut slots, Time::NEVER);
-            assert_eq!(id.0 >> 16, round & 0xffff);
+            assert_eq!(id.to_wire() >> 16, round & 0xffff);
             slots.answer(id, reply()).unwrap();
             assert!(slots.try_take(id).is_some());
         }
@@ -426,7 +441,7 @@ mod tests {
     fn an_answer_to_a_queued_or_unknown_call_is_a_violation() {
         let mut slots = Slots::default();
         let queued = slots.insert(Time::NEVER, None).unwrap();
-        for id in [queued, CallId(1), CallId(1 << 16), CallId(u32::MAX)] {
+        for id in [queued, CallId(1), CallId(1 << 16), CallId::NONE] {
             assert_eq!(slots.answer(id, reply()).unwrap_err(), Violation::UnknownReply);
             assert_eq!(slots.destination(id).unwrap_err(), Violation::UnknownReply);
         }

@@ -1,6 +1,6 @@
 //! A connection to one server that is made when it is needed, and made anew when it broke.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 
@@ -23,10 +23,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Does something with the connection, which may have ended, if there is one.
+    /// The connection, which may have ended, if there is one.
     #[inline]
-    pub(crate) fn with_client<T>(&self, act: impl FnOnce(&Client) -> T) -> Option<T> {
-        self.client.borrow().as_ref().map(act)
+    pub(crate) fn client_now(&self) -> Ref<'_, Option<Client>> {
+        self.client.borrow()
     }
 
     /// The connection, if there is a live one.

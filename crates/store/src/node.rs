@@ -92,7 +92,7 @@ impl Attributes {
         self.kind.is_container()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(view: Option<AttributesView<'_>>) -> Result<Attributes, WireError> {
         let node = namenode::Attributes::try_from(view.ok_or(WireError::Truncated)?)?;
         Ok(Attributes {

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use crake_mem::Buf;
-use crake_rpc::Reply;
 use crake_wire::WireError;
 
 use crate::block::{Blocks, read_blocks};
@@ -74,9 +73,9 @@ impl Operation for Echo<'_> {
     }
 
     #[inline]
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Buf, WireError> {
-        let view = namenode::EchoReplyView::parse(&reply.message)?;
-        Ok(keep(session, &reply.message, view.data()?))
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Buf, WireError> {
+        let view = namenode::EchoReplyView::parse(message)?;
+        Ok(keep(session, message, view.data()?))
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -103,9 +102,9 @@ impl Operation for Lookup<'_> {
         }
     }
 
-    #[inline]
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::LookupReplyView::parse(&reply.message)?.node()?)
+    #[inline(always)]
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::LookupReplyView::parse(message)?.node()?)
     }
 
     #[inline]
@@ -132,8 +131,8 @@ impl Operation for Open<'_> {
         }
     }
 
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<crate::File, WireError> {
-        let view = namenode::LookupReplyView::parse(&reply.message)?;
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<crate::File, WireError> {
+        let view = namenode::LookupReplyView::parse(message)?;
         let attributes = Attributes::read(view.node()?)?;
         Ok(crate::File::opened(
             session,
@@ -175,8 +174,8 @@ impl Operation for Create<'_> {
     }
 
     #[inline]
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<crate::File, WireError> {
-        let view = namenode::CreateReplyView::parse(&reply.message)?;
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<crate::File, WireError> {
+        let view = namenode::CreateReplyView::parse(message)?;
         let attributes = Attributes::read(view.node()?)?;
         let blocks = read_blocks(view.blocks()?)?;
         Ok(crate::File::created(
@@ -211,8 +210,8 @@ impl Operation for Append<'_> {
         }
     }
 
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<crate::File, WireError> {
-        let view = namenode::AppendReplyView::parse(&reply.message)?;
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<crate::File, WireError> {
+        let view = namenode::AppendReplyView::parse(message)?;
         let attributes = Attributes::read(view.node()?)?;
         let blocks = read_blocks(view.blocks()?)?;
         Ok(crate::File::created(
@@ -252,8 +251,8 @@ impl Operation for List<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Page<Entry>, WireError> {
-        let view = namenode::ListReplyView::parse(&reply.message)?;
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Page<Entry>, WireError> {
+        let view = namenode::ListReplyView::parse(message)?;
         let entries = view
             .entries()?
             .map(|entry| read_entry(entry?))
@@ -299,8 +298,8 @@ impl Operation for Rename<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::RenameReplyView::parse(&reply.message)?.node()?)
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::RenameReplyView::parse(message)?.node()?)
     }
 
     /// Both names, for each of them can be what is wrong.
@@ -328,8 +327,8 @@ impl Operation for Delete<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
-        Ok(namenode::DeleteReplyView::parse(&reply.message)?.nodes())
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<u64, WireError> {
+        Ok(namenode::DeleteReplyView::parse(message)?.nodes())
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -361,8 +360,8 @@ impl Operation for Allocate {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Blocks, WireError> {
-        read_blocks(namenode::AllocateReplyView::parse(&reply.message)?.blocks()?)
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Blocks, WireError> {
+        read_blocks(namenode::AllocateReplyView::parse(message)?.blocks()?)
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -390,8 +389,8 @@ impl Operation for FetchBlocks {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<(Attributes, Blocks), WireError> {
-        let view = namenode::BlocksReplyView::parse(&reply.message)?;
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(Attributes, Blocks), WireError> {
+        let view = namenode::BlocksReplyView::parse(message)?;
         Ok((Attributes::read(view.node()?)?, read_blocks(view.blocks()?)?))
     }
 
@@ -424,8 +423,8 @@ impl Operation for Publish {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::PublishReplyView::parse(&reply.message)?.node()?)
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::PublishReplyView::parse(message)?.node()?)
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -444,8 +443,8 @@ impl Operation for Renew {
         namenode::RenewRequest {}
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
-        Ok(namenode::RenewReplyView::parse(&reply.message)?.lease_ms())
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<u64, WireError> {
+        Ok(namenode::RenewReplyView::parse(message)?.lease_ms())
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -464,8 +463,8 @@ impl Operation for AskUsage {
         namenode::UsageRequest {}
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Usage, WireError> {
-        let view = namenode::UsageReplyView::parse(&reply.message)?;
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Usage, WireError> {
+        let view = namenode::UsageReplyView::parse(message)?;
         Ok(Usage {
             nodes: view.nodes(),
             capacity: view.capacity(),
@@ -498,8 +497,8 @@ impl Operation for ListDatanodes {
         namenode::DatanodesRequest { ids: &self.ids }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<Vec<Datanode>, WireError> {
-        let view = namenode::DatanodesReplyView::parse(&reply.message)?;
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Vec<Datanode>, WireError> {
+        let view = namenode::DatanodesReplyView::parse(message)?;
         view.datanodes()?
             .map(|datanode| read_datanode(datanode?))
             .collect()

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crake_datapath::Time;
-use crake_rpc::{Call, CallError, CallOptions, Client, Reply};
+use crake_mem::Buf;
+use crake_rpc::{Call, CallError, Client, Reply};
 use crake_wire::{Encode, WireError};
 
 use crate::Error;
@@ -36,8 +37,8 @@ pub trait Operation: Clone + Unpin {
 
     /// Makes the message.
     fn request(&self) -> Self::Request<'_>;
-    /// Reads the answer.
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Self::Output, WireError>;
+    /// Reads the answer's message. No answer of the namenode has a payload.
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Self::Output, WireError>;
     /// What it is about, for errors.
     fn subject(&self) -> Subject<'_>;
 }
@@ -81,12 +82,16 @@ pub struct Pending<'a, O: Operation + 'a> {
 
 enum State<'a> {
     Calling(Call),
-    Repeating(Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>),
+    Repeating(Repeating<'a>),
     Done,
 }
 
+type Repeating<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
+
 impl<'a, O: Operation + 'a> Pending<'a, O> {
-    #[inline]
+    // Always, like `start_until`, so that the operation is put together where its caller keeps it: to move it costs more
+    // than to make it.
+    #[inline(always)]
     pub(crate) fn start(session: &Rc<Session>, operation: O) -> Pending<'a, O> {
         let started = session.runtime().now();
         Pending::start_until(session, operation, started, session.deadline_of(started))
@@ -97,13 +102,12 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         Pending::start_until(session, operation, started, started + limit)
     }
 
-    #[inline]
+    #[inline(always)]
     fn start_until(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
         // A call on a connection that has ended fails at once, and then goes the slow way.
-        let call = session.with_client(|client| send(client, &operation, deadline));
-        let state = match call {
-            Some(call) => State::Calling(call),
-            None => State::repeating(session, &operation, deadline, None),
+        let state = match &*session.client_now() {
+            Some(client) => State::Calling(send(client, &operation, deadline)),
+            None => State::Repeating(repeating(session, operation.clone(), deadline, None)),
         };
         Pending {
             session: session.clone(),
@@ -126,9 +130,9 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         }
     }
 
-    #[inline]
-    fn read(&mut self, reply: &Reply) -> Result<O::Output, Error> {
-        match self.operation.read(&self.session, reply) {
+    #[inline(always)]
+    fn read(&self, message: &Buf) -> Result<O::Output, Error> {
+        match self.operation.read(&self.session, message) {
             Ok(output) => {
                 self.session.count(O::KIND, 0, self.started);
                 Ok(output)
@@ -155,26 +159,9 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         let outcome = ready!(repeating.as_mut().poll(context));
         self.state = State::Done;
         Poll::Ready(match outcome {
-            Ok(reply) => self.read(&reply),
+            Ok(reply) => self.read(&reply.message),
             Err(error) => Err(self.failed(error)),
         })
-    }
-}
-
-impl<'a> State<'a> {
-    #[cold]
-    fn repeating<O: Operation + 'a>(
-        session: &Rc<Session>,
-        operation: &O,
-        deadline: Time,
-        failed: Option<CallError>,
-    ) -> State<'a> {
-        State::Repeating(Box::pin(repeat(
-            session.clone(),
-            operation.clone(),
-            deadline,
-            failed,
-        )))
     }
 }
 
@@ -185,14 +172,18 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let pending = &mut *self;
         if let State::Calling(call) = &mut pending.state {
+            if let Some(message) = call.try_message() {
+                return Poll::Ready(pending.read(&message));
+            }
             match ready!(Pin::new(call).poll(context)) {
                 Ok(reply) => {
                     pending.state = State::Done;
-                    return Poll::Ready(pending.read(&reply));
+                    return Poll::Ready(pending.read(&reply.message));
                 }
                 Err(failed) => {
                     let (session, operation) = (&pending.session, &pending.operation);
-                    pending.state = State::repeating(session, operation, pending.deadline, Some(failed));
+                    let (operation, deadline) = (operation.clone(), pending.deadline);
+                    pending.state = State::Repeating(repeating(session, operation, deadline, Some(failed)));
                 }
             }
         }
@@ -200,13 +191,19 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn send<O: Operation>(client: &Client, operation: &O, deadline: Time) -> Call {
-    client.call(
-        O::METHOD,
-        &operation.request(),
-        CallOptions::new().deadline(deadline),
-    )
+    client.call_until(O::METHOD, &operation.request(), deadline)
+}
+
+#[cold]
+fn repeating<'a, O: Operation + 'a>(
+    session: &Rc<Session>,
+    operation: O,
+    deadline: Time,
+    failed: Option<CallError>,
+) -> Repeating<'a> {
+    Box::pin(repeat(session.clone(), operation, deadline, failed))
 }
 
 /// Waits for a connection and sends, again and again, as long as that is allowed and the deadline is not over.

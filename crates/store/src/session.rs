@@ -1,6 +1,6 @@
 //! A client's conversation with the namenode: one identity, one connection at a time, the leases that it holds.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -129,10 +129,10 @@ impl Session {
         Pause::new(&self.runtime)
     }
 
-    /// Does something with the connection, which may have ended, if there is one.
+    /// The connection, which may have ended, if there is one.
     #[inline]
-    pub(crate) fn with_client<T>(&self, act: impl FnOnce(&Client) -> T) -> Option<T> {
-        self.link.with_client(act)
+    pub(crate) fn client_now(&self) -> Ref<'_, Option<Client>> {
+        self.link.client_now()
     }
 
     /// The connection; makes one, trying all addresses in turn until the deadline.

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use crake_mem::Buf;
-use crake_rpc::Reply;
 use crake_wire::WireError;
 
 use super::{Condition, Table, Value};
@@ -41,8 +40,8 @@ impl Operation for PutInline<'_> {
     }
 
     #[inline]
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
-        Ok(namenode::PutReplyView::parse(&reply.message)?.version())
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<u64, WireError> {
+        Ok(namenode::PutReplyView::parse(message)?.version())
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -75,8 +74,8 @@ impl Operation for PutBegin<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<(u64, Blocks), WireError> {
-        let view = namenode::PutReplyView::parse(&reply.message)?;
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(u64, Blocks), WireError> {
+        let view = namenode::PutReplyView::parse(message)?;
         Ok((view.pending(), read_blocks(view.blocks()?)?))
     }
 
@@ -104,8 +103,8 @@ impl Operation for PutEnd<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<u64, WireError> {
-        Ok(namenode::PutReplyView::parse(&reply.message)?.version())
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<u64, WireError> {
+        Ok(namenode::PutReplyView::parse(message)?.version())
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -133,12 +132,8 @@ impl Operation for GetValue<'_> {
     }
 
     #[inline]
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Found, WireError> {
-        Found::read(
-            session,
-            &reply.message,
-            namenode::ValueView::parse(&reply.message)?,
-        )
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Found, WireError> {
+        Found::read(session, message, namenode::ValueView::parse(message)?)
     }
 
     #[inline]
@@ -165,10 +160,10 @@ impl Operation for MultiGet<'_> {
         }
     }
 
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Vec<Found>, WireError> {
-        let values = namenode::MultiGetReplyView::parse(&reply.message)?.values()?;
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Vec<Found>, WireError> {
+        let values = namenode::MultiGetReplyView::parse(message)?.values()?;
         values
-            .map(|value| Found::read(session, &reply.message, value?))
+            .map(|value| Found::read(session, message, value?))
             .collect()
     }
 
@@ -199,8 +194,8 @@ impl Operation for Remove<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, reply: &Reply) -> Result<bool, WireError> {
-        namenode::RemoveReplyView::parse(&reply.message)?.removed()
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<bool, WireError> {
+        namenode::RemoveReplyView::parse(message)?.removed()
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -232,12 +227,12 @@ impl Operation for ScanTable<'_> {
         }
     }
 
-    fn read(&self, session: &Rc<Session>, reply: &Reply) -> Result<Page<(Vec<u8>, Found)>, WireError> {
-        let view = namenode::ScanReplyView::parse(&reply.message)?;
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Page<(Vec<u8>, Found)>, WireError> {
+        let view = namenode::ScanReplyView::parse(message)?;
         let entry = |entry: Result<namenode::ScanEntryView<'_>, WireError>| {
             let entry = entry?;
             let found = match entry.value()? {
-                Some(value) => Found::read(session, &reply.message, value)?,
+                Some(value) => Found::read(session, message, value)?,
                 None => Found::Nothing,
             };
             Ok((entry.key()?.to_vec(), found))

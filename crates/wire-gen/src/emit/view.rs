@@ -153,7 +153,8 @@ fn into_message(text: &mut Text, message: &Message) {
     text.line("type Error = ::crake_wire::WireError;");
     text.blank();
     text.line("/// Reads all fields in one pass: less work than by their getters.");
-    text.line("#[inline]");
+    // Always, so that the fields go on in registers: who converts them would stall on a message that was just written.
+    text.line("#[inline(always)]");
     text.line(format!(
         "fn try_from(view: {}View<'_>) -> Result<Self, ::crake_wire::WireError> {{",
         message.name

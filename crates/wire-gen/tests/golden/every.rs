@@ -1553,7 +1553,7 @@ impl TryFrom<FlatView<'_>> for Flat {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
-    #[inline]
+    #[inline(always)]
     fn try_from(view: FlatView<'_>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
@@ -1881,7 +1881,7 @@ impl TryFrom<NamesView<'_>> for Names {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
-    #[inline]
+    #[inline(always)]
     fn try_from(view: NamesView<'_>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
