@@ -116,8 +116,10 @@ impl Namespace {
     ) {
         self.advance(now);
         let mut steps = ArrayVec::<Step<'a, T>, READS_MAX>::new();
-        let set_out = |(asker, read)| Step::set_out(self, asker, read);
-        steps.extend(reads.into_iter().map(set_out));
+        for (asker, read) in reads {
+            steps.push(Step::new(asker, read));
+            steps.last_mut().expect("one was just added").set_out(self);
+        }
         self.walk_together(&mut steps);
         steps.iter_mut().for_each(|step| step.ask_for_record(self));
         steps.iter().for_each(|step| self.answer(step, replies));
@@ -241,8 +243,8 @@ enum Way {
 
 impl<'a, T> Step<'a, T> {
     #[inline]
-    fn set_out(namespace: &Namespace, asker: T, read: Read<'a>) -> Self {
-        let mut step = Self {
+    fn new(asker: T, read: Read<'a>) -> Self {
+        Self {
             asker,
             read,
             way: Way::Ended,
@@ -251,15 +253,19 @@ impl<'a, T> Step<'a, T> {
             names: PathNames::default(),
             tag: 0,
             candidate: NONE,
-        };
-        match read {
-            Read::Lookup { base, path, .. } => match namespace.shortcuts.find(base, path) {
-                Some((directory, name)) => step.look_for(namespace, Way::Straight, directory, name),
-                None => step.start(namespace, base, path),
-            },
-            Read::Get { table, path, .. } => step.start(namespace, table, path),
         }
-        step
+    }
+
+    // Apart from `new`, so that a step is made where it stays and not moved there.
+    #[inline]
+    fn set_out(&mut self, namespace: &Namespace) {
+        match self.read {
+            Read::Lookup { base, path, .. } => match namespace.shortcuts.find(base, path) {
+                Some((directory, name)) => self.look_for(namespace, Way::Straight, directory, name),
+                None => self.start(namespace, base, path),
+            },
+            Read::Get { table, path, .. } => self.start(namespace, table, path),
+        }
     }
 
     fn start(&mut self, namespace: &Namespace, base: NodeId, path: &'a [u8]) {
