@@ -59,8 +59,8 @@ impl Client {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let clients = self.stores.len() as u64;
-        let issue = |number| issue(&self.stores[(number % clients) as usize], number);
+        let mut stores = self.stores.iter().cycle();
+        let issue = |number| issue(stores.next().expect("there is a client"), number);
         Ok(self
             .runtime
             .block_on(keep_in_flight(operations, self.in_flight, issue, end))?)

@@ -4,6 +4,7 @@
 pub struct Names {
     text: String,
     each_bytes: usize,
+    count: u64,
 }
 
 impl Names {
@@ -25,13 +26,16 @@ impl Names {
         let text: String = numbers.iter().map(|&number| make(number)).collect();
         let each_bytes = text.len() / numbers.len();
         assert_eq!(each_bytes * numbers.len(), text.len(), "names of one length");
-        Names { text, each_bytes }
+        Names {
+            text,
+            each_bytes,
+            count: numbers.len() as u64,
+        }
     }
 
     /// The name of this number; after the last one comes the first.
     pub fn name(&self, number: u64) -> &str {
-        let count = self.text.len() / self.each_bytes;
-        let start = (number % count as u64) as usize * self.each_bytes;
+        let start = (number % self.count) as usize * self.each_bytes;
         &self.text[start..start + self.each_bytes]
     }
 }

@@ -1,6 +1,7 @@
 //! A client's loop over any asynchronous operation: so many in flight, the oldest waited for first.
 
-use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 
 use super::stats::{Run, Stopwatch};
 
@@ -8,7 +9,8 @@ use super::stats::{Run, Stopwatch};
 ///
 /// `issue` makes the operation of a number and must start it: a future that starts only when it is polled would run
 /// alone. Answers of one connection come in order, so waiting for the oldest holds nothing up; all that have come when it
-/// comes are taken, and replaced, before anything is sent.
+/// comes are taken, and replaced, before anything is sent. A future stays where it was made: to move one costs as much
+/// as a good part of what is measured.
 pub async fn keep_in_flight<F, T, E>(
     operations: u64,
     in_flight: u64,
@@ -18,19 +20,24 @@ pub async fn keep_in_flight<F, T, E>(
 where
     F: Future<Output = Result<T, E>>,
 {
-    let mut under_way = VecDeque::with_capacity(in_flight.min(operations) as usize);
-    let mut issued = 0;
     let mut watch = Stopwatch::start();
+    let mut issued = in_flight.min(operations);
+    let mut ring: Vec<Pin<Box<Option<F>>>> =
+        (0..issued).map(|number| Box::pin(Some(issue(number)))).collect();
+    let mut oldest = 0;
     for ended in 1..=operations {
-        while issued < operations && issued - (ended - 1) < in_flight {
-            under_way.push_back(issue(issued));
+        let place = &mut ring[oldest];
+        let result = poll_fn(|context| match place.as_mut().as_pin_mut() {
+            Some(operation) => operation.poll(context),
+            None => unreachable!("the ring holds what is under way"),
+        });
+        end(result.await?);
+        watch.note(ended, issued);
+        if issued < operations {
+            place.as_mut().set(Some(issue(issued)));
             issued += 1;
         }
-        let oldest = under_way
-            .pop_front()
-            .expect("one that has not ended is under way");
-        end(oldest.await?);
-        watch.note(ended, issued);
+        oldest = if oldest + 1 < ring.len() { oldest + 1 } else { 0 };
     }
     Ok(watch.stop(operations))
 }
