@@ -427,6 +427,28 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_taken_once_whichever_way_and_frees_its_slot() {
+        let mut slots = Slots::default();
+        let message = || Buf::from_static(b"answer");
+        let first = sent(&mut slots, Time::NEVER);
+        assert!(slots.take_message(first).is_none());
+        slots.answer_message(first, message()).unwrap();
+        assert_eq!(slots.take_message(first), Some(message()));
+        assert_eq!(slots.len(), 0);
+        let second = sent(&mut slots, Time::NEVER);
+        assert!(
+            slots.take_message(second).is_none(),
+            "what the slot held before is gone"
+        );
+        slots.answer_message(second, message()).unwrap();
+        assert_eq!(slots.try_take(second).unwrap().unwrap().message, message());
+        let third = sent(&mut slots, Time::NEVER);
+        slots.answer_message(third, message()).unwrap();
+        assert_eq!(slots.detach(third), Detached::Nothing);
+        assert_eq!(slots.len(), 0);
+    }
+
+    #[test]
     fn the_generation_wraps() {
         let mut slots = Slots::default();
         for round in 0..=u32::from(u16::MAX) + 1 {
