@@ -72,6 +72,12 @@ impl CallOptions {
         self.into = Some(extent);
         self
     }
+
+    /// Whether there is no more to the call than its message.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.payload.is_none() && self.into.is_none()
+    }
 }
 
 /// The answer to a call.
@@ -242,6 +248,10 @@ impl Future for Call {
     /// If polled after it gave its result.
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(message) = self.try_message() {
+            let payload = Payload::None;
+            return Poll::Ready(Ok(Reply { message, payload }));
+        }
         let CallState::InSlot(connection) = &self.state else {
             return Poll::Ready(Err(self.take_failure()));
         };

@@ -112,14 +112,15 @@ impl Client {
     /// Calls `method`. The message is encoded before this returns; it leaves, together with all that is called in the
     /// same turn of the runtime, when the connection's task runs next, or with [`Client::flush`]. When no credit
     /// is left the call waits for one, in order.
+    #[inline(always)]
     pub fn call(&self, method: u16, message: &(impl Encode + ?Sized), options: CallOptions) -> Call {
-        self.connection().call_with(method, message, options)
+        self.connection().call(method, message, options)
     }
 
     /// [`Client::call`] with a deadline and no other option: the quickest way to make a small call.
     #[inline(always)]
     pub fn call_until(&self, method: u16, message: &(impl Encode + ?Sized), deadline: Time) -> Call {
-        self.connection().call(method, message, deadline)
+        self.connection().call_until(method, message, deadline)
     }
 
     /// Sends what was called so far, now.

@@ -161,10 +161,25 @@ impl Connection {
 
 /// Calls.
 impl Connection {
-    /// A call that is no more than its message.
-    // Always, like what it calls, so that the call is put together where it is kept.
+    /// Any call.
+    // Always, so that plain options are never built.
     #[inline(always)]
     pub(crate) fn call(
+        self: &Rc<Self>,
+        method: u16,
+        message: &(impl Encode + ?Sized),
+        options: CallOptions,
+    ) -> Call {
+        match options.is_plain() {
+            true => self.call_until(method, message, self.deadline(options.deadline)),
+            false => self.call_with(method, message, options),
+        }
+    }
+
+    /// A call that is no more than its message.
+    // Always, so that the call is put together where it is kept.
+    #[inline(always)]
+    pub(crate) fn call_until(
         self: &Rc<Self>,
         method: u16,
         message: &(impl Encode + ?Sized),
@@ -199,9 +214,9 @@ impl Connection {
         Some(id)
     }
 
-    /// Any call.
+    /// Any call, the long way.
     #[inline(never)]
-    pub(crate) fn call_with(
+    fn call_with(
         self: &Rc<Self>,
         method: u16,
         message: &(impl Encode + ?Sized),
@@ -246,6 +261,7 @@ impl Connection {
         Call::in_slot(self.clone(), id)
     }
 
+    #[inline]
     fn deadline(&self, deadline: Deadline) -> Time {
         match deadline {
             Deadline::Default => Time(self.runtime.now().0.saturating_add(self.timeout_ns)),

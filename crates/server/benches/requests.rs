@@ -104,7 +104,8 @@ async fn keep_in_flight<T, F>(load: Load, mut start: impl FnMut(usize) -> F) -> 
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let Load { count, in_flight } = load;
+    let count = load.count;
+    let in_flight = load.in_flight.clamp(1, count.max(1));
     let started = Instant::now();
     let mut under_way: Vec<Pin<Box<Option<F>>>> = (0..in_flight)
         .map(|number| Box::pin(Some(start(number))))
