@@ -1,8 +1,8 @@
 //! TCP and Unix sockets of the Linux kernel.
 //!
-//! Sockets do not block and stay in one edge-triggered epoll set from beginning to end. While a
-//! stream is active the runtime receives from it directly, which costs one system call where
-//! epoll would cost two, and the set is looked at only every few microseconds, for the others.
+//! Sockets do not block. While a stream is active the runtime receives from it directly, which costs one system call
+//! where epoll would cost two, and soon it leaves the edge-triggered epoll set, in which each arrival costs its sender
+//! something; the set is looked at only every few microseconds, for the others. Before the runtime sleeps all are back in the set.
 
 mod poller;
 mod socket;
@@ -21,8 +21,7 @@ use crate::time::{Time, WallTime};
 use poller::Poller;
 use socket::{SocketListener, SocketStream};
 
-/// How often the epoll set is looked at while streams are asked directly and have nothing: the time that
-/// another stream
+/// How often the epoll set is looked at while streams are asked directly and have nothing: the time that another stream
 /// may have to wait.
 const LOOK_EVERY: Duration = Duration::from_micros(15);
 

@@ -2,14 +2,25 @@
 
 use crake_mem::prefetch_read;
 
-/// The table is in 256 parts that grow each by itself, so no command waits for more than a part's growth.
-const SEGMENTS: usize = 256;
-const SEGMENT_SLOTS_MIN: usize = 8;
+/// The table is in segments: each doubles by itself up to so many slots, then there are more of them. So no command
+/// waits for more than the growth of one segment, and the few that a small namespace needs stay in the cache.
+const SEGMENT_SLOTS_MAX: usize = 4096;
+const SEGMENT_SLOTS_MIN: usize = 64;
+
+/// From so many entries a segment on, one more segment for each [`ENTRIES_PER_SPLIT`] that come, until there are twice as
+/// many: the last one to be split is then not fuller than a segment may be.
+const ENTRIES_BEFORE_SPLIT: usize = SEGMENT_SLOTS_MAX * 5 / 8;
+const ENTRIES_PER_SPLIT: usize = SEGMENT_SLOTS_MAX / 16;
 
 /// Maps tags to indexes of records. Two names may have one tag: who looks one up says which record it means.
+///
+/// Linear hashing (Litwin 1980): the segments are split in turn, and by their number everyone knows which have been.
 #[derive(Debug)]
 pub(super) struct Index {
     segments: Vec<Segment>,
+    /// One less than a power of two: with these bits each segment has a number, and there is one for each number or for
+    /// the number without its highest bit.
+    mask: usize,
     len: usize,
 }
 
@@ -24,7 +35,8 @@ struct Segment {
 impl Index {
     pub(super) fn new() -> Self {
         Self {
-            segments: (0..SEGMENTS).map(|_| Segment::new(SEGMENT_SLOTS_MIN)).collect(),
+            segments: vec![Segment::new(SEGMENT_SLOTS_MIN)],
+            mask: 0,
             len: 0,
         }
     }
@@ -35,11 +47,19 @@ impl Index {
 
     #[inline]
     fn segment(&self, tag: u32) -> &Segment {
-        &self.segments[tag as usize >> 24]
+        &self.segments[self.place_of(tag)]
     }
 
-    fn segment_mut(&mut self, tag: u32) -> &mut Segment {
-        &mut self.segments[tag as usize >> 24]
+    /// The high bits of a tag say which segment; the low ones say where in it.
+    #[inline]
+    fn place_of(&self, tag: u32) -> usize {
+        let place = (tag >> 16) as usize & self.mask;
+        if place < self.segments.len() {
+            place
+        } else {
+            // It has not been split off yet.
+            place & (self.mask >> 1)
+        }
     }
 
     /// Brings what [`Self::find`] reads first into the cache.
@@ -68,15 +88,40 @@ impl Index {
 
     pub(super) fn insert(&mut self, tag: u32, record: u32) {
         self.len += 1;
-        self.segment_mut(tag)
-            .insert(u64::from(tag) << 32 | u64::from(record + 1));
+        let place = self.place_of(tag);
+        self.segments[place].insert(u64::from(tag) << 32 | u64::from(record + 1));
+        if self.is_split_due() {
+            self.split_next();
+        }
+    }
+
+    fn is_split_due(&self) -> bool {
+        let count = self.segments.len();
+        let before = 1 << count.ilog2();
+        // With more of them each still grows by itself.
+        count < 1 << 16 && self.len > before * ENTRIES_BEFORE_SPLIT + (count - before) * ENTRIES_PER_SPLIT
+    }
+
+    /// Gives the next segment in turn a twin, which takes the entries whose next bit is set.
+    fn split_next(&mut self) {
+        let count = self.segments.len();
+        let next = count - (1 << count.ilog2());
+        let entries = std::mem::replace(&mut self.segments[next], Segment::new(SEGMENT_SLOTS_MAX)).slots;
+        self.segments.push(Segment::new(SEGMENT_SLOTS_MAX));
+        self.mask = self.segments.len().next_power_of_two() - 1;
+        for entry in entries {
+            if entry != 0 {
+                let place = self.place_of(tag_of(entry));
+                self.segments[place].insert(entry);
+            }
+        }
     }
 
     /// Removes an entry, which must be there.
     pub(super) fn remove(&mut self, tag: u32, record: u32) {
         self.len -= 1;
-        self.segment_mut(tag)
-            .remove(u64::from(tag) << 32 | u64::from(record + 1));
+        let place = self.place_of(tag);
+        self.segments[place].remove(u64::from(tag) << 32 | u64::from(record + 1));
     }
 }
 
@@ -191,6 +236,43 @@ mod tests {
                 .iter()
                 .all(|segment| segment.slots.iter().all(|&slot| slot == 0))
         );
+    }
+
+    #[test]
+    fn segments_are_split_in_turn_and_none_is_large() {
+        let mut index = Index::new();
+        let tag =
+            |record: u32| record.wrapping_mul(0x9e37_79b9) ^ record.wrapping_mul(0x85eb_ca6b).rotate_left(13);
+        let mut segments_max = 1;
+        for record in 0..100_000 {
+            index.insert(tag(record), record);
+            assert!(index.segments.len() <= segments_max + 1, "one at a time");
+            segments_max = index.segments.len();
+        }
+        assert!((32..=64).contains(&segments_max), "{segments_max}");
+        assert!(
+            index
+                .segments
+                .iter()
+                .all(|segment| segment.slots.len() <= SEGMENT_SLOTS_MAX)
+        );
+        for record in 0..100_000 {
+            assert_eq!(index.find(tag(record), |other| other == record), Some(record));
+        }
+        (0..100_000).for_each(|record| index.remove(tag(record), record));
+        assert!(index.segments.iter().all(|segment| segment.used == 0));
+    }
+
+    /// As names would have it whose hash is worth nothing.
+    #[test]
+    fn a_segment_that_no_split_helps_grows_by_itself() {
+        let mut index = Index::new();
+        let tag = |record: u32| record & 0xfff;
+        (0..20_000).for_each(|record| index.insert(tag(record), record));
+        assert!(index.segments.len() > 1);
+        for record in (0..20_000).step_by(997) {
+            assert_eq!(index.find(tag(record), |other| other == record), Some(record));
+        }
     }
 
     #[test]

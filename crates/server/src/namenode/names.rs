@@ -171,6 +171,21 @@ pub(super) fn last_word(name: &[u8], tail: &[u8]) -> u64 {
     tail.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
+/// Whether two names or paths are the same. Most are short, and to call the C library's comparison takes longer than this.
+#[inline(always)]
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (words, tail) = one.as_chunks::<8>();
+    let (other_words, other_tail) = other.as_chunks::<8>();
+    words
+        .iter()
+        .zip(other_words)
+        .all(|(word, other)| u64::from_le_bytes(*word) == u64::from_le_bytes(*other))
+        && (tail.is_empty() || last_word(one, tail) == last_word(other, other_tail))
+}
+
 /// The two halves of a product as one: each bit depends on many of both factors.
 #[inline]
 pub(super) fn fold(a: u64, b: u64) -> u64 {
@@ -265,6 +280,21 @@ mod tests {
                     assert_eq!(find_last_slash(&bytes), Some(at), "{filler:#x} {len}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_if_all_their_bytes_are() {
+        for len in 0..40 {
+            let name: Vec<u8> = (0..len).collect();
+            assert!(is_same(&name, &name.clone()), "{len}");
+            for at in 0..usize::from(len) {
+                let mut other = name.clone();
+                other[at] ^= 0x80;
+                assert!(!is_same(&name, &other), "{len} {at}");
+            }
+            let longer = [&name[..], b"x"].concat();
+            assert!(!is_same(&name, &longer) && !is_same(&longer, &name), "{len}");
         }
     }
 

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::blocks::Extent;
 use super::children::Children;
 use super::command::{Attributes, Block, Kind, NodeId, Value};
+use super::names::is_same;
 use super::records::{Place, Record, Records, TAIL_BYTES};
 use super::slab::{NONE, Slab};
 
@@ -96,7 +97,7 @@ impl Nodes {
         let record = self.records.at(index);
         record.parent == parent
             && usize::from(record.name_len) == name.len()
-            && name_of(record, &self.long_names) == name
+            && is_same(name_of(record, &self.long_names), name)
     }
 
     /// Gives a record without a value its (other) name.

@@ -1,7 +1,7 @@
 //! Where the directories lead that lookups went through lately, so that most lookups look for one name only.
 
 use super::command::NodeId;
-use super::names::{find_last_slash, fold, last_word};
+use super::names::{find_last_slash, fold, is_same, last_word};
 
 /// With two slots each: as many directories, if lookups go through that many in turn, are nearly all known.
 const SETS: usize = 1 << SET_BITS;
@@ -52,7 +52,7 @@ impl Slot {
 
     #[inline]
     fn holds(&self, epoch: u32, base: NodeId, path: &[u8]) -> bool {
-        self.epoch == epoch && self.base == base.0 && self.path() == path
+        self.epoch == epoch && self.base == base.0 && is_same(self.path(), path)
     }
 }
 
