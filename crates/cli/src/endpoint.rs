@@ -1,7 +1,7 @@
-//! Addresses to listen at, as people write them: `HOST:PORT`, `unix:///path`, several separated by commas.
+//! Addresses to listen at, as people write them: `HOST:PORT`, `unix:///path`, `shm:///path`, several separated by commas.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use crake_datapath::{Address, Runtime, RuntimeConfig, Waiting};
@@ -17,7 +17,7 @@ pub fn parse_all(text: &str) -> Result<Vec<String>, String> {
 fn parse(text: &str) -> Result<String, String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
     match scheme {
-        "unix" if rest.starts_with('/') => Ok(text.into()),
+        "unix" | "shm" if rest.starts_with('/') => Ok(text.into()),
         "tcp"
             if rest
                 .rsplit_once(':')
@@ -26,7 +26,7 @@ fn parse(text: &str) -> Result<String, String> {
             Ok(format!("tcp://{rest}"))
         }
         _ => Err(format!(
-            "`{text}` is no place to listen at; write HOST:PORT or unix:///PATH"
+            "`{text}` is no place to listen at; write HOST:PORT, unix:///PATH or shm:///PATH"
         )),
     }
 }
@@ -59,14 +59,17 @@ pub fn beside(namenode: &[Address], number: usize, first_port: u16) -> Result<Ve
             let port = port.ok_or_else(|| Usage("more datanodes than ports".into()))?;
             Ok(Address::Tcp(SocketAddr::new(socket.ip(), port)))
         }
-        Address::Unix(path) => {
-            let mut path = path.clone().into_os_string();
-            path.push(format!(".datanode{number}"));
-            Ok(Address::Unix(PathBuf::from(path)))
-        }
+        Address::Unix(path) => Ok(Address::Unix(numbered(path, number))),
+        Address::Shm(path) => Ok(Address::Shm(numbered(path, number))),
         other => Err(Usage(format!("a datanode cannot listen beside {other}")).into()),
     };
     namenode.iter().map(beside_one).collect()
+}
+
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(format!(".datanode{number}"));
+    path.into()
 }
 
 /// The URL by which a client on this machine finds a namenode.

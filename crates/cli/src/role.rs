@@ -79,7 +79,7 @@ pub fn serve<R: Role>(
 
 fn sockets(interrupt: &Interrupt, listening: &[Address]) -> Vec<Doomed> {
     let paths = listening.iter().filter_map(|address| match address {
-        Address::Unix(path) => Some(interrupt.doom(path)),
+        Address::Unix(path) | Address::Shm(path) => Some(interrupt.doom(path)),
         _ => None,
     });
     paths.collect()
@@ -95,7 +95,7 @@ pub fn explain(error: StartError, flag: &str) -> Error {
             "end the program that listens there, or choose another port with {flag} (0 takes any free one)"
         )),
         StartError::Listen {
-            address: Address::Unix(_),
+            address: Address::Unix(_) | Address::Shm(_),
             error: crake_datapath::Error::AddressInUse,
         } => Some("end the program that listens there, or choose another path".into()),
         StartError::Listen {

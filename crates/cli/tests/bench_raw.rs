@@ -87,7 +87,7 @@ fn check_rows(rows: &[Value], transport: &str, in_flight: u64) {
 #[test]
 fn each_transport_gives_a_row_per_repetition_and_a_summary() {
     if has_two_cores() {
-        for transport in ["unix", "tcp", "embedded"] {
+        for transport in ["unix", "tcp", "shm", "embedded"] {
             check_rows(&bench_raw(transport, 1000, 1), transport, 1);
         }
     }

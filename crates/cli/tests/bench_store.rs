@@ -68,9 +68,12 @@ fn has_two_cores() -> bool {
 #[test]
 fn every_operation_runs_against_a_cluster_of_its_own() {
     if has_two_cores() {
-        for kind in KINDS {
-            let row = summary(&[kind, "--transport", "unix", "-k", "30"]);
-            assert_eq!((&row["transport"], &row["count"]), (&"unix".into(), &30.into()));
+        for (kind, transport) in KINDS.iter().flat_map(|kind| [(kind, "unix"), (kind, "shm")]) {
+            let row = summary(&[kind, "--transport", transport, "-k", "30"]);
+            assert_eq!(
+                (&row["transport"], &row["count"]),
+                (&transport.into(), &30.into())
+            );
         }
     }
 }

@@ -86,6 +86,23 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_cluster_is_reached_through_shared_memory_and_leaves_no_socket() {
+    let folder = tempdir().unwrap();
+    let listen = format!("shm://{}", folder.path().join("shm").display());
+    let mut cluster = Server::start(&["up", "--dram", "64MiB", "--listen", &listen]);
+    assert_eq!(cluster.url(), listen);
+    let bytes = noise(5_000_000, 1);
+    fs::write(folder.path().join("file"), &bytes).unwrap();
+    cluster.ok(&["fs", "put", text(&folder.path().join("file")), "/f"]);
+    assert!(cluster.crake(&["fs", "cat", "/f"]).stdout == bytes);
+    cluster.ok(&["kv", "put", "/t", "key", "value", "--create"]);
+    assert_eq!(cluster.ok(&["kv", "get", "/t", "key"]).trim_end(), "value");
+    cluster.process.signal(Signal::TERM);
+    assert_eq!(cluster.process.wait().code(), Some(0));
+    assert_eq!(contents(folder.path()).len(), 1, "sockets were left");
+}
+
+#[test]
 fn memory_that_is_not_there_is_an_error_at_start() {
     let output = command(&["up", "--listen", "127.0.0.1:0", "--dram", "15TiB"])
         .output()

@@ -21,6 +21,8 @@ pub enum Address {
     Tcp(SocketAddr),
     /// `unix:///run/crake.sock`
     Unix(PathBuf),
+    /// `shm:///run/crake.shm`: through shared memory, handed over by the Unix socket with this path.
+    Shm(PathBuf),
     /// `local://name`: within one runtime.
     Local(String),
     /// `sim://3:9060`: a port of a node in the simulator.
@@ -34,7 +36,9 @@ pub enum Address {
 
 /// A text that is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an address: expected tcp://IP:PORT, unix://PATH, local://NAME or sim://NODE:PORT")]
+#[error(
+    "`{text}` is not an address: expected tcp://IP:PORT, unix://PATH, shm://PATH, local://NAME or sim://NODE:PORT"
+)]
 pub struct AddressError {
     text: String,
 }
@@ -70,6 +74,7 @@ impl FromStr for Address {
         match scheme {
             "tcp" => rest.parse().map(Address::Tcp).map_err(|_| error()),
             "unix" if !rest.is_empty() => Ok(Address::Unix(PathBuf::from(rest))),
+            "shm" if !rest.is_empty() => Ok(Address::Shm(PathBuf::from(rest))),
             "local" if !rest.is_empty() => Ok(Address::Local(rest.to_owned())),
             "sim" => parse_sim(rest).ok_or_else(error),
             _ => Err(error()),
@@ -90,6 +95,7 @@ impl fmt::Display for Address {
         match self {
             Address::Tcp(address) => write!(f, "tcp://{address}"),
             Address::Unix(path) => write!(f, "unix://{}", path.display()),
+            Address::Shm(path) => write!(f, "shm://{}", path.display()),
             Address::Local(name) => write!(f, "local://{name}"),
             Address::Sim { node, port } => write!(f, "sim://{node}:{port}"),
         }
@@ -107,6 +113,7 @@ mod tests {
             "tcp://1.2.3.4:9060",
             "tcp://[::1]:1",
             "unix:///run/x.sock",
+            "shm:///run/x.shm",
             "local://name",
             "sim://3:9060",
         ] {
@@ -122,6 +129,7 @@ mod tests {
             "tcp://host:1",
             "1.2.3.4:5",
             "unix://",
+            "shm://",
             "local://",
             "sim://1",
             "sim://-1:2",

@@ -167,6 +167,11 @@ pub trait StreamDevice {
         false
     }
 
+    /// Whether a receive that was given less than it had room for has found all that there is, and will be told of more.
+    fn short_means_empty(&self) -> bool {
+        false
+    }
+
     /// Whether events are needed. While a polled device is asked in each turn they only cost: then this is
     /// called with `false`. Called with `true` again, it reports at once what it had not.
     fn watch(&self, _wanted: bool) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 /// Why an operation on a queue failed.
 ///
 /// The variants differ in what a caller does next: reconnect (`Closed`, `Reset`), try elsewhere
-/// (`Refused`, `Unreachable`), wait (`Exhausted`, `TimedOut`), or mend the call (`Invalid`,
+/// (`Refused`, `Denied`, `Unreachable`), wait (`Exhausted`, `TimedOut`), or mend the call (`Invalid`,
 /// `AddressInUse`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,6 +21,9 @@ pub enum Error {
     /// The peer's machine answered that nobody listens at the address.
     #[error("nobody listens at the address")]
     Refused,
+    /// Who listens at the address does not serve this user.
+    #[error("who listens at the address does not serve this user")]
+    Denied,
     /// No way leads to the address.
     #[error("the address cannot be reached")]
     Unreachable,
@@ -33,7 +36,7 @@ pub enum Error {
     /// Somebody else listens at the address.
     #[error("the address is in use")]
     AddressInUse,
-    /// This process is out of buffers, descriptors or memory for now.
+    /// This process, or who listens at the address, is out of buffers, descriptors or memory for now.
     #[error("out of buffers, descriptors or memory")]
     Exhausted,
     /// The call makes no sense for this queue or address; the text says why.
@@ -62,7 +65,7 @@ impl Error {
     /// Who is at fault.
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Closed | Error::Cancelled | Error::Invalid(_) => Fault::Caller,
+            Error::Closed | Error::Cancelled | Error::Denied | Error::Invalid(_) => Fault::Caller,
             Error::Reset | Error::Refused | Error::Unreachable | Error::TimedOut => Fault::Peer,
             Error::AddressInUse | Error::Exhausted | Error::Os(_) => Fault::Resource,
         }
@@ -91,6 +94,7 @@ impl From<Error> for io::Error {
             Error::Os(errno) => return io::Error::from_raw_os_error(errno),
             Error::Closed => io::ErrorKind::NotConnected,
             Error::Reset => io::ErrorKind::ConnectionReset,
+            Error::Denied => io::ErrorKind::PermissionDenied,
             Error::Refused => io::ErrorKind::ConnectionRefused,
             Error::Unreachable => io::ErrorKind::HostUnreachable,
             Error::TimedOut => io::ErrorKind::TimedOut,

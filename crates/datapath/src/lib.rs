@@ -1,8 +1,8 @@
 //! Queues over any device, and the runtime that drives them.
 //!
 //! A [`Runtime`] belongs to one thread. It runs tasks, fires timers, tells the time, draws random
-//! numbers, and moves bytes over [`Stream`]s: TCP and Unix sockets of the kernel, pairs within
-//! the runtime, and whatever else implements [`Driver`], such as a simulator. All that a program
+//! numbers, and moves bytes over [`Stream`]s: TCP and Unix sockets of the kernel, memory that two
+//! processes share, pairs within the runtime, and whatever else implements [`Driver`], such as a simulator. All that a program
 //! sees of the outside comes through it, so that a program runs unchanged in a simulation.
 //!
 //! It is not a general async runtime: there are no files, no processes, no work stealing, and
@@ -48,6 +48,7 @@ mod op;
 mod random;
 mod reactor;
 mod runtime;
+mod shm;
 pub mod sim;
 mod slab;
 mod stream;

@@ -156,6 +156,7 @@ pub(crate) struct StreamState {
     /// Closed when the stream is: then [`ClosedDevice`] stands here.
     device: RefCell<Box<dyn StreamDevice>>,
     is_polled: bool,
+    short_means_empty: bool,
     key: Cell<Key>,
     /// The `connect` that waits for this stream.
     connecting: Cell<Option<OpId>>,
@@ -240,6 +241,7 @@ impl StreamState {
     pub(crate) fn new(device: Box<dyn StreamDevice>) -> StreamState {
         StreamState {
             is_polled: device.is_polled(),
+            short_means_empty: device.short_means_empty(),
             device: RefCell::new(device),
             key: Cell::new(Key {
                 index: u32::MAX,

@@ -50,6 +50,12 @@ impl Extent {
         &self.region
     }
 
+    /// Its first byte.
+    #[inline]
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.data
+    }
+
     /// Its first byte's place in the region.
     pub fn offset(&self) -> usize {
         self.data.as_ptr().addr() - self.region.base().as_ptr().addr()

@@ -8,7 +8,8 @@
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.
 //! * [`Loan`]: sends from a place in a region and knows when that is over.
-//! * [`ring`]: the only thing here that crosses threads.
+//! * [`ring`]: items from one thread to another. [`pipe`]: bytes from one process to another, through a region that both map.
+//!   Nothing else here crosses threads.
 //!
 //! # Bytes that stand still and bytes that move
 //!
@@ -59,6 +60,7 @@ mod buf;
 mod extent;
 mod header;
 mod loan;
+pub mod pipe;
 mod pool;
 mod prefetch;
 mod region;

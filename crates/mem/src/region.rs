@@ -106,6 +106,25 @@ impl Region {
         Ok(Self::new(Memory::Mapped(mapping), len_bytes, huge, Some(fd)))
     }
 
+    /// The memory of a file that somebody else made as [`memfd`](Self::memfd) does, and says is of `len_bytes`. Refused if it is not, or may become
+    /// shorter.
+    pub fn map(fd: OwnedFd, len_bytes: usize) -> Result<Rc<Self>, RegionError> {
+        if len_bytes == 0 {
+            return Err(RegionError::Empty);
+        }
+        let mapping = Mapping::shared(&fd, len_bytes)?;
+        Ok(Self::new(Memory::Mapped(mapping), len_bytes, false, Some(fd)))
+    }
+
+    /// From now on nobody else can map the file to write, nor take pages out of it: who has mapped it can touch all of it at
+    /// any time, whatever the others do.
+    pub fn close_file(&self) -> Result<(), RegionError> {
+        match &self.fd {
+            Some(fd) => mapping::close(fd),
+            None => Ok(()),
+        }
+    }
+
     fn new(memory: Memory, len_bytes: usize, huge: bool, fd: Option<OwnedFd>) -> Rc<Self> {
         let owner = Owner::Region(std::cell::Cell::new(std::ptr::null()));
         let header = Header::new(memory.base(), len_bytes, owner);

@@ -1,5 +1,5 @@
-//! Echo of 64-byte frames through this crate, beside the same bytes through bare sockets and through the datapath's
-//! streams, one after the other in each repetition: `cargo bench -p crake-rpc --bench echo [tcp|unix|local] [REPETITIONS]`.
+//! Echo of 64-byte frames through this crate, beside the same bytes through bare sockets (or bare pipes in shared memory) and through the datapath's
+//! streams, one after the other in each repetition: `cargo bench -p crake-rpc --bench echo [tcp|unix|shm|local] [REPETITIONS]`.
 //! `local` runs both sides in one thread without system calls: all that the crates themselves cost, countable by callgrind.
 //!
 //! The client runs on core 0, the server on core 1, both spin. With one call in flight the figure is the median round
@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Instant;
 
 use crake_datapath::{Address, Runtime, RuntimeConfig, Stream, Waiting};
-use crake_mem::{Buf, Sga};
+use crake_mem::{Buf, HugePages, Region, Sga, pipe};
 use crake_rpc::{CallOptions, Client, ClientConfig, Peer, Replies, Request, Server, ServerConfig, Service};
 use crake_wire::Encode;
 
@@ -39,10 +39,10 @@ fn main() {
         .unwrap_or(7);
     let transports = match arguments
         .iter()
-        .find(|argument| ["tcp", "unix", "local"].contains(&argument.as_str()))
+        .find(|argument| ["tcp", "unix", "shm", "local"].contains(&argument.as_str()))
     {
         Some(transport) => vec![transport.as_str()],
-        None => vec!["tcp", "unix"],
+        None => vec!["tcp", "unix", "shm"],
     };
     pin(0);
     for transport in transports {
@@ -60,7 +60,7 @@ fn measure(transport: &str, repetitions: usize) {
     for repetition in 0..repetitions {
         let address = |name: &str| match transport {
             "tcp" => "tcp://127.0.0.1:0".to_owned(),
-            _ => format!("unix://{}{repetition}", path(name)),
+            _ => format!("{transport}://{}{repetition}", path(name)),
         };
         let [raw_one, raw_many] = bare(transport, &path(&format!("bare{repetition}")));
         let [stream_one, stream_many] = streams(&address("streams"));
@@ -136,6 +136,55 @@ fn with_server<A: Send + 'static, T>(
 trait Socket: Read + Write {}
 impl<S: Read + Write> Socket for S {}
 
+/// What one direction of shared memory holds: as much as that of a stream.
+const PIPE_BYTES: usize = 256 << 10;
+
+/// One side of two pipes, with the interface of a socket that does not block.
+struct Pipes {
+    writer: pipe::Writer,
+    reader: pipe::Reader,
+}
+
+impl Pipes {
+    fn new(memory: &Rc<Region>, is_client: bool) -> Pipes {
+        let half = memory.len_bytes() / 2;
+        let (first, second) = (memory.extent(..half), memory.extent(half..));
+        let (outgoing, incoming) = if is_client {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        Pipes {
+            writer: pipe::Writer::new(outgoing),
+            reader: pipe::Reader::new(incoming),
+        }
+    }
+}
+
+/// None is what a socket calls that it would block.
+fn or_block(progress: Result<pipe::Progress, pipe::Broken>) -> std::io::Result<usize> {
+    match progress.expect("the other side is sane").count {
+        0 => Err(ErrorKind::WouldBlock.into()),
+        count => Ok(count),
+    }
+}
+
+impl Read for Pipes {
+    fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+        or_block(self.reader.read_slice(target))
+    }
+}
+
+impl Write for Pipes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        or_block(self.writer.write_slice(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn bare(transport: &str, path: &str) -> [f64; 2] {
     if transport == "unix" {
         let (one, other) = UnixStream::pair().expect("a pair");
@@ -145,6 +194,22 @@ fn bare(transport: &str, path: &str) -> [f64; 2] {
         return with_server(
             move |ready, stop| bare_echo(ready, other, &stop),
             |()| bare_client(one),
+        );
+    }
+    if transport == "shm" {
+        let memory =
+            Region::memfd("bare", 2 * pipe::len_bytes(PIPE_BYTES), HugePages::Never).expect("memory");
+        let file = memory
+            .as_fd()
+            .expect("a file")
+            .try_clone_to_owned()
+            .expect("a file");
+        return with_server(
+            move |ready, stop| {
+                let memory = Region::map(file, 2 * pipe::len_bytes(PIPE_BYTES)).expect("memory");
+                bare_echo(ready, Pipes::new(&memory, false), &stop);
+            },
+            |()| bare_client(Pipes::new(&memory, true)),
         );
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");

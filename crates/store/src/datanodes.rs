@@ -163,11 +163,12 @@ fn permits(transport: Transport, address: &Address) -> bool {
         Transport::Auto => true,
         Transport::Tcp => matches!(address, Address::Tcp(_)),
         Transport::Unix => matches!(address, Address::Unix(_)),
+        Transport::Shm => matches!(address, Address::Shm(_)),
     }
 }
 
 fn is_local(address: &Address) -> bool {
-    matches!(address, Address::Unix(_) | Address::Local(_))
+    matches!(address, Address::Unix(_) | Address::Shm(_) | Address::Local(_))
 }
 
 fn is_loopback(address: &Address) -> bool {
@@ -212,6 +213,12 @@ mod tests {
     fn the_callers_choice_is_kept_to() {
         assert_eq!(order(BOTH, "tcp://127.0.0.1:9060", Transport::Unix), [BOTH[0]]);
         assert_eq!(order(BOTH, "unix:///run/n.sock", Transport::Tcp), [BOTH[1]]);
+        assert!(order(BOTH, "unix:///run/n.sock", Transport::Shm).is_empty());
+        assert_eq!(
+            order(&["shm:///run/d"], "tcp://127.0.0.1:9060", Transport::Shm),
+            ["shm:///run/d"]
+        );
+        assert!(order(&["shm:///run/d"], "tcp://10.0.0.1:9060", Transport::Auto).is_empty());
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub const DEFAULT_PORT: u16 = 9060;
 /// What [`crate::Store::connect`] needs to know. All fields have defaults but the servers.
 ///
 /// As a URL: `crake://host[:port][,host[:port]...][/base][?option=value&...]`, or an address of the datapath
-/// (`tcp://host:port`, `unix:///path`, `local://name`, `sim://node:port`) with the same options behind it.
-/// The options are `transport` (`auto`, `tcp`, `unix`), `base`, `deadline` and `connect_deadline` (`500ms`, `10s`),
+/// (`tcp://host:port`, `unix:///path`, `shm:///path`, `local://name`, `sim://node:port`) with the same options behind it.
+/// The options are `transport` (`auto`, `tcp`, `unix`, `shm`), `base`, `deadline` and `connect_deadline` (`500ms`, `10s`),
 /// `in_flight`, `slice` and `inline` (sizes: `65536`, `512KiB`, `8MiB`).
 ///
 /// ```
@@ -60,6 +60,8 @@ pub enum Transport {
     Tcp,
     /// Unix sockets only.
     Unix,
+    /// Shared memory only.
+    Shm,
 }
 
 impl Default for ConnectOptions {
@@ -141,13 +143,13 @@ fn place(location: &str, options: &mut ConnectOptions) -> Result<(), String> {
             options.servers = hosts.split(',').map(server).collect::<Result<_, _>>()?;
             options.base = base.trim_matches('/').into();
         }
-        "unix" | "local" | "sim" => {
+        "unix" | "shm" | "local" | "sim" => {
             let address = location.parse::<Address>().map_err(|error| error.to_string())?;
             options.servers = vec![address.to_string()];
         }
         other => {
             return Err(format!(
-                "unknown scheme {other}, expected crake, tcp, unix, local or sim"
+                "unknown scheme {other}, expected crake, tcp, unix, shm, local or sim"
             ));
         }
     }
@@ -197,7 +199,10 @@ fn transport(value: &str) -> Result<Transport, String> {
         "auto" => Ok(Transport::Auto),
         "tcp" => Ok(Transport::Tcp),
         "unix" => Ok(Transport::Unix),
-        other => Err(format!("unknown transport {other}, expected auto, tcp or unix")),
+        "shm" => Ok(Transport::Shm),
+        other => Err(format!(
+            "unknown transport {other}, expected auto, tcp, unix or shm"
+        )),
     }
 }
 
@@ -255,6 +260,7 @@ mod tests {
             parse("unix:///run/crake.sock?deadline=1s").servers,
             ["unix:///run/crake.sock"]
         );
+        assert_eq!(parse("shm:///run/crake.shm").servers, ["shm:///run/crake.shm"]);
         assert_eq!(parse("local://here").servers, ["local://here"]);
         assert_eq!(parse("sim://3:9060").servers, ["sim://3:9060"]);
     }

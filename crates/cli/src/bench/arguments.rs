@@ -20,7 +20,7 @@ use crate::size::Size;
   crake bench rpc --url crake://localhost:9060        a cluster that runs already
 
 It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation
-runs the same shape of traffic as a tight loop on bare sockets. With one operation in flight the ratio is p50 over the
+runs the same shape of traffic as a tight loop on bare sockets, or on bare pipes in shared memory. With one operation in flight the ratio is p50 over the
 loop's p50 (lower is better), else rate over the loop's rate (higher is better). Run as root, it keeps other processes
 off the two cores; it says so if it cannot.")]
 pub struct Arguments {
@@ -73,6 +73,8 @@ pub enum Transport {
     Tcp,
     /// A Unix stream socket
     Unix,
+    /// Memory that both processes map
+    Shm,
     /// Nothing: client and server are in one process
     Embedded,
 }
@@ -82,6 +84,7 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Transport::Tcp => "tcp",
             Transport::Unix => "unix",
+            Transport::Shm => "shm",
             Transport::Embedded => "embedded",
         })
     }

@@ -38,9 +38,9 @@ impl Cluster {
     pub fn start(transport: Transport, dram: Size, cores: Cores, runtime: &Runtime) -> Result<Cluster> {
         match transport {
             Transport::Tcp => Process::start("127.0.0.1:0", None, dram, cores).map(Cluster::Process),
-            Transport::Unix => {
+            Transport::Unix | Transport::Shm => {
                 let path = env::temp_dir().join(format!("crake-bench-{}.sock", getpid().as_raw_nonzero()));
-                let listen = format!("unix://{}", path.display());
+                let listen = format!("{transport}://{}", path.display());
                 Process::start(&listen, Some(path), dram, cores).map(Cluster::Process)
             }
             Transport::Embedded => {

@@ -149,10 +149,10 @@ fn transport(arguments: &Arguments, config: &Config, output: Output) -> Transpor
     output.note(
         "the raw loop runs on this machine: its ratio means something only if the cluster runs here too",
     );
-    if url.starts_with("unix://") {
-        Transport::Unix
-    } else {
-        Transport::Tcp
+    match url.split_once("://") {
+        Some(("unix", _)) => Transport::Unix,
+        Some(("shm", _)) => Transport::Shm,
+        _ => Transport::Tcp,
     }
 }
 

@@ -1,4 +1,4 @@
-//! TCP and Unix sockets of the Linux kernel.
+//! TCP and Unix sockets of the Linux kernel, and the epoll set by which everything of this machine wakes a runtime.
 //!
 //! Sockets do not block. While a stream is active the runtime receives from it directly, which costs one system call
 //! where epoll would cost two, and soon it leaves the edge-triggered epoll set, in which each arrival costs its sender
@@ -16,10 +16,11 @@ use crate::address::Address;
 use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice};
 use crate::error::Error;
 use crate::executor::Alarm;
+use crate::shm::{ShmListener, ShmStream};
 use crate::time::{Time, WallTime};
 
-use poller::Poller;
-use socket::{SocketListener, SocketStream};
+pub(crate) use poller::Poller;
+pub(crate) use socket::{SocketListener, SocketStream};
 
 /// How often the epoll set is looked at while streams are asked directly and have nothing: the time that another stream
 /// may have to wait.
@@ -80,10 +81,16 @@ impl Driver for KernelDriver {
     }
 
     fn listen(&self, address: &Address) -> Result<Box<dyn ListenerDevice>, Error> {
-        Ok(Box::new(SocketListener::listen(address, &self.poller)?))
+        match address {
+            Address::Shm(path) => Ok(Box::new(ShmListener::listen(path, &self.poller)?)),
+            _ => Ok(Box::new(SocketListener::listen(address, &self.poller)?)),
+        }
     }
 
     fn connect(&self, address: &Address) -> Result<Box<dyn StreamDevice>, Error> {
-        Ok(Box::new(SocketStream::connect(address, &self.poller)?))
+        match address {
+            Address::Shm(path) => Ok(Box::new(ShmStream::connect(path, &self.poller)?)),
+            _ => Ok(Box::new(SocketStream::connect(address, &self.poller)?)),
+        }
     }
 }

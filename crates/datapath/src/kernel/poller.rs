@@ -18,8 +18,10 @@ const EVENTS_MAX: usize = 256;
 /// The eventfd's own number; no token reaches it, since the slab would need 2^32 ports.
 const ALARM: u64 = u64::MAX;
 
-pub(super) struct Poller {
+pub(crate) struct Poller {
     epoll: OwnedFd,
+    /// What devices know without the kernel.
+    reported: RefCell<Vec<Event>>,
     alarm: Arc<OwnedFd>,
     raw_events: RefCell<Vec<epoll::Event>>,
 }
@@ -36,6 +38,7 @@ impl Poller {
         )?;
         Ok(Poller {
             epoll,
+            reported: RefCell::new(Vec::new()),
             alarm: Arc::new(alarm),
             raw_events: RefCell::new(Vec::with_capacity(EVENTS_MAX)),
         })
@@ -66,8 +69,21 @@ impl Poller {
         Ok(epoll::delete(&self.epoll, socket)?)
     }
 
+    /// Adds an event to what the next wait finds.
+    pub(crate) fn report(&self, event: Event) {
+        self.reported.borrow_mut().push(event);
+    }
+
     /// Adds what there is; waits for it up to `timeout`, for ever if `None`.
     pub(super) fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) {
+        let mut reported = self.reported.borrow_mut();
+        let timeout = if reported.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        events.append(&mut reported);
+        drop(reported);
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: timeout.as_secs().min(1 << 40) as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),

@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use crake_mem::{Buf, Pool, Segment};
@@ -32,7 +32,7 @@ const BACKLOG_REST: Duration = Duration::from_millis(1);
 /// Segments of one `sendmsg`: `UIO_MAXIOV`.
 const SEGMENTS_MAX: usize = 1024;
 
-pub(super) struct SocketStream {
+pub(crate) struct SocketStream {
     socket: OwnedFd,
     poller: Rc<Poller>,
     state: Cell<State>,
@@ -91,7 +91,7 @@ enum State {
 }
 
 impl SocketStream {
-    pub(super) fn connect(address: &Address, poller: &Rc<Poller>) -> Result<SocketStream, Error> {
+    pub(crate) fn connect(address: &Address, poller: &Rc<Poller>) -> Result<SocketStream, Error> {
         let (socket, unix) = match address {
             Address::Tcp(address) => (tcp_socket(address)?, None),
             Address::Unix(path) => (new_socket(AddressFamily::UNIX)?, Some(unix_address(path)?)),
@@ -124,6 +124,10 @@ impl SocketStream {
             pending: Cell::new(None),
             arrivals: Arrivals::new(),
         }
+    }
+
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     fn connect_again(&self) -> Poll<Result<(), Error>> {
@@ -242,6 +246,10 @@ impl StreamDevice for SocketStream {
         true
     }
 
+    fn short_means_empty(&self) -> bool {
+        true
+    }
+
     fn local_address(&self) -> Result<Address, Error> {
         from_socket_address(rustix::net::getsockname(&self.socket)?)
     }
@@ -344,14 +352,14 @@ fn into_poll(result: Result<usize, Errno>) -> Poll<Result<usize, Error>> {
     }
 }
 
-pub(super) struct SocketListener {
+pub(crate) struct SocketListener {
     socket: OwnedFd,
     poller: Rc<Poller>,
     file: Option<SocketFile>,
 }
 
 impl SocketListener {
-    pub(super) fn listen(address: &Address, poller: &Rc<Poller>) -> Result<SocketListener, Error> {
+    pub(crate) fn listen(address: &Address, poller: &Rc<Poller>) -> Result<SocketListener, Error> {
         let (socket, file) = match address {
             Address::Tcp(address) => (listen_tcp(address)?, None),
             Address::Unix(path) => {
@@ -366,14 +374,9 @@ impl SocketListener {
             file,
         })
     }
-}
 
-impl ListenerDevice for SocketListener {
-    fn attach(&self, token: Token) -> Result<(), Error> {
-        self.poller.add(&self.socket, token)
-    }
-
-    fn accept(&self) -> Poll<Result<Box<dyn StreamDevice>, Error>> {
+    /// The next socket that arrives.
+    pub(crate) fn accept_socket(&self) -> Poll<Result<SocketStream, Error>> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         loop {
             let (socket, peer) = match rustix::net::acceptfrom_with(&self.socket, flags) {
@@ -389,9 +392,19 @@ impl ListenerDevice for SocketListener {
             if let Some(Ok(peer)) = peer.map(SocketAddr::try_from) {
                 tune_loopback(&socket, &peer);
             }
-            let stream = SocketStream::new(socket, &self.poller, State::Connected);
-            return Poll::Ready(Ok(Box::new(stream)));
+            return Poll::Ready(Ok(SocketStream::new(socket, &self.poller, State::Connected)));
         }
+    }
+}
+
+impl ListenerDevice for SocketListener {
+    fn attach(&self, token: Token) -> Result<(), Error> {
+        self.poller.add(&self.socket, token)
+    }
+
+    fn accept(&self) -> Poll<Result<Box<dyn StreamDevice>, Error>> {
+        let stream = ready!(self.accept_socket())?;
+        Poll::Ready(Ok(Box::new(stream)))
     }
 
     fn local_address(&self) -> Result<Address, Error> {

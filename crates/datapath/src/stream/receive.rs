@@ -252,12 +252,11 @@ impl StreamState {
         count
     }
 
-    /// A receive that filled less than it could have emptied the device, unless an end or an error is behind
-    /// it.
+    /// A receive that filled less than it could has emptied a device that says so, unless an end or an error is behind it.
     /// Not asking again saves a system call; a new arrival makes a new event.
     #[inline]
     fn note_received(&self, count: usize, asked: usize) {
-        if self.is_polled && count < asked && !self.hung_up.get() {
+        if self.short_means_empty && count < asked && !self.hung_up.get() {
             self.readable.set(false);
         }
     }

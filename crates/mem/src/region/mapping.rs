@@ -1,9 +1,9 @@
 //! The mapping itself: what is asked of the kernel, and in which order.
 
 #[cfg(not(miri))]
-pub(super) use kernel::Mapping;
+pub(super) use kernel::{Mapping, close};
 #[cfg(miri)]
-pub(super) use none::Mapping;
+pub(super) use none::{Mapping, close};
 
 #[cfg(not(miri))]
 mod kernel {
@@ -75,6 +75,28 @@ mod kernel {
                 .map_err(RegionError::refused("fallocate"))?;
             seal(&fd)?;
             Ok((mapping, huge, fd))
+        }
+
+        /// Somebody else's file, which must be as [`memfd`](Self::memfd) makes it.
+        pub(in crate::region) fn shared(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
+            let seals =
+                rustix::fs::fcntl_get_seals(fd).map_err(RegionError::refused("fcntl(F_GET_SEALS)"))?;
+            let file_bytes = rustix::fs::fstat(fd)
+                .map_err(RegionError::refused("fstat"))?
+                .st_size;
+            let is_whole = u64::try_from(file_bytes).is_ok_and(|file_bytes| file_bytes >= len_bytes as u64);
+            if !is_whole || !seals.contains(SealFlags::SHRINK) {
+                return Err(RegionError::refused(
+                    "mapping a file that is too short or may become so",
+                )(Errno::INVAL));
+            }
+            let mapping = Self::address_space(len_bytes, HugePages::Never)?;
+            mapping
+                .replace(MapFlags::SHARED, Some(fd.as_fd()))
+                .map_err(RegionError::refused("mmap"))?;
+            // Pages that its maker did not allocate, or took out again, are allocated here, or this fails.
+            mapping.populate()?;
+            Ok(mapping)
         }
 
         pub(in crate::region) fn base(&self) -> NonNull<u8> {
@@ -214,7 +236,19 @@ mod kernel {
     }
 
     fn seal(fd: &OwnedFd) -> Result<(), RegionError> {
-        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        add_seals(fd, SealFlags::SHRINK | SealFlags::GROW)
+    }
+
+    /// Linux 5.1 or later. Seals that are there already may be added again, unless adding was sealed, too.
+    pub(in crate::region) fn close(fd: &OwnedFd) -> Result<(), RegionError> {
+        let closed = SealFlags::FUTURE_WRITE | SealFlags::SEAL;
+        match rustix::fs::fcntl_get_seals(fd) {
+            Ok(seals) if seals.contains(closed) => Ok(()),
+            _ => add_seals(fd, closed),
+        }
+    }
+
+    fn add_seals(fd: &OwnedFd, seals: SealFlags) -> Result<(), RegionError> {
         rustix::fs::fcntl_add_seals(fd, seals).map_err(RegionError::refused("fcntl(F_ADD_SEALS)"))
     }
 
@@ -256,6 +290,10 @@ mod none {
             Err(RegionError::refused("memfd_create")(rustix::io::Errno::NOSYS))
         }
 
+        pub(in crate::region) fn shared(_: &OwnedFd, _: usize) -> Result<Self, RegionError> {
+            Err(RegionError::refused("mmap")(rustix::io::Errno::NOSYS))
+        }
+
         pub(in crate::region) fn base(&self) -> NonNull<u8> {
             match *self {}
         }
@@ -263,5 +301,11 @@ mod none {
         pub(in crate::region) fn prefault(&self) -> Result<(), RegionError> {
             match *self {}
         }
+    }
+
+    pub(in crate::region) fn close(_: &OwnedFd) -> Result<(), RegionError> {
+        Err(RegionError::refused("fcntl(F_ADD_SEALS)")(
+            rustix::io::Errno::NOSYS,
+        ))
     }
 }

@@ -29,9 +29,10 @@ pub enum Transport {
     Local,
     Tcp,
     Unix,
+    Shm,
 }
 
-pub const TRANSPORTS: [Transport; 3] = [Transport::Local, Transport::Tcp, Transport::Unix];
+pub const TRANSPORTS: [Transport; 4] = [Transport::Local, Transport::Tcp, Transport::Unix, Transport::Shm];
 
 /// A namenode with datanodes; any of them may be stopped and started again.
 pub struct Fixture {
@@ -84,6 +85,7 @@ impl Fixture {
             Transport::Local => Address::Local(name.into()),
             Transport::Tcp => "tcp://127.0.0.1:0".parse().unwrap(),
             Transport::Unix => Address::Unix(self.socket(name)),
+            Transport::Shm => Address::Shm(self.socket(name)),
         }
     }
 

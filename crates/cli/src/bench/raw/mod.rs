@@ -1,10 +1,12 @@
 //! The limit of a transport: the same shape of traffic as an operation's, by the tightest loop that we can write.
 //!
 //! Over sockets, the other side is a process of its own on the server's core. Both sides call the kernel and do nothing else.
+//! Through shared memory they copy into and out of two pipes, and do nothing else.
 //! Embedded, there is nothing to cross: the loop queues, calls and copies in one thread.
 
 mod memory;
 mod peer;
+mod pipes;
 mod socket;
 
 use anyhow::Result;
@@ -38,7 +40,7 @@ pub fn rate_within_a_thread(shape: Shape, operations: u64) -> Result<f64> {
 
 /// A raw loop that is ready to run.
 pub enum RawLoop {
-    /// Over a socket.
+    /// Over a socket, or in memory that a socket gives the orders for.
     Socket(socket::Client),
     /// Within this thread.
     Memory(memory::Queue),
@@ -50,6 +52,7 @@ impl RawLoop {
         Ok(match transport {
             Transport::Tcp => RawLoop::Socket(socket::Client::start(peer::tcp_pair()?, shape, cores)?),
             Transport::Unix => RawLoop::Socket(socket::Client::start(peer::unix_pair()?, shape, cores)?),
+            Transport::Shm => RawLoop::Socket(socket::Client::start_in_memory(shape, cores)?),
             Transport::Embedded => RawLoop::Memory(memory::Queue::new(shape)?),
         })
     }

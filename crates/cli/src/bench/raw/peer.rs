@@ -7,15 +7,18 @@ use std::env;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{self, Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use crake_mem::Region;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, ioctl_fionbio, read, write};
 use rustix::net::sockopt::set_tcp_congestion;
 
 use super::Shape;
+use super::pipes::Pipes;
 use super::socket::{Buffers, answer};
 use crate::bench::cores::pin;
 
@@ -27,6 +30,9 @@ pub struct Arguments {
     /// The core to spin on
     #[arg(long)]
     core: usize,
+    /// The memory to exchange through, instead of the connection
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
 }
 
 /// Serves orders from standard input until it ends.
@@ -34,6 +40,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     pin(arguments.core)?;
     let stdin = rustix::stdio::stdin();
     ioctl_fionbio(stdin, true).context("standard input must be a socket")?;
+    let pipes = match &arguments.memory {
+        Some(file) => Some(Pipes::open(file, stdin.try_clone_to_owned()?)?),
+        None => None,
+    };
     while let Some(order) = Order::take(stdin)? {
         let Shape {
             request_bytes,
@@ -42,7 +52,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         } = order.shape;
         let mut buffers = Buffers::new(reply_bytes, request_bytes, in_flight);
         put(stdin, &[READY])?;
-        answer(stdin, order.shape, order.operations, &mut buffers)?;
+        match &pipes {
+            Some(pipes) => answer(pipes, order.shape, order.operations, &mut buffers)?,
+            None => answer(&stdin, order.shape, order.operations, &mut buffers)?,
+        }
     }
     Ok(())
 }
@@ -53,10 +66,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts this program again as the peer with `socket` as its standard input.
-    pub fn start(socket: OwnedFd, core: usize) -> Result<Peer> {
+    /// Starts this program again as the peer with `socket` as its standard input; `memory` stays open until it has opened it.
+    pub fn start(socket: OwnedFd, core: usize, memory: Option<&Region>) -> Result<Peer> {
+        let file = memory.and_then(Region::as_fd);
+        let path = |file: BorrowedFd<'_>| format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd());
         let child = Command::new(env::current_exe().context("finding this program's file")?)
             .args(["bench-peer", "--core", &core.to_string()])
+            .args(file.iter().flat_map(|file| ["--memory".to_owned(), path(*file)]))
             .stdin(Stdio::from(socket))
             .stdout(Stdio::null())
             .spawn()

@@ -1,4 +1,5 @@
-//! The loop over a stream socket. Both sides only count bytes: a side may send what the other's bytes allow it to.
+//! The loop over a stream socket, or over pipes in shared memory. Both sides only count bytes: a side may send what the
+//! other's bytes allow it to.
 //!
 //! What was tried to make it faster, on a machine whose two cores were near or far in turn, and did not:
 //! - Two batches under way instead of one (each side sends at most half of what is in flight at a time): 0.55 of the rate
@@ -18,15 +19,26 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::Shape;
-use super::peer::{Order, Peer};
+use super::peer::{Order, Peer, unix_pair};
+use super::pipes::Pipes;
 use crate::bench::cores::Cores;
 use crate::bench::stats::{Run, Stopwatch};
 
 /// Small messages gather in buffers of this size: more than 128 of 64 bytes, and it stays in the nearest caches.
 const GATHER_BYTES: u64 = 64 << 10;
 
+/// What carries the bytes. No call waits; 0 says that it would.
+pub trait Carrier {
+    /// Sends up to `wanted` bytes in one call.
+    fn send_some(&self, buffer: &[u8], wanted: u64) -> io::Result<u64>;
+    /// Receives what is there in one call.
+    fn receive_some(&self, buffer: &mut [u8]) -> io::Result<u64>;
+}
+
 /// The side that asks.
 pub struct Client {
+    /// If the bytes do not go over the socket.
+    pipes: Option<Pipes>,
     socket: OwnedFd,
     shape: Shape,
     buffers: Buffers,
@@ -38,9 +50,22 @@ impl Client {
     /// Gives one end of `pair` to a peer on the server's core.
     pub fn start(pair: (OwnedFd, OwnedFd), shape: Shape, cores: Cores) -> Result<Client> {
         let (socket, theirs) = pair;
-        let peer = Peer::start(theirs, cores.server)?;
+        Client::with_peer(socket, None, Peer::start(theirs, cores.server, None)?, shape)
+    }
+
+    /// The same with memory in place of the connection, which then only gives the orders.
+    pub fn start_in_memory(shape: Shape, cores: Cores) -> Result<Client> {
+        let (socket, theirs) = unix_pair()?;
+        let memory = Pipes::make()?;
+        let peer = Peer::start(theirs, cores.server, Some(&memory))?;
+        let pipes = Pipes::of_client(&memory, socket.try_clone()?);
+        Client::with_peer(socket, Some(pipes), peer, shape)
+    }
+
+    fn with_peer(socket: OwnedFd, pipes: Option<Pipes>, peer: Peer, shape: Shape) -> Result<Client> {
         let buffers = Buffers::new(shape.request_bytes, shape.reply_bytes, shape.in_flight);
         Ok(Client {
+            pipes,
             socket,
             shape,
             buffers,
@@ -55,7 +80,11 @@ impl Client {
             operations,
         }
         .give(self.socket.as_fd())?;
-        ask(self.socket.as_fd(), self.shape, operations, &mut self.buffers).context("in the raw loop")
+        let run = match &self.pipes {
+            Some(pipes) => ask(pipes, self.shape, operations, &mut self.buffers),
+            None => ask(&self.socket.as_fd(), self.shape, operations, &mut self.buffers),
+        };
+        run.context("in the raw loop")
     }
 }
 
@@ -77,16 +106,16 @@ impl Buffers {
 }
 
 /// The asking side of `operations` exchanges.
-fn ask(socket: BorrowedFd<'_>, shape: Shape, operations: u64, buffers: &mut Buffers) -> io::Result<Run> {
+fn ask(carrier: &impl Carrier, shape: Shape, operations: u64, buffers: &mut Buffers) -> io::Result<Run> {
     let replies_bytes = operations * shape.reply_bytes;
     let (mut sent, mut received) = (0, 0);
     let mut sendable = shape.in_flight.min(operations) * shape.request_bytes;
     let mut watch = Stopwatch::start();
     while received < replies_bytes {
         if sent < sendable {
-            sent += send_some(socket, &buffers.send, sendable - sent)?;
+            sent += carrier.send_some(&buffers.send, sendable - sent)?;
         }
-        let count = receive_some(socket, &mut buffers.receive)?;
+        let count = carrier.receive_some(&mut buffers.receive)?;
         if count > 0 {
             received += count;
             let ended = received / shape.reply_bytes;
@@ -99,7 +128,7 @@ fn ask(socket: BorrowedFd<'_>, shape: Shape, operations: u64, buffers: &mut Buff
 
 /// The answering side of `operations` exchanges.
 pub fn answer(
-    socket: BorrowedFd<'_>,
+    carrier: &impl Carrier,
     shape: Shape,
     operations: u64,
     buffers: &mut Buffers,
@@ -109,44 +138,46 @@ pub fn answer(
     let (mut sent, mut received, mut sendable) = (0, 0, 0);
     while sent < replies_bytes {
         if received < requests_bytes {
-            let count = receive_some(socket, &mut buffers.receive)?;
+            let count = carrier.receive_some(&mut buffers.receive)?;
             if count > 0 {
                 received += count;
                 sendable = received / shape.request_bytes * shape.reply_bytes;
             }
         }
         if sent < sendable {
-            sent += send_some(socket, &buffers.send, sendable - sent)?;
+            sent += carrier.send_some(&buffers.send, sendable - sent)?;
         }
     }
     Ok(())
 }
 
-/// Sends up to `wanted` bytes in one call; 0 if the socket is full.
-#[inline]
-fn send_some(socket: BorrowedFd<'_>, buffer: &[u8], wanted: u64) -> io::Result<u64> {
-    let count = buffer.len().min(wanted as usize);
-    match send(socket, &buffer[..count], SendFlags::NOSIGNAL) {
-        Ok(count) => Ok(count as u64),
-        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-        Err(error) => Err(error.into()),
+impl Carrier for BorrowedFd<'_> {
+    #[inline]
+    fn send_some(&self, buffer: &[u8], wanted: u64) -> io::Result<u64> {
+        let count = buffer.len().min(wanted as usize);
+        match send(self, &buffer[..count], SendFlags::NOSIGNAL) {
+            Ok(count) => Ok(count as u64),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
-}
 
-/// Receives what is there in one call; 0 if nothing is.
-#[inline]
-fn receive_some(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<u64> {
-    match recv(socket, buffer, RecvFlags::empty()) {
-        Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok((count, _)) => Ok(count as u64),
-        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-        Err(error) => Err(error.into()),
+    #[inline]
+    fn receive_some(&self, buffer: &mut [u8]) -> io::Result<u64> {
+        match recv(self, buffer, RecvFlags::empty()) {
+            Ok((0, _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok((count, _)) => Ok(count as u64),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::thread;
+
+    use rustix::fd::AsRawFd;
 
     use super::super::peer::{tcp_pair, unix_pair};
     use super::*;
@@ -157,12 +188,12 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(move || {
                 let mut buffers = Buffers::new(shape.reply_bytes, shape.request_bytes, shape.in_flight);
-                answer(theirs.as_fd(), shape, operations, &mut buffers).unwrap();
+                answer(&theirs.as_fd(), shape, operations, &mut buffers).unwrap();
                 // The next receive says that nothing more came than was asked for.
                 let rest = recv(&theirs, &mut [0; 1][..], RecvFlags::DONTWAIT);
                 assert_eq!(rest.unwrap_err(), Errno::AGAIN);
             });
-            let run = ask(ours.as_fd(), shape, operations, &mut buffers).unwrap();
+            let run = ask(&ours.as_fd(), shape, operations, &mut buffers).unwrap();
             let rest = recv(&ours, &mut [0; 1][..], RecvFlags::DONTWAIT);
             assert!(matches!(rest, Err(Errno::AGAIN) | Ok((0, _))), "{rest:?}");
             run
@@ -195,6 +226,38 @@ mod tests {
     }
 
     #[test]
+    fn pipes_carry_every_shape_and_tell_when_the_other_side_goes() {
+        for (request_bytes, reply_bytes, in_flight, operations) in [
+            (64, 64, 1, 5),
+            (64, 64, 128, 300),
+            (1 << 20, 64, 4, 9),
+            (64, 1 << 20, 2, 9),
+            (1, 7, 5, 31),
+        ] {
+            let shape = Shape {
+                request_bytes,
+                reply_bytes,
+                in_flight,
+            };
+            let (ours, theirs) = unix_pair().unwrap();
+            let memory = Pipes::make().unwrap();
+            let file = format!("/proc/self/fd/{}", memory.as_fd().unwrap().as_raw_fd());
+            let pipes = Pipes::of_client(&memory, ours);
+            let mut buffers = Buffers::new(request_bytes, reply_bytes, in_flight);
+            thread::scope(|scope| {
+                scope.spawn(move || {
+                    let pipes = Pipes::open(file.as_ref(), theirs).unwrap();
+                    let mut buffers = Buffers::new(reply_bytes, request_bytes, in_flight);
+                    answer(&pipes, shape, operations, &mut buffers).unwrap();
+                });
+                let run = ask(&pipes, shape, operations, &mut buffers).unwrap();
+                assert_eq!(run.operations, operations);
+            });
+            assert!(ask(&pipes, shape, 1, &mut buffers).is_err());
+        }
+    }
+
+    #[test]
     fn one_in_flight_times_every_operation() {
         let shape = Shape {
             request_bytes: 64,
@@ -215,6 +278,6 @@ mod tests {
             in_flight: 1,
         };
         let mut buffers = Buffers::new(64, 64, 1);
-        assert!(ask(ours.as_fd(), shape, 1, &mut buffers).is_err());
+        assert!(ask(&ours.as_fd(), shape, 1, &mut buffers).is_err());
     }
 }

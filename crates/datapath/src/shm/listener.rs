@@ -1,0 +1,59 @@
+//! Where clients ask for shared memory.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::task::{Poll, ready};
+
+use super::handshake::{self, Refusal};
+use super::stream::ShmStream;
+use crate::address::Address;
+use crate::driver::{ListenerDevice, StreamDevice, Token};
+use crate::error::Error;
+use crate::kernel::{Poller, SocketListener};
+
+pub(crate) struct ShmListener {
+    sockets: SocketListener,
+    poller: Rc<Poller>,
+    path: PathBuf,
+}
+
+impl ShmListener {
+    pub(crate) fn listen(path: &Path, poller: &Rc<Poller>) -> Result<ShmListener, Error> {
+        Ok(ShmListener {
+            sockets: SocketListener::listen(&Address::Unix(path.to_owned()), poller)?,
+            poller: poller.clone(),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl ListenerDevice for ShmListener {
+    fn attach(&self, token: Token) -> Result<(), Error> {
+        self.sockets.attach(token)
+    }
+
+    /// A client that cannot be served is told why, and the next one looked at.
+    fn accept(&self) -> Poll<Result<Box<dyn StreamDevice>, Error>> {
+        loop {
+            let socket = ready!(self.sockets.accept_socket())?;
+            // Nobody but this user may write where this process reads and writes.
+            let is_ours = match socket.peer_process() {
+                Ok(peer) => peer.uid == rustix::process::geteuid().as_raw(),
+                Err(_) => continue,
+            };
+            if !is_ours {
+                tracing::info!(path = %self.path.display(), "another user asked for shared memory, and was refused");
+                handshake::refuse(socket.as_fd(), Refusal::OtherUser);
+                continue;
+            }
+            if let Ok(pipes) = handshake::welcome(socket.as_fd()) {
+                let stream = ShmStream::of_server(socket, pipes, &self.poller, &self.path);
+                return Poll::Ready(Ok(Box::new(stream)));
+            }
+        }
+    }
+
+    fn local_address(&self) -> Result<Address, Error> {
+        Ok(Address::Shm(self.path.clone()))
+    }
+}
