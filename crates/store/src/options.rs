@@ -288,7 +288,7 @@ mod tests {
         );
         assert_eq!(
             error("http://x"),
-            "http://x: unknown scheme http, expected crake, tcp, unix, local or sim"
+            "http://x: unknown scheme http, expected crake, tcp, unix, shm, local or sim"
         );
         assert_eq!(error("crake://h:99999"), "crake://h:99999: `99999` is not a port");
         assert_eq!(error("crake://"), "crake://: a host name is missing");
