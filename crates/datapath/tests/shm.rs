@@ -183,7 +183,7 @@ impl Hostile {
             _ => None,
         });
         let capacity = u64::from_le_bytes(bytes[16..].try_into().expect("8 bytes")) as usize;
-        let memory = Region::map(file.expect("a file"), 2 * pipe::len_bytes(capacity)).expect("map");
+        let memory = Region::map(file.expect("a file"), pipe::both_ways_len_bytes(capacity)).expect("map");
         Hostile { socket, memory }
     }
 
@@ -316,7 +316,7 @@ fn memory_cannot_be_taken_away() {
             thread::sleep(Duration::from_millis(1));
         }
         // From here on it behaves.
-        let writer = pipe::Writer::new(client.outgoing());
+        let (writer, _) = pipe::client_ends(&client.memory);
         assert_eq!(writer.write_slice(b"bytes").expect("room").count, 5);
         client.send(&[2]);
         thread::sleep(Duration::from_millis(20));

@@ -23,9 +23,11 @@ mod control;
 
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use crate::buf::BufMut;
 use crate::extent::Extent;
+use crate::region::Region;
 use crate::segment::Segment;
 use control::Control;
 
@@ -42,6 +44,28 @@ const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
 /// How much memory a pipe of `capacity` takes.
 pub const fn len_bytes(capacity: usize) -> usize {
     CONTROL_BYTES + capacity
+}
+
+/// How much memory two pipes of `capacity` take, one for each direction.
+pub const fn both_ways_len_bytes(capacity: usize) -> usize {
+    2 * len_bytes(capacity)
+}
+
+/// The ends of a server, in memory of [`both_ways_len_bytes`]. See [`Writer::new`] and [`Reader::new`].
+pub fn server_ends(memory: &Rc<Region>) -> (Writer, Reader) {
+    let (to_client, to_server) = halves(memory);
+    (Writer::new(to_client), Reader::new(to_server))
+}
+
+/// The ends of its client in the same memory.
+pub fn client_ends(memory: &Rc<Region>) -> (Writer, Reader) {
+    let (to_client, to_server) = halves(memory);
+    (Writer::new(to_server), Reader::new(to_client))
+}
+
+fn halves(memory: &Rc<Region>) -> (Extent, Extent) {
+    let half = memory.len_bytes() / 2;
+    (memory.extent(..half), memory.extent(half..))
 }
 
 /// The other side published what it cannot have: it is broken or hostile, and the pipe is of no use any more.
@@ -332,7 +356,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::{HugePages, Region};
+    use crate::HugePages;
 
     fn pipe(capacity: usize) -> (Writer, Reader) {
         let memory = Region::memfd("pipe", len_bytes(capacity), HugePages::Never)
@@ -369,7 +393,7 @@ mod tests {
 
         /// Whatever the other side writes where it can, nothing is read or written elsewhere.
         #[test]
-        fn no_index_of_the_other_side_is_believed(index in any::<u64>(), sleeping in any::<u32>(), ended in any::<u32>()) {
+        fn no_index_of_the_other_side_is_believed(index in prop_oneof![any::<u64>(), 0u64..150], sleeping in any::<u32>(), ended in any::<u32>()) {
             let (writer, reader) = pipe(64);
             writer.write_slice(b"before").unwrap();
             for side in [&writer.memory.control().writer, &writer.memory.control().reader] {
@@ -398,6 +422,19 @@ mod tests {
         assert!(!reader.read_slice(&mut [0; 10]).unwrap().wake);
         reader.ask_to_be_woken();
         assert!(writer.end(End::Finished));
+    }
+
+    #[test]
+    fn both_ways_the_ends_meet() {
+        let memory = Region::memfd("pipes", both_ways_len_bytes(64), HugePages::Never).unwrap();
+        let (client, server) = (client_ends(&memory), server_ends(&memory));
+        client.0.write_slice(b"request").unwrap();
+        server.0.write_slice(b"an answer").unwrap();
+        let mut bytes = [0; 64];
+        assert_eq!(server.1.read_slice(&mut bytes).unwrap().count, 7);
+        assert_eq!(&bytes[..7], b"request");
+        assert_eq!(client.1.read_slice(&mut bytes).unwrap().count, 9);
+        assert_eq!(&bytes[..9], b"an answer");
     }
 
     #[test]

@@ -146,18 +146,8 @@ struct Pipes {
 }
 
 impl Pipes {
-    fn new(memory: &Rc<Region>, is_client: bool) -> Pipes {
-        let half = memory.len_bytes() / 2;
-        let (first, second) = (memory.extent(..half), memory.extent(half..));
-        let (outgoing, incoming) = if is_client {
-            (first, second)
-        } else {
-            (second, first)
-        };
-        Pipes {
-            writer: pipe::Writer::new(outgoing),
-            reader: pipe::Reader::new(incoming),
-        }
+    fn new((writer, reader): (pipe::Writer, pipe::Reader)) -> Pipes {
+        Pipes { writer, reader }
     }
 }
 
@@ -198,7 +188,7 @@ fn bare(transport: &str, path: &str) -> [f64; 2] {
     }
     if transport == "shm" {
         let memory =
-            Region::memfd("bare", 2 * pipe::len_bytes(PIPE_BYTES), HugePages::Never).expect("memory");
+            Region::memfd("bare", pipe::both_ways_len_bytes(PIPE_BYTES), HugePages::Never).expect("memory");
         let file = memory
             .as_fd()
             .expect("a file")
@@ -206,10 +196,10 @@ fn bare(transport: &str, path: &str) -> [f64; 2] {
             .expect("a file");
         return with_server(
             move |ready, stop| {
-                let memory = Region::map(file, 2 * pipe::len_bytes(PIPE_BYTES)).expect("memory");
-                bare_echo(ready, Pipes::new(&memory, false), &stop);
+                let memory = Region::map(file, pipe::both_ways_len_bytes(PIPE_BYTES)).expect("memory");
+                bare_echo(ready, Pipes::new(pipe::server_ends(&memory)), &stop);
             },
-            |()| bare_client(Pipes::new(&memory, true)),
+            |()| bare_client(Pipes::new(pipe::client_ends(&memory))),
         );
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");

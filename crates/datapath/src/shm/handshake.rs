@@ -41,26 +41,15 @@ pub(super) struct Pipes {
 impl Pipes {
     /// The memory of a new connection, seen from the server.
     fn new() -> Result<Pipes, Error> {
-        let len_bytes = 2 * pipe::len_bytes(CAPACITY);
+        let len_bytes = pipe::both_ways_len_bytes(CAPACITY);
         let region = Region::memfd("crake-shm", len_bytes, HugePages::Never).map_err(no_memory)?;
-        Ok(Pipes::of_server(region))
+        Ok(Pipes::of(pipe::server_ends(&region), region))
     }
 
-    fn of_server(region: Rc<Region>) -> Pipes {
-        let half = region.len_bytes() / 2;
+    fn of((writer, reader): (pipe::Writer, pipe::Reader), region: Rc<Region>) -> Pipes {
         Pipes {
-            writer: pipe::Writer::new(region.extent(..half)),
-            reader: pipe::Reader::new(region.extent(half..)),
-            region,
-        }
-    }
-
-    /// The same memory, seen from the client.
-    fn of_client(region: Rc<Region>) -> Pipes {
-        let half = region.len_bytes() / 2;
-        Pipes {
-            reader: pipe::Reader::new(region.extent(..half)),
-            writer: pipe::Writer::new(region.extent(half..)),
+            writer,
+            reader,
             region,
         }
     }
@@ -183,8 +172,8 @@ fn read(bytes: &[u8]) -> Result<usize, Error> {
 
 fn map(socket: BorrowedFd<'_>, capacity: usize, file: Option<OwnedFd>) -> Result<Pipes, Error> {
     let file = file.ok_or(Error::Invalid("a welcome without memory"))?;
-    let region = Region::map(file, 2 * pipe::len_bytes(capacity)).map_err(no_memory)?;
-    let pipes = Pipes::of_client(region);
+    let region = Region::map(file, pipe::both_ways_len_bytes(capacity)).map_err(no_memory)?;
+    let pipes = Pipes::of(pipe::client_ends(&region), region);
     // The server had mapped it before it handed it over.
     pipes.secure()?;
     // A server that has gone shows when its pipe is read.
@@ -224,8 +213,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_are_believed(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            prop_assert!(read(&bytes).is_err());
+        fn what_follows_the_magic_is_checked(rest in proptest::collection::vec(any::<u8>(), 0..24), as_expected in any::<bool>()) {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend(rest);
+            if as_expected && bytes.len() >= 12 {
+                bytes[8..12].copy_from_slice(&[1, 0, 0, 0]);
+            }
+            let capacity = bytes.get(16..24).map(|field| u64::from_le_bytes(field.try_into().expect("8 bytes")));
+            match read(&bytes) {
+                Ok(read) => {
+                    prop_assert!(bytes.len() == WELCOME_BYTES && bytes[8..12] == [1, 0, 0, 0]);
+                    prop_assert!(capacity == Some(read as u64) && read.is_power_of_two());
+                }
+                Err(error) => prop_assert!(matches!(error, Error::Invalid(_) | Error::Denied | Error::Exhausted)),
+            }
+        }
+
+        #[test]
+        fn a_welcome_cut_short_is_none(len in 0..WELCOME_BYTES) {
+            prop_assert!(read(&message(0, 4096)[..len]).is_err());
         }
     }
 }

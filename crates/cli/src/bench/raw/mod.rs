@@ -4,10 +4,10 @@
 //! Through shared memory they copy into and out of two pipes, and do nothing else.
 //! Embedded, there is nothing to cross: the loop queues, calls and copies in one thread.
 
+mod exchange;
 mod memory;
 mod peer;
 mod pipes;
-mod socket;
 
 use anyhow::Result;
 
@@ -40,8 +40,8 @@ pub fn rate_within_a_thread(shape: Shape, operations: u64) -> Result<f64> {
 
 /// A raw loop that is ready to run.
 pub enum RawLoop {
-    /// Over a socket, or in memory that a socket gives the orders for.
-    Socket(socket::Client),
+    /// With another process: over a socket, or through memory that both map.
+    Exchange(exchange::Client),
     /// Within this thread.
     Memory(memory::Queue),
 }
@@ -50,9 +50,9 @@ impl RawLoop {
     /// Makes it ready; the other side, if there is one, sleeps while the loop does not run.
     pub fn start(transport: Transport, shape: Shape, cores: Cores) -> Result<RawLoop> {
         Ok(match transport {
-            Transport::Tcp => RawLoop::Socket(socket::Client::start(peer::tcp_pair()?, shape, cores)?),
-            Transport::Unix => RawLoop::Socket(socket::Client::start(peer::unix_pair()?, shape, cores)?),
-            Transport::Shm => RawLoop::Socket(socket::Client::start_in_memory(shape, cores)?),
+            Transport::Tcp => RawLoop::Exchange(exchange::Client::start(peer::tcp_pair()?, shape, cores)?),
+            Transport::Unix => RawLoop::Exchange(exchange::Client::start(peer::unix_pair()?, shape, cores)?),
+            Transport::Shm => RawLoop::Exchange(exchange::Client::start_in_memory(shape, cores)?),
             Transport::Embedded => RawLoop::Memory(memory::Queue::new(shape)?),
         })
     }
@@ -61,7 +61,7 @@ impl RawLoop {
 impl Operation for RawLoop {
     fn run(&mut self, operations: u64) -> Result<Run> {
         match self {
-            RawLoop::Socket(client) => client.run(operations),
+            RawLoop::Exchange(client) => client.run(operations),
             RawLoop::Memory(queue) => queue.run(operations),
         }
     }

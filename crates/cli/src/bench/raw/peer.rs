@@ -18,8 +18,8 @@ use rustix::io::{Errno, ioctl_fionbio, read, write};
 use rustix::net::sockopt::set_tcp_congestion;
 
 use super::Shape;
+use super::exchange::{Buffers, answer};
 use super::pipes::Pipes;
-use super::socket::{Buffers, answer};
 use crate::bench::cores::pin;
 
 const READY: u8 = 0x52;

@@ -12,7 +12,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use super::socket::Carrier;
+use super::exchange::Carrier;
 
 /// What a direction holds: as much as that of a stream through shared memory.
 const CAPACITY: usize = 256 << 10;
@@ -32,29 +32,31 @@ pub struct Pipes {
 impl Pipes {
     /// Memory for both.
     pub fn make() -> Result<Rc<Region>> {
-        Region::memfd("crake-bench", 2 * pipe::len_bytes(CAPACITY), HugePages::Never)
-            .context("shared memory for the raw loop")
+        Region::memfd(
+            "crake-bench",
+            pipe::both_ways_len_bytes(CAPACITY),
+            HugePages::Never,
+        )
+        .context("shared memory for the raw loop")
     }
 
     /// The ends of the side that asks.
     pub fn of_client(memory: &Rc<Region>, socket: OwnedFd) -> Pipes {
-        Pipes::new(memory, 1, socket)
+        Pipes::new(pipe::client_ends(memory), socket)
     }
 
     /// The ends of the side that answers, in the file that the other one made.
     pub fn open(file: &Path, socket: OwnedFd) -> Result<Pipes> {
         let file = OpenOptions::new().read(true).write(true).open(file);
         let file = file.context("opening the memory of the raw loop")?;
-        let memory = Region::map(file.into(), 2 * pipe::len_bytes(CAPACITY))?;
-        Ok(Pipes::new(&memory, 0, socket))
+        let memory = Region::map(file.into(), pipe::both_ways_len_bytes(CAPACITY))?;
+        Ok(Pipes::new(pipe::server_ends(&memory), socket))
     }
 
-    fn new(memory: &Rc<Region>, outgoing: usize, socket: OwnedFd) -> Pipes {
-        let half = memory.len_bytes() / 2;
-        let pipe = |number: usize| memory.extent(number * half..(number + 1) * half);
+    fn new((writer, reader): (pipe::Writer, pipe::Reader), socket: OwnedFd) -> Pipes {
         Pipes {
-            writer: pipe::Writer::new(pipe(outgoing)),
-            reader: pipe::Reader::new(pipe(1 - outgoing)),
+            writer,
+            reader,
             socket,
             looks_in_vain: Cell::new(0),
         }
