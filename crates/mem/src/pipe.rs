@@ -46,7 +46,7 @@ pub const fn len_bytes(capacity: usize) -> usize {
     CONTROL_BYTES + capacity
 }
 
-/// How much memory two pipes of `capacity` take, one for each direction.
+/// How much memory two pipes of `capacity` take, one for each direction: at least a page each, so that both start with one.
 pub const fn both_ways_len_bytes(capacity: usize) -> usize {
     2 * len_bytes(capacity)
 }
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn both_ways_the_ends_meet() {
-        let memory = Region::memfd("pipes", both_ways_len_bytes(64), HugePages::Never).unwrap();
+        let memory = Region::memfd("pipes", both_ways_len_bytes(4096), HugePages::Never).unwrap();
         let (client, server) = (client_ends(&memory), server_ends(&memory));
         client.0.write_slice(b"request").unwrap();
         server.0.write_slice(b"an answer").unwrap();
