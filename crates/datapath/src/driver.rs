@@ -7,14 +7,16 @@
 //! reporting is a hang.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crake_mem::{Buf, Extent, Pool, Segment};
+use crake_mem::{Buf, Extent, Pool, Region, Segment};
 
 use crate::address::Address;
 use crate::error::Error;
 use crate::executor::Alarm;
+use crate::memory::Memory;
 use crate::slab::Key;
 use crate::time::{Time, WallTime};
 
@@ -184,6 +186,11 @@ pub trait StreamDevice {
     /// The address of the other end.
     fn peer_address(&self) -> Result<Address, Error>;
 
+    /// The memory that the listener at the other end shares, if this end has been given it.
+    fn memory(&self) -> Option<Memory> {
+        None
+    }
+
     /// The process at the other end, where the system knows.
     fn peer_process(&self) -> Result<PeerProcess, Error> {
         Err(Error::Invalid("only Unix sockets know the process of their peer"))
@@ -197,6 +204,11 @@ pub trait ListenerDevice {
 
     /// The next stream. `Exhausted` makes the runtime try again a little later.
     fn accept(&self) -> Poll<Result<Box<dyn StreamDevice>, Error>>;
+
+    /// Lets all that connect from now on read these regions; false if there is no way to them from where they connect.
+    fn share(&self, _regions: &[Rc<Region>]) -> bool {
+        false
+    }
 
     /// The address, with the port that was chosen if port 0 was asked for.
     fn local_address(&self) -> Result<Address, Error>;

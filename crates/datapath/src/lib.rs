@@ -5,6 +5,9 @@
 //! processes share, pairs within the runtime, and whatever else implements [`Driver`], such as a simulator. All that a program
 //! sees of the outside comes through it, so that a program runs unchanged in a simulation.
 //!
+//! Where both ends have a way to the same memory, a listener can [share](Listener::share) regions, and who connects reads
+//! them one-sidedly: [`Memory`].
+//!
 //! It is not a general async runtime: there are no files, no processes, no work stealing, and
 //! nothing here is `Send` except [`Remote`].
 //!
@@ -44,6 +47,7 @@ mod executor;
 mod kernel;
 mod listener;
 mod local;
+mod memory;
 mod op;
 mod random;
 mod reactor;
@@ -61,6 +65,7 @@ pub use driver::{Attention, Driver, Event, ListenerDevice, PeerProcess, StreamDe
 pub use error::{Error, Fault};
 pub use executor::Alarm;
 pub use listener::Listener;
+pub use memory::Memory;
 pub use op::{Op, Outcome};
 pub use random::Random;
 pub use reactor::LINGER;

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::task::Poll;
 
-use crake_mem::{Buf, Pool, Segment};
+use crake_mem::{Buf, Pool, Region, Segment};
 
 use crate::address::Address;
 use crate::driver::{Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
+use crate::memory::Memory;
 
 /// What one direction of a pair holds at most: bytes, and segments.
 const BYTES_MAX: usize = 1 << 20;
@@ -57,6 +58,7 @@ impl Names {
             return Err(Error::Refused);
         }
         let (near, far) = pair(&self.events, name);
+        near.memory.replace(backlog.memory.borrow().clone());
         backlog.arrived.borrow_mut().push_back(far);
         if let Some(token) = backlog.token.get() {
             self.events.borrow_mut().push(Event::readable(token));
@@ -69,6 +71,7 @@ impl Names {
 struct Backlog {
     arrived: RefCell<VecDeque<LocalStream>>,
     token: Cell<Option<Token>>,
+    memory: RefCell<Option<Memory>>,
 }
 
 struct LocalListener {
@@ -88,6 +91,11 @@ impl ListenerDevice for LocalListener {
             Some(stream) => Poll::Ready(Ok(Box::new(stream))),
             None => Poll::Pending,
         }
+    }
+
+    fn share(&self, regions: &[Rc<Region>]) -> bool {
+        self.backlog.memory.replace(Some(Memory::of_regions(regions)));
+        true
     }
 
     fn local_address(&self) -> Result<Address, Error> {
@@ -110,6 +118,7 @@ fn pair(events: &Events, name: &str) -> (LocalStream, LocalStream) {
         outgoing: outgoing.clone(),
         incoming: incoming.clone(),
         events: events.clone(),
+        memory: RefCell::default(),
     };
     (end(&there, &back), end(&back, &there))
 }
@@ -162,6 +171,7 @@ struct LocalStream {
     outgoing: Rc<Pipe>,
     incoming: Rc<Pipe>,
     events: Events,
+    memory: RefCell<Option<Memory>>,
 }
 
 impl LocalStream {
@@ -256,6 +266,10 @@ impl StreamDevice for LocalStream {
         // Even if it was finished: its end did not arrive.
         self.outgoing.end.set(End::Broken);
         drop(undelivered);
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        self.memory.borrow().clone()
     }
 
     fn local_address(&self) -> Result<Address, Error> {

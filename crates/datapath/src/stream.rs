@@ -16,6 +16,7 @@ use crake_mem::{Buf, BufMut, Extent, Sga};
 use crate::address::Address;
 use crate::driver::{Event, PeerProcess, StreamDevice};
 use crate::error::Error;
+use crate::memory::Memory;
 use crate::op::{Op, OpId, Value};
 use crate::reactor::Core;
 use crate::slab::Key;
@@ -129,6 +130,11 @@ impl Stream {
     /// The process at the other end: Unix sockets only.
     pub fn peer_process(&self) -> Result<PeerProcess, Error> {
         self.state.device.borrow().peer_process()
+    }
+
+    /// The memory that the server shares, if this is a client's end and has a way to it.
+    pub fn memory(&self) -> Option<Memory> {
+        self.state.device.borrow().memory()
     }
 
     /// Bytes that were pushed and not yet taken by the device.

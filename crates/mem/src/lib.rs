@@ -4,6 +4,7 @@
 //! copied only where a layer says so. Nothing here does I/O and nothing here is a general allocator.
 //!
 //! * [`Region`]: memory in one piece: anonymous, a memfd that other processes can map, or the allocator's.
+//! * [`Window`]: the memory of a region that somebody else has made and writes, to be read.
 //! * [`Extent`]: a place in a region that bytes may be received into, at any time.
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.
@@ -73,7 +74,7 @@ pub use extent::Extent;
 pub use loan::Loan;
 pub use pool::{Pool, PoolConfig};
 pub use prefetch::prefetch_read;
-pub use region::{HugePages, Region, RegionError};
+pub use region::{HugePages, Region, RegionError, Window};
 pub use segment::Segment;
 pub use sga::Sga;
 

@@ -5,17 +5,21 @@ mod available;
 mod mapping;
 #[cfg_attr(miri, expect(dead_code, reason = "Miri has no huge pages"))]
 mod transparent;
+mod window;
 
 use std::io;
 use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::extent::Extent;
 use crate::header::{Header, Owner};
 use allocation::Allocation;
 use mapping::Mapping;
+
+pub use window::Window;
 
 /// Whether to ask for huge pages. They are never required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +168,46 @@ impl Region {
         let data = unsafe { self.memory.base().add(range.start) };
         // SAFETY: the range was checked against the mapping's length.
         unsafe { Extent::from_parts(self.clone(), data, range.len()) }
+    }
+
+    /// Writes a number that others who have mapped the region read with [`Window::load_u32`]: what was written before it is there
+    /// when they see it.
+    ///
+    /// # Panics
+    ///
+    /// If `at` is no multiple of 4, or its number is not within the region.
+    #[inline]
+    pub fn store_u32(&self, at: usize, number: u32) {
+        let place = self.number(at, size_of::<u32>());
+        // SAFETY: checked to be aligned and within the mapping; a number that is stored atomically on one side is loaded so on the
+        // other, and no reference to a region's bytes exists.
+        let place = unsafe { AtomicU32::from_ptr(place.cast()) };
+        place.store(number, Ordering::Release);
+    }
+
+    /// The same for [`Window::load_u64`].
+    ///
+    /// # Panics
+    ///
+    /// If `at` is no multiple of 8, or its number is not within the region.
+    #[inline]
+    pub fn store_u64(&self, at: usize, number: u64) {
+        let place = self.number(at, size_of::<u64>());
+        // SAFETY: as for `store_u32`.
+        let place = unsafe { AtomicU64::from_ptr(place.cast()) };
+        place.store(number, Ordering::Release);
+    }
+
+    #[inline]
+    fn number(&self, at: usize, size: usize) -> *mut u8 {
+        let fits = at.is_multiple_of(size) && at < self.len_bytes && size <= self.len_bytes - at;
+        assert!(
+            fits,
+            "a number of {size} bytes at {at} of a region of {}",
+            self.len_bytes
+        );
+        // SAFETY: just checked to be within the mapping.
+        unsafe { self.base().add(at) }.as_ptr()
     }
 
     /// Makes every page present now: an error instead of a killed process, and no page fault later.

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Poll;
 
-use crake_mem::{HugePages, Region, pipe};
+use crake_mem::{HugePages, Region, Window, pipe};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -14,6 +14,7 @@ use rustix::net::{
 };
 
 use crate::error::Error;
+use crate::memory::{Memory, SHARED_MAX};
 
 /// What one direction holds. Half a MiB for a connection, all of it taken when it is made.
 const CAPACITY: usize = 256 << 10;
@@ -22,8 +23,10 @@ const CAPACITY: usize = 256 << 10;
 const CAPACITY_MAX: u64 = 64 << 20;
 
 const MAGIC: [u8; 8] = *b"CRAKESHM";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// Of a welcome that shares nothing.
 const WELCOME_BYTES: usize = 24;
+const WELCOME_BYTES_MAX: usize = WELCOME_BYTES + 8 * SHARED_MAX;
 
 /// The client's answer: it has mapped the memory.
 pub(super) const MAPPED: u8 = 1;
@@ -74,8 +77,9 @@ pub(super) enum Refusal {
     NoMemory = 2,
 }
 
-/// Makes the memory of a connection and hands it to the client; what it is sent fits an idle socket.
-pub(super) fn welcome(socket: BorrowedFd<'_>) -> Result<Pipes, Error> {
+/// Makes the memory of a connection and hands it to the client, with the regions that are shared; what it is sent fits an idle
+/// socket.
+pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Rc<Region>]) -> Result<Pipes, Error> {
     let pipes = match Pipes::new() {
         Ok(pipes) => pipes,
         Err(error) => {
@@ -83,18 +87,16 @@ pub(super) fn welcome(socket: BorrowedFd<'_>) -> Result<Pipes, Error> {
             return Err(error);
         }
     };
-    let file = pipes
-        .region
-        .as_fd()
-        .ok_or(Error::Invalid("memory without a file"))?;
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let regions = std::iter::once(&pipes.region).chain(shared);
+    let files = regions.map(|region| region.as_fd()).collect::<Option<Vec<_>>>();
+    let files = files.ok_or(Error::Invalid("memory without a file"))?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1 + SHARED_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let files = [file];
     control.push(SendAncillaryMessage::ScmRights(&files));
-    let bytes = message(0, CAPACITY as u64);
+    let bytes = message(0, CAPACITY as u64, shared);
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     match rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags)? {
-        WELCOME_BYTES => Ok(pipes),
+        sent if sent == bytes.len() => Ok(pipes),
         _ => Err(Error::Reset),
     }
 }
@@ -103,82 +105,128 @@ pub(super) fn welcome(socket: BorrowedFd<'_>) -> Result<Pipes, Error> {
 pub(super) fn refuse(socket: BorrowedFd<'_>, refusal: Refusal) {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     // If it has gone it needs no answer.
-    let _ = rustix::net::send(socket, &message(refusal as u16, 0), flags);
+    let _ = rustix::net::send(socket, &message(refusal as u16, 0, &[]), flags);
 }
 
-fn message(status: u16, capacity: u64) -> [u8; WELCOME_BYTES] {
-    let mut bytes = [0; WELCOME_BYTES];
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[10..12].copy_from_slice(&status.to_le_bytes());
-    bytes[16..].copy_from_slice(&capacity.to_le_bytes());
+fn message(status: u16, capacity: u64, shared: &[Rc<Region>]) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(status.to_le_bytes());
+    bytes.extend((shared.len() as u32).to_le_bytes());
+    bytes.extend(capacity.to_le_bytes());
+    for region in shared {
+        bytes.extend((region.len_bytes() as u64).to_le_bytes());
+    }
     bytes
 }
 
+/// What a client has got.
+pub(super) struct Welcome {
+    pub(super) pipes: Pipes,
+    /// What the server shares.
+    pub(super) memory: Option<Memory>,
+}
+
 /// Takes the server's welcome, maps the memory, and says so.
-pub(super) fn accept_welcome(socket: BorrowedFd<'_>) -> Poll<Result<Pipes, Error>> {
-    let (bytes, file) = match receive(socket) {
+pub(super) fn accept_welcome(socket: BorrowedFd<'_>) -> Poll<Result<Welcome, Error>> {
+    let (bytes, files) = match receive(socket) {
         Ok(received) => received,
         Err(Errno::AGAIN) => return Poll::Pending,
         Err(errno) => return Poll::Ready(Err(errno.into())),
     };
-    Poll::Ready(read(&bytes).and_then(|capacity| map(socket, capacity, file)))
+    Poll::Ready(read(&bytes).and_then(|offer| accept(socket, &offer, files)))
 }
 
-/// The bytes that came at once, and the file with them.
-fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
-    let mut bytes = [0; WELCOME_BYTES];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+/// The bytes that came at once, and the files with them.
+fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
+    let mut bytes = [0; WELCOME_BYTES_MAX];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1 + SHARED_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let received = rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags)?;
-    let mut files = control.drain().flat_map(|message| match message {
+    let files = control.drain().flat_map(|message| match message {
         RecvAncillaryMessage::ScmRights(files) => files.collect::<Vec<_>>(),
         _ => Vec::new(),
     });
-    Ok((bytes[..received.bytes].to_vec(), files.next()))
+    Ok((bytes[..received.bytes].to_vec(), files.collect()))
 }
 
-/// The capacity of each pipe, if this is a welcome.
-fn read(bytes: &[u8]) -> Result<usize, Error> {
+/// What a welcome says.
+#[derive(Debug, PartialEq, Eq)]
+struct Offer {
+    /// Of each pipe.
+    capacity: usize,
+    /// Lengths of the shared regions.
+    shared: Vec<usize>,
+}
+
+fn read(bytes: &[u8]) -> Result<Offer, Error> {
     if bytes.is_empty() {
         return Err(Error::Reset);
     }
-    let field = |at: usize| {
-        bytes
-            .get(at..at + 2)
-            .map(|field| u16::from_le_bytes([field[0], field[1]]))
+    let (head, lengths) = bytes.split_at(bytes.len().min(WELCOME_BYTES));
+    let short = |at: usize| {
+        let field = head.get(at..at + 2)?;
+        Some(u16::from_le_bytes([field[0], field[1]]))
     };
-    let capacity = bytes
-        .get(16..)
-        .and_then(|field| field.try_into().ok())
-        .map(u64::from_le_bytes);
-    if bytes.get(..8) != Some(&MAGIC) || field(8) != Some(VERSION) {
+    if head.get(..8) != Some(&MAGIC) || short(8) != Some(VERSION) {
         return Err(Error::Invalid(
             "who listens there does not speak this version of the shared memory protocol",
         ));
     }
-    match (field(10), capacity) {
-        (Some(0), Some(capacity))
-            if capacity.is_power_of_two() && (4096..=CAPACITY_MAX).contains(&capacity) =>
-        {
-            Ok(capacity as usize)
+    match short(10) {
+        Some(0) => {
+            offer(head, lengths).ok_or(Error::Invalid("a welcome to shared memory that makes no sense"))
         }
-        (Some(status), _) if status == Refusal::OtherUser as u16 => Err(Error::Denied),
-        (Some(status), _) if status == Refusal::NoMemory as u16 => Err(Error::Exhausted),
+        Some(status) if status == Refusal::OtherUser as u16 => Err(Error::Denied),
+        Some(status) if status == Refusal::NoMemory as u16 => Err(Error::Exhausted),
         _ => Err(Error::Invalid("a welcome to shared memory that makes no sense")),
     }
 }
 
-fn map(socket: BorrowedFd<'_>, capacity: usize, file: Option<OwnedFd>) -> Result<Pipes, Error> {
-    let file = file.ok_or(Error::Invalid("a welcome without memory"))?;
-    let region = Region::map(file, pipe::both_ways_len_bytes(capacity)).map_err(no_memory)?;
+fn offer(head: &[u8], lengths: &[u8]) -> Option<Offer> {
+    let count = u32::from_le_bytes(head.get(12..16)?.try_into().ok()?);
+    let capacity = u64::from_le_bytes(head.get(16..24)?.try_into().ok()?);
+    let is_sound = capacity.is_power_of_two()
+        && (4096..=CAPACITY_MAX).contains(&capacity)
+        && count as usize <= SHARED_MAX
+        && lengths.len() == 8 * count as usize;
+    let length = |field: &[u8]| usize::try_from(u64::from_le_bytes(field.try_into().ok()?)).ok();
+    let shared = lengths.chunks_exact(8).map(length).collect::<Option<Vec<_>>>();
+    Some(Offer {
+        capacity: capacity as usize,
+        shared: shared.filter(|_| is_sound)?,
+    })
+}
+
+fn accept(socket: BorrowedFd<'_>, offer: &Offer, files: Vec<OwnedFd>) -> Result<Welcome, Error> {
+    if files.len() != 1 + offer.shared.len() {
+        return Err(Error::Invalid("a welcome without memory"));
+    }
+    let mut files = files.into_iter();
+    let file = files.next().ok_or(Error::Invalid("a welcome without memory"))?;
+    let region = Region::map(file, pipe::both_ways_len_bytes(offer.capacity)).map_err(no_memory)?;
     let pipes = Pipes::of(pipe::client_ends(&region), region);
     // The server had mapped it before it handed it over.
     pipes.secure()?;
     // A server that has gone shows when its pipe is read.
     let _ = rustix::net::send(socket, &[MAPPED], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-    Ok(pipes)
+    let memory = map_shared(files, &offer.shared);
+    Ok(Welcome { pipes, memory })
+}
+
+/// Without it everything works, if slower: so it is no reason to give up the connection.
+fn map_shared(files: impl Iterator<Item = OwnedFd>, lengths: &[usize]) -> Option<Memory> {
+    let windows = files
+        .zip(lengths)
+        .map(|(file, length)| Window::map(file, *length));
+    match windows.collect::<Result<Vec<_>, _>>() {
+        Ok(windows) => (!windows.is_empty()).then(|| Memory::new(windows)),
+        Err(error) => {
+            tracing::warn!(%error, "what a server of this machine shares cannot be read in place");
+            None
+        }
+    }
 }
 
 #[cfg(test)]
@@ -189,8 +237,9 @@ mod tests {
 
     #[test]
     fn bytes_are_those_of_the_format_text() {
-        let text = "4352414b4553484d 0100 0000 00000000 0000040000000000".replace(' ', "");
-        let bytes: String = message(0, 256 << 10)
+        let text = "4352414b4553484d 0200 0000 01000000 0000040000000000 0010000000000000".replace(' ', "");
+        let shared = Region::anonymous(4096, HugePages::Never).unwrap();
+        let bytes: String = message(0, 256 << 10, &[shared])
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -199,13 +248,23 @@ mod tests {
 
     #[test]
     fn refusals_say_why() {
-        assert_eq!(read(&message(0, 4096)), Ok(4096));
-        assert_eq!(read(&message(Refusal::OtherUser as u16, 0)), Err(Error::Denied));
-        assert_eq!(read(&message(Refusal::NoMemory as u16, 0)), Err(Error::Exhausted));
+        let nothing_shared = Offer {
+            capacity: 4096,
+            shared: Vec::new(),
+        };
+        assert_eq!(read(&message(0, 4096, &[])), Ok(nothing_shared));
+        assert_eq!(
+            read(&message(Refusal::OtherUser as u16, 0, &[])),
+            Err(Error::Denied)
+        );
+        assert_eq!(
+            read(&message(Refusal::NoMemory as u16, 0, &[])),
+            Err(Error::Exhausted)
+        );
         assert_eq!(read(&[]), Err(Error::Reset));
         for capacity in [0, 1, 4095, 5000, CAPACITY_MAX * 2, u64::MAX] {
             assert!(
-                matches!(read(&message(0, capacity)), Err(Error::Invalid(_))),
+                matches!(read(&message(0, capacity, &[])), Err(Error::Invalid(_))),
                 "{capacity}"
             );
         }
@@ -213,25 +272,36 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_follows_the_magic_is_checked(rest in proptest::collection::vec(any::<u8>(), 0..24), as_expected in any::<bool>()) {
+        fn what_follows_the_magic_is_checked(rest in proptest::collection::vec(any::<u8>(), 0..WELCOME_BYTES_MAX - 8), shared in 0u8..8, as_expected in any::<bool>()) {
             let mut bytes = MAGIC.to_vec();
             bytes.extend(rest);
             if as_expected && bytes.len() >= 12 {
-                bytes[8..12].copy_from_slice(&[1, 0, 0, 0]);
+                bytes[8..12].copy_from_slice(&[2, 0, 0, 0]);
+            }
+            if as_expected && bytes.len() >= 16 {
+                bytes[12..16].copy_from_slice(&[shared, 0, 0, 0]);
             }
             let capacity = bytes.get(16..24).map(|field| u64::from_le_bytes(field.try_into().expect("8 bytes")));
             match read(&bytes) {
                 Ok(read) => {
-                    prop_assert!(bytes.len() == WELCOME_BYTES && bytes[8..12] == [1, 0, 0, 0]);
-                    prop_assert!(capacity == Some(read as u64) && read.is_power_of_two());
+                    prop_assert!(bytes[8..12] == [2, 0, 0, 0] && read.shared.len() <= SHARED_MAX);
+                    prop_assert_eq!(bytes.len(), WELCOME_BYTES + 8 * read.shared.len());
+                    prop_assert!(capacity == Some(read.capacity as u64) && read.capacity.is_power_of_two());
                 }
                 Err(error) => prop_assert!(matches!(error, Error::Invalid(_) | Error::Denied | Error::Exhausted)),
             }
         }
 
         #[test]
+        fn what_is_shared_is_read_as_it_was_written(lengths in proptest::collection::vec(1usize..1 << 20, 0..=SHARED_MAX)) {
+            let regions = lengths.iter().map(|len| Region::anonymous(*len, HugePages::Never).unwrap()).collect::<Vec<_>>();
+            let offer = read(&message(0, 8192, &regions)).unwrap();
+            prop_assert_eq!(offer.shared, lengths);
+        }
+
+        #[test]
         fn a_welcome_cut_short_is_none(len in 0..WELCOME_BYTES) {
-            prop_assert!(read(&message(0, 4096)[..len]).is_err());
+            prop_assert!(read(&message(0, 4096, &[])[..len]).is_err());
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Where clients ask for shared memory.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Poll, ready};
+
+use crake_mem::Region;
 
 use super::handshake::{self, Refusal};
 use super::stream::ShmStream;
@@ -15,6 +18,7 @@ pub(crate) struct ShmListener {
     sockets: SocketListener,
     poller: Rc<Poller>,
     path: PathBuf,
+    shared: RefCell<Vec<Rc<Region>>>,
 }
 
 impl ShmListener {
@@ -23,6 +27,7 @@ impl ShmListener {
             sockets: SocketListener::listen(&Address::Unix(path.to_owned()), poller)?,
             poller: poller.clone(),
             path: path.to_owned(),
+            shared: RefCell::default(),
         })
     }
 }
@@ -46,11 +51,20 @@ impl ListenerDevice for ShmListener {
                 handshake::refuse(socket.as_fd(), Refusal::OtherUser);
                 continue;
             }
-            if let Ok(pipes) = handshake::welcome(socket.as_fd()) {
+            if let Ok(pipes) = handshake::welcome(socket.as_fd(), &self.shared.borrow()) {
                 let stream = ShmStream::of_server(socket, pipes, &self.poller, &self.path);
                 return Poll::Ready(Ok(Box::new(stream)));
             }
         }
+    }
+
+    /// Regions that are not files have no way to other processes.
+    fn share(&self, regions: &[Rc<Region>]) -> bool {
+        let are_files = regions.iter().all(|region| region.as_fd().is_some());
+        if are_files {
+            self.shared.replace(regions.to_vec());
+        }
+        are_files
     }
 
     fn local_address(&self) -> Result<Address, Error> {

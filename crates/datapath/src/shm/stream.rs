@@ -1,6 +1,6 @@
 //! A connection through shared memory as a stream device.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -15,6 +15,7 @@ use crate::address::Address;
 use crate::driver::{Event, PeerProcess, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::kernel::{Poller, SocketStream};
+use crate::memory::Memory;
 
 /// While it is asked in each turn, every so many times in vain it looks whether the other side still lives: a few microseconds.
 const LOOKS_PER_CHECK: u32 = 256;
@@ -29,6 +30,8 @@ pub(crate) struct ShmStream {
     token: Cell<Token>,
     /// None before a client has got them.
     pipes: OnceCell<Pipes>,
+    /// What the server shares with a client.
+    memory: RefCell<Option<Memory>>,
     /// Both sides have mapped the memory.
     is_open: Cell<bool>,
     /// The runtime may sleep: the other side is asked to wake it.
@@ -64,6 +67,7 @@ impl ShmStream {
             path: path.to_owned(),
             token: Cell::new(Token(0)),
             pipes: OnceCell::new(),
+            memory: RefCell::default(),
             is_open: Cell::new(false),
             is_watched: Cell::new(true),
             is_blocked: Cell::new(false),
@@ -243,8 +247,9 @@ impl StreamDevice for ShmStream {
     fn connected(&self) -> Poll<Result<(), Error>> {
         ready!(self.socket.connected())?;
         if self.pipes.get().is_none() {
-            let pipes = ready!(handshake::accept_welcome(self.socket.as_fd()))?;
-            self.pipes.get_or_init(|| pipes);
+            let welcome = ready!(handshake::accept_welcome(self.socket.as_fd()))?;
+            self.pipes.get_or_init(|| welcome.pipes);
+            self.memory.replace(welcome.memory);
             self.is_open.set(true);
         }
         Poll::Ready(Ok(()))
@@ -325,6 +330,10 @@ impl StreamDevice for ShmStream {
 
     fn peer_address(&self) -> Result<Address, Error> {
         Ok(Address::Shm(self.path.clone()))
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        self.memory.borrow().clone()
     }
 
     fn peer_process(&self) -> Result<PeerProcess, Error> {

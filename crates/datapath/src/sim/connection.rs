@@ -8,6 +8,7 @@ use super::network::NodeId;
 use super::state::Place;
 use crate::driver::Token;
 use crate::error::Error;
+use crate::memory::Memory;
 use crate::time::Time;
 
 /// Names a connection; counted from 1 in order of connecting.
@@ -40,6 +41,8 @@ pub(super) enum Phase {
 pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) port: u16,
+    /// What the listener shared when it heard of this client.
+    pub(super) memory: Option<Memory>,
     ends: [End; 2],
 }
 
@@ -73,6 +76,7 @@ impl Connection {
         Connection {
             phase: Phase::Connecting,
             port,
+            memory: None,
             ends: [End::new(client), End::new(server)],
         }
     }

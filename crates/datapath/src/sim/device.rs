@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crake_mem::{Buf, Pool, Segment};
+use crake_mem::{Buf, Pool, Region, Segment};
 
 use super::connection::{ConnectionId, Phase, Side, front};
 use super::state::{Place, State, is_alive};
@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::executor::Alarm;
+use crate::memory::Memory;
 use crate::time::{Time, WallTime};
 
 /// One life of one node.
@@ -124,6 +125,12 @@ impl ListenerDevice for SimListener {
             local,
             remote,
         })))
+    }
+
+    fn share(&self, regions: &[Rc<Region>]) -> bool {
+        self.state
+            .borrow_mut()
+            .share(self.place, self.port, Memory::of_regions(regions))
     }
 
     fn local_address(&self) -> Result<Address, Error> {
@@ -238,6 +245,14 @@ impl StreamDevice for SimStream {
     fn finish(&self) -> Result<(), Error> {
         self.state.borrow_mut().finish(self.id, self.side);
         Ok(())
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        let mut state = self.state.borrow_mut();
+        let connection = state.connection(self.id)?;
+        (self.side == Side::Client)
+            .then(|| connection.memory.clone())
+            .flatten()
     }
 
     fn local_address(&self) -> Result<Address, Error> {

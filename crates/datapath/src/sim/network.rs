@@ -28,6 +28,10 @@ pub struct SimConfig {
     pub wall_start: WallTime,
     /// How many buffers each runtime's pool may have.
     pub buffers_max: usize,
+    /// In how many of 1,000 cases a client is on the machine of the server that it connects to, and reads what that shares.
+    pub shared_per_mille: u64,
+    /// How long others may act between two steps of a read of shared memory, at most.
+    pub step_max: Duration,
 }
 
 impl Default for SimConfig {
@@ -39,6 +43,8 @@ impl Default for SimConfig {
             backlog: 128,
             wall_start: WallTime(1_700_000_000_000_000_000),
             buffers_max: 1_024,
+            shared_per_mille: 500,
+            step_max: Duration::from_millis(1),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::connection::{Connection, ConnectionId, Phase, Side};
 use super::network::{NodeId, SimConfig};
 use crate::driver::{Event, Token};
 use crate::error::Error;
+use crate::memory::Memory;
 use crate::random::Random;
 use crate::time::{Time, WallTime};
 
@@ -50,6 +51,7 @@ struct Listener {
     incarnation: u32,
     token: Option<Token>,
     backlog: VecDeque<ConnectionId>,
+    memory: Option<Memory>,
 }
 
 enum Happening {
@@ -212,15 +214,17 @@ impl State {
             .map(|node| node.incarnation);
         let listener = self.listeners.get_mut(&(server, port));
         let listener = listener.filter(|listener| Some(listener.incarnation) == incarnation);
-        let (result, waiting) = match listener {
+        let (result, waiting, memory) = match listener {
             Some(listener) if listener.backlog.len() < self.config.backlog => {
                 listener.backlog.push_back(id);
-                (Ok(()), listener.token)
+                (Ok(()), listener.token, listener.memory.clone())
             }
-            _ => (Err(Error::Refused), None),
+            _ => (Err(Error::Refused), None, None),
         };
+        let memory = memory.filter(|_| self.random.chance(self.config.shared_per_mille));
         if let (Some(incarnation), Some(connection)) = (incarnation, self.connections.get_mut(&id)) {
             connection.end(Side::Server).place.incarnation = incarnation;
+            connection.memory = memory;
         }
         if let (Some(token), Some(node)) = (waiting, self.nodes.get_mut(&server)) {
             node.events.push(Event::readable(token));
@@ -337,6 +341,7 @@ impl State {
             incarnation: place.incarnation,
             token: None,
             backlog: VecDeque::new(),
+            memory: None,
         };
         self.listeners.insert((place.node, port), listener);
         Ok(port)
@@ -358,6 +363,16 @@ impl State {
         if let Some(node) = self.nodes.get_mut(&place.node).filter(|_| waiting) {
             node.events.push(Event::readable(token));
         }
+    }
+
+    /// What all that connect from now on may read.
+    pub(super) fn share(&mut self, place: Place, port: u16, memory: Memory) -> bool {
+        let memory = memory.stepwise(self.config.step_max);
+        match self.listener(place, port) {
+            Some(listener) => listener.memory = Some(memory),
+            None => return false,
+        }
+        true
     }
 
     pub(super) fn accept(&mut self, place: Place, port: u16) -> Option<ConnectionId> {

@@ -41,7 +41,7 @@ mod kernel {
             }
             let mapping = Self::address_space(len_bytes, pages)?;
             mapping
-                .replace(MapFlags::PRIVATE, None)
+                .replace(read_write(), MapFlags::PRIVATE, None)
                 .map_err(RegionError::refused("mmap"))?;
             let huge = wants_huge(len_bytes, pages) && mapping.advise_huge(Transparent::Anonymous);
             Ok((mapping, huge))
@@ -64,7 +64,7 @@ mod kernel {
             rustix::fs::ftruncate(&fd, len_bytes as u64).map_err(RegionError::refused("ftruncate"))?;
             let mapping = Self::address_space(len_bytes, pages)?;
             mapping
-                .replace(MapFlags::SHARED, Some(fd.as_fd()))
+                .replace(read_write(), MapFlags::SHARED, Some(fd.as_fd()))
                 .map_err(RegionError::refused("mmap"))?;
             let huge = wants_huge(len_bytes, pages) && mapping.advise_huge(Transparent::Shared);
             if huge {
@@ -79,23 +79,27 @@ mod kernel {
 
         /// Somebody else's file, which must be as [`memfd`](Self::memfd) makes it.
         pub(in crate::region) fn shared(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
-            let seals =
-                rustix::fs::fcntl_get_seals(fd).map_err(RegionError::refused("fcntl(F_GET_SEALS)"))?;
-            let file_bytes = rustix::fs::fstat(fd)
-                .map_err(RegionError::refused("fstat"))?
-                .st_size;
-            let is_whole = u64::try_from(file_bytes).is_ok_and(|file_bytes| file_bytes >= len_bytes as u64);
-            if !is_whole || !seals.contains(SealFlags::SHRINK) {
-                return Err(RegionError::refused(
-                    "mapping a file that is too short or may become so",
-                )(Errno::INVAL));
-            }
+            check_file(fd, len_bytes, SealFlags::SHRINK)?;
             let mapping = Self::address_space(len_bytes, HugePages::Never)?;
             mapping
-                .replace(MapFlags::SHARED, Some(fd.as_fd()))
+                .replace(read_write(), MapFlags::SHARED, Some(fd.as_fd()))
                 .map_err(RegionError::refused("mmap"))?;
             // Pages that its maker did not allocate, or took out again, are allocated here, or this fails.
             mapping.populate()?;
+            Ok(mapping)
+        }
+
+        /// Somebody else's file to be read, if nothing that others do can take pages out of it.
+        pub(in crate::region) fn read_only(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
+            check_file(
+                fd,
+                len_bytes,
+                SealFlags::SHRINK | SealFlags::FUTURE_WRITE | SealFlags::SEAL,
+            )?;
+            let mapping = Self::address_space(len_bytes, HugePages::Try)?;
+            mapping
+                .replace(ProtFlags::READ, MapFlags::SHARED, Some(fd.as_fd()))
+                .map_err(RegionError::refused("mmap"))?;
             Ok(mapping)
         }
 
@@ -185,13 +189,18 @@ mod kernel {
         }
 
         /// Puts zeroed memory or a file's bytes at these addresses.
-        fn replace(&self, flags: MapFlags, fd: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+        fn replace(
+            &self,
+            access: ProtFlags,
+            flags: MapFlags,
+            fd: Option<BorrowedFd<'_>>,
+        ) -> Result<(), Errno> {
             let (base, flags) = (self.base.as_ptr().cast::<c_void>(), flags | MapFlags::FIXED);
             match fd {
                 // SAFETY: these addresses are ours, and nothing points there yet.
-                Some(fd) => unsafe { rustix::mm::mmap(base, self.mapped_bytes, read_write(), flags, fd, 0) }?,
+                Some(fd) => unsafe { rustix::mm::mmap(base, self.mapped_bytes, access, flags, fd, 0) }?,
                 // SAFETY: as above.
-                None => unsafe { rustix::mm::mmap_anonymous(base, self.mapped_bytes, read_write(), flags) }?,
+                None => unsafe { rustix::mm::mmap_anonymous(base, self.mapped_bytes, access, flags) }?,
             };
             Ok(())
         }
@@ -252,6 +261,21 @@ mod kernel {
         rustix::fs::fcntl_add_seals(fd, seals).map_err(RegionError::refused("fcntl(F_ADD_SEALS)"))
     }
 
+    /// Refuses a file that is too short, or lacks one of the seals.
+    fn check_file(fd: &OwnedFd, len_bytes: usize, wanted: SealFlags) -> Result<(), RegionError> {
+        let seals = rustix::fs::fcntl_get_seals(fd).map_err(RegionError::refused("fcntl(F_GET_SEALS)"))?;
+        let file_bytes = rustix::fs::fstat(fd)
+            .map_err(RegionError::refused("fstat"))?
+            .st_size;
+        let is_whole = u64::try_from(file_bytes).is_ok_and(|file_bytes| file_bytes >= len_bytes as u64);
+        match is_whole && seals.contains(wanted) {
+            true => Ok(()),
+            false => Err(RegionError::refused(
+                "mapping a file that is too short or may become so",
+            )(Errno::INVAL)),
+        }
+    }
+
     /// A file longer than the limit would be answered with a signal that kills.
     fn check_file_limit(len_bytes: usize) -> Result<(), RegionError> {
         match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
@@ -291,6 +315,10 @@ mod none {
         }
 
         pub(in crate::region) fn shared(_: &OwnedFd, _: usize) -> Result<Self, RegionError> {
+            Err(RegionError::refused("mmap")(rustix::io::Errno::NOSYS))
+        }
+
+        pub(in crate::region) fn read_only(_: &OwnedFd, _: usize) -> Result<Self, RegionError> {
             Err(RegionError::refused("mmap")(rustix::io::Errno::NOSYS))
         }
 

@@ -1,0 +1,65 @@
+//! One-sided memory: what a server lets its clients read without asking it.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crake_mem::{Region, Window};
+
+/// Regions that one listener shares, at most.
+pub(crate) const SHARED_MAX: usize = 4;
+
+/// The regions that the server at the other end of a stream shares, as it gave them to
+/// [`Listener::share`](crate::Listener::share). They stay readable for as long as this is kept, also when the server has gone.
+///
+/// The server knows nothing of a read, and writes when it likes: how a reader finds out that what it copied is whole is between
+/// the two.
+#[derive(Clone)]
+pub struct Memory {
+    windows: Rc<[Rc<Window>]>,
+    step_max: Option<Duration>,
+}
+
+impl Memory {
+    pub(crate) fn new(windows: Vec<Rc<Window>>) -> Memory {
+        Memory {
+            windows: windows.into(),
+            step_max: None,
+        }
+    }
+
+    /// Regions of this process.
+    pub(crate) fn of_regions(regions: &[Rc<Region>]) -> Memory {
+        Memory::new(regions.iter().map(Window::of).collect())
+    }
+
+    /// The same in a simulation, where others may act between any two steps of a read.
+    pub(crate) fn stepwise(self, step_max: Duration) -> Memory {
+        Memory {
+            step_max: Some(step_max),
+            ..self
+        }
+    }
+
+    /// A region, by its place in the list that the server shares.
+    #[inline]
+    pub fn window(&self, key: usize) -> Option<&Rc<Window>> {
+        self.windows.get(key)
+    }
+
+    /// How long a step of an access may take at most, as long as others see it. `None`: an access takes its time in this thread,
+    /// and others act meanwhile as they do.
+    ///
+    /// In a simulation nothing else runs while a thread copies. So that what can happen between two loads of a real processor
+    /// can happen there, a reader waits up to this long between them.
+    #[inline]
+    pub fn step_max(&self) -> Option<Duration> {
+        self.step_max
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.windows.iter()).finish()
+    }
+}
