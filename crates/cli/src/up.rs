@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
 
 fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>) -> Result<Cluster> {
     // Before anything listens: a client that came earlier would wait for as long as this takes.
-    let memory = take_memory(config)?;
+    let memory = take_memory(config, &listen)?;
     let namenode = NamenodeConfig {
         listen: listen.clone(),
         ..NamenodeConfig::default()
@@ -110,9 +110,9 @@ fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>) -> Result<Clu
 }
 
 /// The memory of all datanodes.
-fn take_memory(config: &Config) -> Result<Vec<Dram>> {
+fn take_memory(config: &Config, listen: &[Address]) -> Result<Vec<Dram>> {
     let take = |number| {
-        Dram::take(config.size(&DATANODE_DRAM).0, Memory::AtStart)
+        Dram::take(config.size(&DATANODE_DRAM).0, Memory::AtStart, listen)
             .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
             .with_context(|| format!("starting datanode {number}"))
     };

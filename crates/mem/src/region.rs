@@ -198,6 +198,12 @@ impl Region {
         place.store(number, Ordering::Release);
     }
 
+    /// Who sees anything that is written after this sees the numbers that were stored before it.
+    #[inline]
+    pub fn order_stores(&self) {
+        std::sync::atomic::fence(Ordering::Release);
+    }
+
     #[inline]
     fn number(&self, at: usize, size: usize) -> *mut u8 {
         let fits = at.is_multiple_of(size) && at < self.len_bytes && size <= self.len_bytes - at;

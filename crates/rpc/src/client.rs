@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Runtime, Time};
+use crake_datapath::{Address, Error, Memory, Runtime, Time};
 use crake_wire::Encode;
 
 use crate::call::{Call, CallOptions};
@@ -138,6 +138,12 @@ impl Client {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connection().end().is_none()
+    }
+
+    /// The memory that the server shares with clients of its machine, if this is one.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        self.connection().memory()
     }
 
     /// Ends the connection, also for all clones. Calls under way are lost.

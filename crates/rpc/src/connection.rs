@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crake_datapath::{Error, Intake, Runtime, Sleep, Time};
+use crake_datapath::{Error, Intake, Memory, Runtime, Sleep, Time};
 use crake_mem::{Buf, Extent, Pool, Sga};
 use crake_wire::Encode;
 
@@ -134,6 +134,10 @@ impl Connection {
         let task = connection.clone().run(start.rest);
         connection.runtime.spawn(task).detach();
         connection
+    }
+
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        self.link.memory()
     }
 
     pub(crate) fn limits(&self) -> Limits {

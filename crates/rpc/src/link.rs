@@ -7,7 +7,7 @@ use std::rc::Weak;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Intake, Op, Runtime, Stream};
+use crake_datapath::{Address, Error, Intake, Memory, Op, Runtime, Stream};
 use crake_mem::{Buf, Extent, Pool, Sga};
 
 use crate::header::{Header, Kind};
@@ -101,6 +101,11 @@ impl Link {
     pub(crate) fn set_intake(&self, intake: Weak<dyn Intake>) {
         // A link that is closed receives nothing.
         let _ = self.with_stream(|stream| stream.set_intake(intake));
+    }
+
+    /// What the server shares; nothing once the link is closed.
+    pub(crate) fn memory(&self) -> Option<Memory> {
+        self.stream.borrow().as_ref().and_then(Stream::memory)
     }
 
     /// Whether the stream has not yet taken what it was given.

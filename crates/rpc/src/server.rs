@@ -64,7 +64,19 @@ impl Server {
         config: ServerConfig,
         service: Rc<RefCell<S>>,
     ) -> Result<Server, Error> {
-        let listener = runtime.listen(address)?;
+        Server::serve(runtime, runtime.listen(address)?, config, service)
+    }
+
+    /// Serves whoever connects to a listener.
+    ///
+    /// # Errors
+    /// Of [`Listener::local_address`].
+    pub fn serve<S: Service>(
+        runtime: &Runtime,
+        listener: Listener,
+        config: ServerConfig,
+        service: Rc<RefCell<S>>,
+    ) -> Result<Server, Error> {
         let local_address = listener.local_address()?;
         let registry = Rc::new(Registry::new(config));
         let accepting = runtime.spawn(accept(runtime.clone(), listener, registry.clone(), service));

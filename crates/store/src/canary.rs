@@ -22,17 +22,20 @@ pub enum Canary {
     ListSkips,
     /// The lease of a silent writer ends with the file as long as its blocks, not as long as what was published.
     SealAbovePublished,
+    /// A client that reads a block in place does not look again after it has copied.
+    SkipSecondLook,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 6] = [
+    pub const ALL: [Canary; 7] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
         Canary::KeepBlocks,
         Canary::ListSkips,
         Canary::SealAbovePublished,
+        Canary::SkipSecondLook,
     ];
 
     /// What the bug is, in one line.
@@ -46,6 +49,9 @@ impl Canary {
             Canary::KeepBlocks => "the namenode does not free the blocks of a file that is deleted",
             Canary::ListSkips => "a page that follows another one begins one name too late",
             Canary::SealAbovePublished => "a silent writer's file is sealed above what was published",
+            Canary::SkipSecondLook => {
+                "a client that reads a block in place does not look again after it has copied"
+            }
         }
     }
 }
@@ -59,6 +65,7 @@ impl fmt::Display for Canary {
             Canary::KeepBlocks => "keep-blocks",
             Canary::ListSkips => "list-skips",
             Canary::SealAbovePublished => "seal-above-published",
+            Canary::SkipSecondLook => "skip-second-look",
         })
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crake_datapath::{Address, Time};
 use crake_rpc::Client;
 
+use crate::in_place::MappedTier;
 use crate::link::Link;
 use crate::operation::ListDatanodes;
 use crate::pending::Pending;
@@ -47,6 +48,12 @@ impl Datanodes {
     #[inline]
     pub(crate) fn ready(&self, id: u32, now: Time) -> Option<Client> {
         self.links.borrow().get(&id)?.ready(now)
+    }
+
+    /// What a datanode shares with this process, if there is a live connection to it.
+    #[inline]
+    pub(crate) fn tier(&self, id: u32, now: Time) -> Option<Rc<MappedTier>> {
+        self.links.borrow().get(&id)?.tier(now)
     }
 
     /// The connection to a datanode; makes one if there is none. One attempt.

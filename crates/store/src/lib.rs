@@ -48,6 +48,7 @@ mod datanodes;
 mod error;
 mod failure;
 mod file;
+mod in_place;
 mod link;
 mod node;
 #[macro_use]

@@ -8,12 +8,15 @@ use crake_datapath::{Runtime, Time};
 use crake_rpc::Client;
 
 use crate::Error;
+use crate::in_place::MappedTier;
 use crate::signal::Signal;
 
 /// At most one connection, shared by all who ask for it, and at most one attempt to make it at a time.
 #[derive(Default)]
 pub(crate) struct Link {
     client: RefCell<Option<Client>>,
+    /// What its server shares with this process.
+    tier: RefCell<Option<Rc<MappedTier>>>,
     attempting: Cell<bool>,
     /// Why the last attempt failed.
     failure: RefCell<Option<Error>>,
@@ -36,6 +39,17 @@ impl Link {
         let client = client.as_ref().filter(|client| client.is_connected())?;
         self.used.set(now);
         Some(client.clone())
+    }
+
+    /// What the server shares with this process, as long as there is a live connection to it.
+    #[inline]
+    pub(crate) fn tier(&self, now: Time) -> Option<Rc<MappedTier>> {
+        let tier = self.tier.borrow();
+        let tier = tier.as_ref()?;
+        let client = self.client.borrow();
+        client.as_ref().filter(|client| client.is_connected())?;
+        self.used.set(now);
+        Some(tier.clone())
     }
 
     /// The connection; `connect` makes one if there is none and nobody is at it.
@@ -82,6 +96,7 @@ impl Link {
             Ok(client) => {
                 *self.failure.borrow_mut() = None;
                 self.established.set(now);
+                *self.tier.borrow_mut() = MappedTier::of(&client).map(Rc::new);
                 *self.client.borrow_mut() = Some(client);
             }
             Err(error) => *self.failure.borrow_mut() = Some(error),

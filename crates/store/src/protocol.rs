@@ -1,8 +1,9 @@
 //! What goes over the wire between clients, namenodes and datanodes: the messages of `proto/*.proto`, the status
-//! codes of their services and the block handle.
+//! codes of their services, the block handle, and the memory that they share.
 
 pub mod code;
 pub mod handle;
+pub mod tier;
 
 /// What a peer says that it is when it connects.
 pub mod role {

@@ -35,6 +35,8 @@ pub struct Session {
     datanodes: Datanodes,
     slices: Slices,
     stats: RefCell<Stats>,
+    /// Read in place since the runtime had its turn.
+    in_place_bytes: Cell<usize>,
 }
 
 /// How many leases are held, and how long the namenode keeps them without being reminded.
@@ -46,6 +48,12 @@ struct Leases {
 
 /// Operations that may wait for their turn on one connection; more than that are sent again a little later.
 const QUEUE_MAX: usize = 16 * 1024;
+
+/// So much is read in place in one turn of the runtime: well below a millisecond.
+const IN_PLACE_BYTES_MAX: usize = 1 << 20;
+
+/// What a read in place takes apart from its bytes, as if it were bytes.
+const IN_PLACE_READ_BYTES: usize = 4 << 10;
 
 /// Of a namenode that does not say.
 const LEASE: Duration = Duration::from_secs(10);
@@ -74,6 +82,7 @@ impl Session {
             slices: Slices::new(options.slice_bytes),
             deadline_ns: (Time(0) + options.deadline).0,
             stats: RefCell::default(),
+            in_place_bytes: Cell::new(0),
             options,
         }))
     }
@@ -199,6 +208,16 @@ impl Session {
             may_have_run: false,
             detail: detail.into(),
         }
+    }
+
+    /// Notes that `len` bytes were read in place, and says whether the reader is to let the runtime turn. Such a read waits for nothing,
+    /// so that a loop of them would never let it: neither would leases be renewed, nor would the end of a datanode be seen.
+    #[inline]
+    pub(crate) fn needs_rest(&self, len: usize) -> bool {
+        let bytes = self.in_place_bytes.get() + len + IN_PLACE_READ_BYTES;
+        let is_due = bytes >= IN_PLACE_BYTES_MAX;
+        self.in_place_bytes.set(if is_due { 0 } else { bytes });
+        is_due
     }
 
     #[inline]

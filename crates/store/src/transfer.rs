@@ -19,6 +19,7 @@ use crate::background::Background;
 use crate::block::Block;
 use crate::datanodes::{self, Datanodes};
 use crate::failure;
+use crate::in_place::MappedTier;
 use crate::protocol::datanode::{ReadRequest, WriteRequest, datanode as method};
 use crate::protocol::{Code, Handle};
 use crate::session::Session;
@@ -141,6 +142,12 @@ impl<H: Holder> Clone for Range<H> {
 }
 
 enum State {
+    /// Read in place, and done.
+    Read,
+    /// The same, and the runtime is to turn before the caller goes on.
+    ReadAndRest,
+    /// Being read in place, with others acting meanwhile; false if the datanode has to be asked.
+    Reading(Background<bool>),
     Calling(SmallVec<[(u32, Call); 1]>),
     Repeating(Background<Result<(), Error>>),
 }
@@ -164,9 +171,9 @@ impl<H: Holder> Transfer<H> {
             bytes,
             deadline,
         };
-        let state = match range.send_if_connected() {
-            Some(calls) => State::Calling(calls),
-            None => State::repeating(&range, started, None),
+        let state = match range.read_in_place(started) {
+            Some(state) => state,
+            None => range.ask(started),
         };
         Transfer {
             range,
@@ -178,6 +185,21 @@ impl<H: Holder> Transfer<H> {
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             let failed = match &mut self.state {
+                State::Read => return Poll::Ready(Ok(())),
+                State::ReadAndRest => {
+                    self.state = State::Read;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Reading(reading) => {
+                    let read = ready!(Pin::new(reading).poll(context));
+                    self.state = if read {
+                        State::Read
+                    } else {
+                        self.range.ask(self.started)
+                    };
+                    continue;
+                }
                 State::Calling(calls) => match ready!(poll_calls(calls, &self.range.bytes, context)) {
                     Ok(()) => return Poll::Ready(Ok(())),
                     Err(failed) => failed,
@@ -237,6 +259,42 @@ impl<H: Holder> Range<H> {
     fn attempt_deadline(&self) -> Time {
         let session = self.holder.session();
         (session.runtime().now() + session.options().deadline / 3).min(self.deadline)
+    }
+
+    /// Reads from the memory of a datanode of this machine. `None` if there is no such way, or if the datanode has to say what is the
+    /// matter.
+    #[inline]
+    fn read_in_place(&self, started: Time) -> Option<State> {
+        let Bytes::Read(target) = &self.bytes else {
+            return None;
+        };
+        let handle = self.block.handles.first().filter(|_| !self.block.lost)?;
+        let session = self.holder.session();
+        let tier = session.datanodes().tier(handle.datanode.get(), started)?;
+        if tier.is_stepwise() {
+            return Some(State::Reading(self.read_stepwise(tier, *handle, target.clone())));
+        }
+        let read = !target.is_empty() && tier.read(handle, self.within(), target);
+        read.then(|| match session.needs_rest(target.len()) {
+            true => State::ReadAndRest,
+            false => State::Read,
+        })
+    }
+
+    fn read_stepwise(&self, tier: Rc<MappedTier>, handle: Handle, target: Extent) -> Background<bool> {
+        let (runtime, offset) = (self.holder.session().runtime().clone(), self.within());
+        let reading = runtime.clone();
+        Background::start(&runtime, async move {
+            tier.read_stepwise(&reading, &handle, offset, &target).await
+        })
+    }
+
+    /// Begins with a request to each datanode concerned.
+    fn ask(&self, started: Time) -> State {
+        match self.send_if_connected() {
+            Some(calls) => State::Calling(calls),
+            None => State::repeating(self, started, None),
+        }
     }
 
     /// Sends to all datanodes concerned if there is a connection to each; a lost block has none.

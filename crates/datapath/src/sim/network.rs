@@ -44,7 +44,7 @@ impl Default for SimConfig {
             wall_start: WallTime(1_700_000_000_000_000_000),
             buffers_max: 1_024,
             shared_per_mille: 500,
-            step_max: Duration::from_millis(1),
+            step_max: Duration::from_millis(50),
         }
     }
 }

@@ -2,8 +2,9 @@
 //! above.
 
 use std::ops::Range;
+use std::rc::Rc;
 
-use crake_mem::{Extent, Segment, Sga};
+use crake_mem::{Extent, Region, Segment, Sga};
 use crake_store::canary::{Canary, planted};
 use crake_store::protocol::{Code, Handle};
 
@@ -86,8 +87,8 @@ impl Blocks {
         Blocks {
             identity: None,
             previous: None,
-            generations: Generations::new(units),
-            written: Written::new(units),
+            generations: Generations::new(units, tier.published()),
+            written: Written::new(units, tier.published()),
             flights: Flights::new(tier.len_bytes()),
             tier,
         }
@@ -106,8 +107,10 @@ impl Blocks {
             .is_none_or(|old| old.incarnation != identity.incarnation)
         {
             let units = (self.tier.len_bytes() / UNIT_BYTES) as usize;
-            self.generations = Generations::new(units);
-            self.written = Written::new(units);
+            let published = self.tier.published();
+            published.begin(identity.datanode, identity.incarnation);
+            self.generations = Generations::new(units, published);
+            self.written = Written::new(units, published);
             self.previous = old.map(|old| old.signer).or(self.previous.take());
         }
         self.identity = Some(identity);
@@ -115,6 +118,11 @@ impl Blocks {
 
     pub(crate) fn len_bytes(&self) -> u64 {
         self.tier.len_bytes()
+    }
+
+    /// What clients of this machine may read in place.
+    pub(crate) fn shared(&self) -> [Rc<Region>; 2] {
+        self.tier.shared()
     }
 
     /// Blocks with bytes in them, and these bytes.

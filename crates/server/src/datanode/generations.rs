@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::published::Published;
+
 /// How a handle's generation stands to those of its block's units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Age {
@@ -19,13 +21,15 @@ pub(crate) enum Age {
 /// Generations only rise.
 pub(crate) struct Generations {
     newest: Vec<u32>,
+    published: Published,
 }
 
 impl Generations {
     /// A table of `units` units that were never issued. Memory is touched only where a unit is raised.
-    pub(crate) fn new(units: usize) -> Generations {
+    pub(crate) fn new(units: usize, published: &Published) -> Generations {
         Generations {
             newest: vec![0; units],
+            published: published.clone(),
         }
     }
 
@@ -54,7 +58,8 @@ impl Generations {
             Age::Old,
             "generations only rise"
         );
-        self.newest[units].fill(generation);
+        self.newest[units.clone()].fill(generation);
+        self.published.raise(units, generation);
     }
 }
 
@@ -64,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_unit_remembers_its_newest_generation_in_blocks_of_any_size() {
-        let mut table = Generations::new(32);
+        let mut table = Generations::new(32, &Published::new(32, false).unwrap());
         table.raise(0..16, 5);
         table.raise(3..4, 6);
         assert_eq!(table.age(0..3, 5), Age::Current);

@@ -5,7 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 
-use crake_datapath::{Address, Runtime, Task};
+use crake_datapath::{Address, Listener, Runtime, Task};
+use crake_mem::Region;
 use crake_rpc::{Server, ServerConfig};
 
 use super::blocks::Blocks;
@@ -87,11 +88,16 @@ pub struct DatanodeStatus {
 pub struct Dram(Tier);
 
 impl Dram {
-    /// Takes `len_bytes`, a multiple of 1 MiB.
+    /// Takes `len_bytes`, a multiple of 1 MiB, for a datanode that is to listen at these addresses.
     ///
     /// # Errors
     /// The memory is not there.
-    pub fn take(len_bytes: u64, memory: Memory) -> Result<Dram, StartError> {
+    pub fn take(len_bytes: u64, memory: Memory, listen: &[Address]) -> Result<Dram, StartError> {
+        let is_shared = listen.iter().any(|address| matches!(address, Address::Shm(_)));
+        let memory = match memory {
+            Memory::AtStart if is_shared => Memory::AtStartShared,
+            other => other,
+        };
         Ok(Dram(Tier::new(len_bytes, memory)?))
     }
 }
@@ -113,7 +119,7 @@ impl Datanode {
     /// The memory is not there, an address cannot be listened at, or the configuration does not fit.
     pub fn start(runtime: &Runtime, config: DatanodeConfig) -> Result<Datanode, StartError> {
         check(&config)?;
-        let dram = Dram::take(config.dram_bytes, config.memory)?;
+        let dram = Dram::take(config.dram_bytes, config.memory, &config.listen)?;
         Datanode::start_in(runtime, config, dram)
     }
 
@@ -125,8 +131,9 @@ impl Datanode {
         check(&config)?;
         let capacity_bytes = dram.0.len_bytes();
         let blocks = Blocks::new(dram.0);
+        let shared = blocks.shared();
         let service = DatanodeService::new(runtime, blocks);
-        let servers = Rc::new(listen(runtime, &config, &service)?);
+        let servers = Rc::new(listen(runtime, &config, &service, &shared)?);
         let cutting = Rc::downgrade(&servers);
         service.borrow_mut().set_cut_off(Rc::new(move |connection| {
             let (endpoint, connection) = Endpoint::split(connection);
@@ -231,6 +238,7 @@ fn listen(
     runtime: &Runtime,
     config: &DatanodeConfig,
     service: &Rc<RefCell<DatanodeService>>,
+    shared: &[Rc<Region>],
 ) -> Result<Vec<Server>, StartError> {
     let server_config = ServerConfig {
         connections_max: config.connections_max,
@@ -238,7 +246,13 @@ fn listen(
     };
     let listen = config.listen.iter().zip(0..).map(|(address, number)| {
         let endpoint = Rc::new(RefCell::new(Endpoint::new(service, number)));
-        Server::bind(runtime, address, server_config, endpoint).map_err(|error| StartError::Listen {
+        let serve = |listener: Listener| {
+            // Over other transports, and from memory that is not in a file, blocks are read by request.
+            listener.share(shared);
+            Server::serve(runtime, listener, server_config, endpoint)
+        };
+        let served = runtime.listen(address).and_then(serve);
+        served.map_err(|error| StartError::Listen {
             address: address.clone(),
             error,
         })

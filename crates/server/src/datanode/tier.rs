@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use crake_mem::{Extent, HugePages, Region, RegionError};
 
+use super::UNIT_BYTES;
+use super::published::Published;
+
 /// Tiers are multiples of the largest block.
 const BLOCK_MAX_BYTES: u64 = 1 << 20;
 /// Largest tier: a unit's number is 32 bits, and 2^32 units of 4 KiB are 16 TiB.
@@ -16,6 +19,8 @@ pub enum Memory {
     /// All of it at start: a machine that has too little says so then, and no access fails later.
     #[default]
     AtStart,
+    /// The same, and clients of this machine can map it to read blocks in place: through `shm://` addresses.
+    AtStartShared,
     /// Page by page, at the first write. A machine that runs out kills a process at that time. For tests and
     /// simulations whose tiers stay nearly empty.
     OnDemand,
@@ -37,6 +42,7 @@ pub enum TierError {
 #[derive(Debug)]
 pub(crate) struct Tier {
     region: Rc<Region>,
+    published: Published,
 }
 
 impl Tier {
@@ -45,15 +51,29 @@ impl Tier {
         if len_bytes == 0 || !len_bytes.is_multiple_of(BLOCK_MAX_BYTES) || len_bytes > TIER_MAX_BYTES {
             return Err(TierError::Size(len_bytes));
         }
+        let (len, units) = (len_bytes as usize, (len_bytes / UNIT_BYTES) as usize);
         let region = match memory {
-            Memory::AtStart => Region::anonymous(len_bytes as usize, HugePages::Try)?,
+            Memory::AtStart => Region::anonymous(len, HugePages::Try)?,
+            Memory::AtStartShared => Region::memfd("crake-blocks", len, HugePages::Try)?,
             // A huge page would take 2 MiB for the first byte.
-            Memory::OnDemand => Region::anonymous(len_bytes as usize, HugePages::Never)?,
+            Memory::OnDemand => Region::anonymous(len, HugePages::Never)?,
         };
-        if memory == Memory::AtStart {
+        if memory != Memory::OnDemand {
             region.prefault()?;
         }
-        Ok(Tier { region })
+        region.close_file()?;
+        let published = Published::new(units, memory == Memory::AtStartShared)?;
+        Ok(Tier { region, published })
+    }
+
+    /// What clients of this machine may read in place, in the order of their keys.
+    pub(crate) fn shared(&self) -> [Rc<Region>; 2] {
+        [self.published.table().clone(), self.region.clone()]
+    }
+
+    /// The table of what its blocks are.
+    pub(crate) fn published(&self) -> &Published {
+        &self.published
     }
 
     /// Bytes of the tier.
@@ -91,8 +111,10 @@ mod tests {
 
     #[test]
     fn promised_memory_can_be_written_to_the_last_byte() {
-        let tier = Tier::new(2 << 20, Memory::AtStart).unwrap();
-        tier.extent((2 << 20) - 4..2 << 20).write(0, b"last");
-        assert_eq!(tier.extent((2 << 20) - 4..2 << 20).to_vec(), b"last");
+        for memory in [Memory::AtStart, Memory::AtStartShared] {
+            let tier = Tier::new(2 << 20, memory).unwrap();
+            tier.extent((2 << 20) - 4..2 << 20).write(0, b"last");
+            assert_eq!(tier.extent((2 << 20) - 4..2 << 20).to_vec(), b"last");
+        }
     }
 }

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crake_store::protocol::tier::Span;
+
 use super::UNIT_BYTES;
+use super::published::Published;
 
 /// Ranges that one block may have at once. A writer with more holes than this must fill some first.
 const RANGES_MAX: usize = 256;
@@ -16,19 +19,32 @@ const FRAGMENTS_MIN: usize = 64 * 1024;
 /// node in the map), which is 0.25 % of the units' bytes.
 const UNITS_PER_FRAGMENT: usize = 8;
 
-/// The written bytes of a block from its start, as `start << 32 | end`; 0 says none.
-type Span = u64;
-
-/// Stands in the table for a block whose ranges are in the map. No range begins at `u32::MAX`.
-const FRAGMENTED: Span = u64::MAX;
-
 /// The tables are full: the write would leave one more hole than they have room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooFragmented;
 
+/// One span for each unit, of the block that begins with it, and what others see of them.
+struct Spans {
+    own: Vec<u64>,
+    published: Published,
+}
+
+impl Spans {
+    #[inline]
+    fn of(&self, unit: usize) -> Span {
+        Span(self.own[unit])
+    }
+
+    #[inline]
+    fn set(&mut self, unit: usize, span: Span) {
+        self.own[unit] = span.0;
+        self.published.set_span(unit, span);
+    }
+}
+
 /// The exact written ranges of all blocks. A block is known by its first unit.
 pub(crate) struct Written {
-    spans: Vec<Span>,
+    spans: Spans,
     fragments: BTreeMap<usize, Vec<Span>>,
     fragments_len: usize,
     fragments_max: usize,
@@ -38,9 +54,12 @@ pub(crate) struct Written {
 
 impl Written {
     /// A table for `units` units, nothing written. Memory is touched only where bytes are written.
-    pub(crate) fn new(units: usize) -> Written {
+    pub(crate) fn new(units: usize, published: &Published) -> Written {
         Written {
-            spans: vec![0; units],
+            spans: Spans {
+                own: vec![0; units],
+                published: published.clone(),
+            },
             fragments: BTreeMap::new(),
             fragments_len: 0,
             fragments_max: FRAGMENTS_MIN + units / UNITS_PER_FRAGMENT,
@@ -62,9 +81,9 @@ impl Written {
     /// Whether all bytes of `range` are written.
     #[inline]
     pub(crate) fn covers(&self, head: usize, range: Range<u32>) -> bool {
-        let holds = |span: Span| start(span) <= range.start && range.end <= end(span);
-        match self.spans[head] {
-            FRAGMENTED => range.is_empty() || self.fragments_of(head).iter().any(|span| holds(*span)),
+        let holds = |span: Span| span.start() <= range.start && range.end <= span.end();
+        match self.spans.of(head) {
+            Span::FRAGMENTED => range.is_empty() || self.fragments_of(head).iter().any(|span| holds(*span)),
             span => range.is_empty() || holds(span),
         }
     }
@@ -72,19 +91,19 @@ impl Written {
     /// Whether any byte of `range` is written.
     #[inline]
     pub(crate) fn touches(&self, head: usize, range: Range<u32>) -> bool {
-        let meets = |span: Span| start(span) < range.end && range.start < end(span);
-        match self.spans[head] {
-            FRAGMENTED => self.fragments_of(head).iter().any(|span| meets(*span)),
+        let meets = |span: Span| span.start() < range.end && range.start < span.end();
+        match self.spans.of(head) {
+            Span::FRAGMENTED => self.fragments_of(head).iter().any(|span| meets(*span)),
             span => meets(span),
         }
     }
 
     /// Whether [`insert`](Self::insert) of `range` would find room.
     pub(crate) fn has_room(&self, head: usize, range: Range<u32>) -> bool {
-        let span = pack(range);
-        let ranges = match self.spans[head] {
-            0 => return true,
-            FRAGMENTED => self.fragments_of(head),
+        let span = Span::of(range);
+        let ranges = match self.spans.of(head) {
+            Span::EMPTY => return true,
+            Span::FRAGMENTED => self.fragments_of(head),
             single => return joins(single, span) || self.fragments_len + 2 <= self.fragments_max,
         };
         ranges.iter().any(|other| joins(*other, span))
@@ -97,21 +116,21 @@ impl Written {
         if !self.has_room(head, range.clone()) {
             return Err(TooFragmented);
         }
-        let span = pack(range);
-        match self.spans[head] {
-            0 => {
-                self.spans[head] = span;
+        let span = Span::of(range);
+        match self.spans.of(head) {
+            Span::EMPTY => {
+                self.spans.set(head, span);
                 self.blocks += 1;
                 self.bytes += len(span);
             }
-            FRAGMENTED => self.insert_fragment(head, span),
+            Span::FRAGMENTED => self.insert_fragment(head, span),
             single if joins(single, span) => {
                 let joined = join(single, span);
-                self.spans[head] = joined;
+                self.spans.set(head, joined);
                 self.bytes += len(joined) - len(single);
             }
             single => {
-                self.spans[head] = FRAGMENTED;
+                self.spans.set(head, Span::FRAGMENTED);
                 self.fragments.insert(head, vec![single]);
                 self.fragments_len += 1;
                 self.insert_fragment(head, span);
@@ -135,9 +154,13 @@ impl Written {
     }
 
     fn forget_head(&mut self, head: usize) {
-        match std::mem::take(&mut self.spans[head]) {
-            0 => return,
-            FRAGMENTED => {
+        let span = self.spans.of(head);
+        if span == Span::EMPTY {
+            return;
+        }
+        self.spans.set(head, Span::EMPTY);
+        match span {
+            Span::FRAGMENTED => {
                 let ranges = self.fragments.remove(&head).unwrap_or_default();
                 self.fragments_len -= ranges.len();
                 self.bytes -= ranges.iter().map(|span| len(*span)).sum::<u64>();
@@ -148,11 +171,11 @@ impl Written {
     }
 
     fn last_byte_end(&self, head: usize) -> u64 {
-        let last = match self.spans[head] {
-            FRAGMENTED => self.fragments_of(head).last().copied().unwrap_or(0),
+        let last = match self.spans.of(head) {
+            Span::FRAGMENTED => self.fragments_of(head).last().copied().unwrap_or_default(),
             span => span,
         };
-        u64::from(end(last))
+        u64::from(last.end())
     }
 
     fn fragments_of(&self, head: usize) -> &[Span] {
@@ -165,8 +188,8 @@ impl Written {
             .fragments
             .get_mut(&head)
             .expect("a fragmented block has its ranges in the map");
-        let first = ranges.partition_point(|other| end(*other) < start(span));
-        let beyond = ranges.partition_point(|other| start(*other) <= end(span));
+        let first = ranges.partition_point(|other| other.end() < span.start());
+        let beyond = ranges.partition_point(|other| other.start() <= span.end());
         let joined = ranges[first..beyond]
             .iter()
             .fold(span, |all, other| join(all, *other));
@@ -175,7 +198,7 @@ impl Written {
         self.fragments_len -= beyond - first;
         ranges.splice(first..beyond, [joined]);
         if ranges.len() == 1 {
-            self.spans[head] = joined;
+            self.spans.set(head, joined);
             self.fragments.remove(&head);
             self.fragments_len -= 1;
         }
@@ -192,29 +215,17 @@ fn heads_around(units: &Range<usize>) -> impl Iterator<Item = usize> + use<> {
         .filter(move |head| *head < start)
 }
 
-fn pack(range: Range<u32>) -> Span {
-    u64::from(range.start) << 32 | u64::from(range.end)
-}
-
-fn start(span: Span) -> u32 {
-    (span >> 32) as u32
-}
-
-fn end(span: Span) -> u32 {
-    span as u32
-}
-
 fn len(span: Span) -> u64 {
-    u64::from(end(span) - start(span))
+    u64::from(span.end() - span.start())
 }
 
 /// Whether the two overlap or meet, so that together they are one range.
 fn joins(one: Span, other: Span) -> bool {
-    start(one) <= end(other) && start(other) <= end(one)
+    one.start() <= other.end() && other.start() <= one.end()
 }
 
 fn join(one: Span, other: Span) -> Span {
-    pack(start(one).min(start(other))..end(one).max(end(other)))
+    Span::of(one.start().min(other.start())..one.end().max(other.end()))
 }
 
 #[cfg(test)]
@@ -222,9 +233,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn written(units: usize) -> Written {
+        Written::new(units, &Published::new(units, false).unwrap())
+    }
+
     #[test]
     fn a_block_written_in_order_has_one_range() {
-        let mut written = Written::new(256);
+        let mut written = self::written(256);
         for at in (0..1 << 20).step_by(4096) {
             written.insert(0, at..at + 4096).unwrap();
         }
@@ -235,7 +250,7 @@ mod tests {
 
     #[test]
     fn holes_are_not_covered_until_they_are_filled() {
-        let mut written = Written::new(256);
+        let mut written = self::written(256);
         written.insert(0, 0..10).unwrap();
         written.insert(0, 20..30).unwrap();
         assert!(written.covers(0, 20..30) && !written.covers(0, 5..25) && !written.covers(0, 10..20));
@@ -247,14 +262,14 @@ mod tests {
 
     #[test]
     fn nothing_is_covered_in_a_fresh_block_but_the_empty_range() {
-        let written = Written::new(1);
+        let written = self::written(1);
         assert!(!written.covers(0, 0..1) && written.covers(0, 0..0) && written.covers(0, 7..7));
         assert!(!written.touches(0, 0..4096));
     }
 
     #[test]
     fn forgetting_reaches_the_blocks_inside_and_around() {
-        let mut written = Written::new(512);
+        let mut written = self::written(512);
         written.insert(256, 0..4096).unwrap();
         written.insert(259, 0..5).unwrap();
         written.forget(256..512);
@@ -268,7 +283,7 @@ mod tests {
 
     #[test]
     fn forgetting_spares_a_neighbour_in_front() {
-        let mut written = Written::new(512);
+        let mut written = self::written(512);
         written.insert(256, 0..4096).unwrap();
         written.forget(257..258);
         assert!(
@@ -279,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_block_may_have_so_many_holes_and_no_more() {
-        let mut written = Written::new(256);
+        let mut written = self::written(256);
         let at = |hole: usize| (hole as u32 * 10)..(hole as u32 * 10 + 5);
         (0..RANGES_MAX).for_each(|hole| written.insert(0, at(hole)).unwrap());
         assert_eq!(written.insert(0, at(RANGES_MAX)), Err(TooFragmented));
@@ -289,7 +304,7 @@ mod tests {
 
     #[test]
     fn all_blocks_together_may_have_so_many_fragments() {
-        let mut written = Written::new(1 << 20);
+        let mut written = self::written(1 << 20);
         let blocks = written.fragments_max / 2;
         for head in 0..=blocks {
             written.insert(head, 0..1).unwrap();
@@ -309,7 +324,7 @@ mod tests {
     proptest! {
         #[test]
         fn equals_a_map_of_bytes(writes in prop::collection::vec((0u32..200, 1u32..40, prop::bool::weighted(0.05)), 1..120)) {
-            let mut written = Written::new(16);
+            let mut written = self::written(16);
             let mut model = [false; 256];
             for (at, len, forget) in writes {
                 if forget {
