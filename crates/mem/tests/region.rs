@@ -107,6 +107,18 @@ fn prefault_makes_memory_present() {
 }
 
 #[test]
+fn a_memfd_of_any_length_can_be_made_present() {
+    if skipped_under_miri() {
+        return;
+    }
+    for len_bytes in [1, 4097, 3 << 20] {
+        let region = Region::memfd("crake-test", len_bytes, HugePages::Try).unwrap();
+        region.prefault().unwrap();
+        region.extent(len_bytes - 1..).write(0, b"x");
+    }
+}
+
+#[test]
 fn a_memfd_is_all_there_and_cannot_shrink() {
     if skipped_under_miri() {
         return;

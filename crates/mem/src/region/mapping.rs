@@ -26,6 +26,8 @@ mod kernel {
     pub(in crate::region) struct Mapping {
         base: NonNull<u8>,
         mapped_bytes: usize,
+        /// Up to the end of the page with the last byte: beyond it a file may have nothing.
+        used_bytes: usize,
     }
 
     impl Mapping {
@@ -108,7 +110,7 @@ mod kernel {
         }
 
         pub(in crate::region) fn prefault(&self) -> Result<(), RegionError> {
-            check_available(self.mapped_bytes)?;
+            check_available(self.used_bytes)?;
             self.populate()
         }
 
@@ -123,6 +125,7 @@ mod kernel {
             let mapping = Self {
                 base: NonNull::new(base.ok()?)?.cast(),
                 mapped_bytes,
+                used_bytes: mapped_bytes,
             };
             // Reserved is not yet granted: a control group may refuse at first touch, and that would kill.
             mapping.populate().ok()?;
@@ -150,6 +153,7 @@ mod kernel {
             let mapping = Self {
                 base: NonNull::new(base.ok()?)?.cast(),
                 mapped_bytes,
+                used_bytes: mapped_bytes,
             };
             mapping.populate().ok()?;
             Some((mapping, fd))
@@ -185,6 +189,7 @@ mod kernel {
             Ok(Self {
                 base: NonNull::new(base).ok_or_else(too_much)?,
                 mapped_bytes,
+                used_bytes: len_bytes.next_multiple_of(rustix::param::page_size()),
             })
         }
 
@@ -207,18 +212,19 @@ mod kernel {
 
         /// Whether the kernel will use transparent huge pages: it takes the advice even where they are switched off.
         fn advise_huge(&self, kind: Transparent) -> bool {
-            kind.is_enabled() && self.advise(Advice::LinuxHugepage).is_ok()
+            kind.is_enabled() && self.advise(self.mapped_bytes, Advice::LinuxHugepage).is_ok()
         }
 
-        fn advise(&self, advice: Advice) -> Result<(), Errno> {
+        fn advise(&self, len_bytes: usize, advice: Advice) -> Result<(), Errno> {
+            debug_assert!(len_bytes <= self.mapped_bytes);
             // SAFETY: the addresses are ours; the advices used here do not change what the memory holds.
-            unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), self.mapped_bytes, advice) }
+            unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), len_bytes, advice) }
         }
 
         /// Makes all pages present. Unlike touching them this fails with an error. Linux 5.14 or later.
         fn populate(&self) -> Result<(), RegionError> {
             loop {
-                match self.advise(Advice::LinuxPopulateWrite) {
+                match self.advise(self.used_bytes, Advice::LinuxPopulateWrite) {
                     Err(Errno::INTR | Errno::AGAIN) => {}
                     result => return result.map_err(RegionError::refused("madvise(MADV_POPULATE_WRITE)")),
                 }
