@@ -213,7 +213,8 @@ impl Session {
     /// Notes that `len` bytes were read in place, and says whether the reader is to let the runtime turn. Such a read waits for nothing,
     /// so that a loop of them would never let it: neither would leases be renewed, nor would the end of a datanode be seen.
     #[inline]
-    pub(crate) fn needs_rest(&self, len: usize) -> bool {
+    pub(crate) fn note_in_place(&self, len: usize) -> bool {
+        self.stats.borrow_mut().in_place += 1;
         let bytes = self.in_place_bytes.get() + len + IN_PLACE_READ_BYTES;
         let is_due = bytes >= IN_PLACE_BYTES_MAX;
         self.in_place_bytes.set(if is_due { 0 } else { bytes });

@@ -76,6 +76,8 @@ pub struct Stats {
     pub connects: u64,
     /// How often an operation was sent again after a lost connection or a busy server.
     pub repeats: u64,
+    /// How many reads found their bytes in the memory of a datanode on this machine, without a request.
+    pub in_place: u64,
 }
 
 /// Counts of one kind of operation.

@@ -275,7 +275,7 @@ impl<H: Holder> Range<H> {
             return Some(State::Reading(self.read_stepwise(tier, *handle, target.clone())));
         }
         let read = !target.is_empty() && tier.read(handle, self.within(), target);
-        read.then(|| match session.needs_rest(target.len()) {
+        read.then(|| match session.note_in_place(target.len()) {
             true => State::ReadAndRest,
             false => State::Read,
         })

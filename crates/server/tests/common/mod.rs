@@ -59,7 +59,11 @@ impl Fixture {
         let mut namenode_config = NamenodeConfig::default();
         let mut datanode_config = DatanodeConfig {
             dram_bytes: 64 * MIB,
-            memory: Memory::OnDemand,
+            // Only what is there at start can be shared with other processes.
+            memory: match transport {
+                Transport::Shm => Memory::AtStart,
+                _ => Memory::OnDemand,
+            },
             ..DatanodeConfig::default()
         };
         change(&mut namenode_config, &mut datanode_config);
