@@ -1,10 +1,11 @@
 //! One-sided memory: what a server lets its clients read without asking it.
 
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crake_mem::{Region, Window};
+use crake_mem::{Pinned, Region, Window};
 
 /// Regions that one listener shares, at most.
 pub(crate) const SHARED_MAX: usize = 4;
@@ -45,6 +46,19 @@ impl Memory {
     #[inline]
     pub fn window(&self, key: usize) -> Option<&Rc<Window>> {
         self.windows.get(key)
+    }
+
+    /// Bytes of a region in place. To be used for what the server has been asked to leave as it is, and has agreed to, for as long
+    /// as they are looked at; `None` if there is no such range.
+    ///
+    /// How it is asked is between the two. A server is a process of this very user, or this process itself: one that does not keep
+    /// to what it promised can do worse than to change these bytes.
+    pub fn pinned(&self, key: usize, range: Range<usize>) -> Option<Pinned> {
+        let window = self.window(key)?;
+        let is_inside = range.start <= range.end && range.end <= window.len_bytes();
+        // SAFETY: the server has promised to let these bytes stand still, as the caller was told to have it do; that it keeps its promise is
+        // the premise under which a process shares memory with another of its user.
+        is_inside.then(|| unsafe { window.pinned(range) })
     }
 
     /// How long a step of an access may take at most, as long as others see it. `None`: an access takes its time in this thread,

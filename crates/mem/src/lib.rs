@@ -24,7 +24,10 @@
 //! * An [`Extent`], and a [`Segment`] made of one, never gives out a reference. Bytes go in and out by copies
 //!   through raw pointers (`read`, `write`, `copy_to`) and by system calls that are given the address.
 //!
-//! What follows: no `&[u8]` over a region's bytes exists in safe code, so no write can invalidate one; two
+//! One type stands between them: [`Pinned`] bytes of a [`Window`], of which the region's owner has promised that nobody writes
+//! them. To believe that is `unsafe`.
+//!
+//! What follows: no other `&[u8]` over a region's bytes exists in safe code, so no write can invalidate one; two
 //! copies cannot overlap in time, because a `Region` stays on its thread. Another process that
 //! maps the same memfd can write at any time: then a copy may see bytes of before and after, and whoever
 //! shares the memory needs a protocol that detects this (generations), but there is still no reference
@@ -74,7 +77,7 @@ pub use extent::Extent;
 pub use loan::Loan;
 pub use pool::{Pool, PoolConfig};
 pub use prefetch::prefetch_read;
-pub use region::{HugePages, Region, RegionError, Window};
+pub use region::{HugePages, Pinned, Region, RegionError, Window};
 pub use segment::Segment;
 pub use sga::Sga;
 

@@ -19,7 +19,7 @@ use crate::header::{Header, Owner};
 use allocation::Allocation;
 use mapping::Mapping;
 
-pub use window::Window;
+pub use window::{Pinned, Window};
 
 /// Whether to ask for huge pages. They are never required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

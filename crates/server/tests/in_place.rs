@@ -193,6 +193,162 @@ fn the_end_of_a_datanode_is_seen_by_who_reads_in_place_and_does_nothing_else() {
     }
 }
 
+fn used(cluster: &Fixture) -> u64 {
+    cluster.run(cluster.store().usage()).unwrap().used
+}
+
+#[test]
+fn a_view_shows_the_bytes_wherever_they_are() {
+    for transport in TRANSPORTS {
+        let cluster = Fixture::new(transport, 2);
+        let store = cluster.store();
+        let bytes = pattern(7 * MIB as usize + 4321, 9);
+        cluster.run(async {
+            write_file(&store, "/f", &bytes).await.unwrap();
+            let reader = store.open("/f").await.unwrap().reader().unwrap();
+            let view = reader.view().await.unwrap();
+            assert_eq!(view.size(), bytes.len() as u64);
+            let all = view.all().await.unwrap();
+            assert!(all.to_vec() == bytes && all.is_held(), "{transport:?}");
+            assert_eq!(all.is_in_place(), SHARING.contains(&transport), "{transport:?}");
+            assert!(all.slices().len() > 1, "two datanodes have parts of it");
+            for range in [0..1, 5000..70_000, (MIB - 1)..(MIB + 1), 0..0] {
+                let part = reader.read_view(range.clone()).await.unwrap();
+                let expected = &bytes[range.start as usize..range.end as usize];
+                assert!(part.to_vec() == expected, "{range:?} over {transport:?}");
+                assert_eq!(
+                    (part.len(), part.is_empty()),
+                    (expected.len() as u64, range.is_empty())
+                );
+            }
+            let beyond = reader.read_view(7 * MIB + 4300..u64::MAX).await.unwrap();
+            assert_eq!(beyond.as_slice().unwrap(), &bytes[7 * MIB as usize + 4300..]);
+            assert!(reader.read_view(8 * MIB..9 * MIB).await.unwrap().is_empty());
+        });
+    }
+}
+
+#[test]
+fn what_is_viewed_stands_still_whatever_becomes_of_the_file() {
+    for transport in TRANSPORTS {
+        let cluster = Fixture::with(transport, 1, |_, datanode| datanode.dram_bytes = 4 * MIB);
+        let store = cluster.store();
+        let bytes = pattern(2 * MIB as usize, 5);
+        cluster.run(async {
+            write_file(&store, "/f", &bytes).await.unwrap();
+            let view = store
+                .open("/f")
+                .await
+                .unwrap()
+                .reader()
+                .unwrap()
+                .view()
+                .await
+                .unwrap();
+            let first = view.range(0..MIB).await.unwrap();
+            store.delete("/f", false).await.unwrap();
+            // The rest of the room is given away twice over.
+            for round in 0..4 {
+                write_file(&store, "/other", &vec![round; 2 * MIB as usize])
+                    .await
+                    .unwrap();
+                store.delete("/other", false).await.unwrap();
+            }
+            assert!(
+                write_file(&store, "/large", &vec![1; 3 * MIB as usize])
+                    .await
+                    .is_err(),
+                "{transport:?}"
+            );
+            store.delete("/large", false).await.unwrap();
+            assert!(
+                first.is_held() && first.to_vec() == bytes[..MIB as usize],
+                "{transport:?}"
+            );
+            // Also what was not looked for before the file was removed.
+            let second = view.range(MIB..2 * MIB).await.unwrap();
+            assert!(second.to_vec() == bytes[MIB as usize..], "{transport:?}");
+            drop((view, first));
+            cluster.runtime.sleep(Duration::from_millis(20)).await;
+            assert!(second.is_held(), "a part of a view holds all of it");
+        });
+        cluster.settle();
+        cluster.check();
+        assert_eq!(used(&cluster), 0, "all is free again over {transport:?}");
+        cluster
+            .run(write_file(&store, "/all", &vec![2; 4 * MIB as usize]))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_falls_silent_loses_what_it_has_pinned() {
+    let cluster = Fixture::with(Transport::Local, 1, |namenode, datanode| {
+        namenode.lease = Duration::from_millis(300);
+        datanode.dram_bytes = MIB;
+    });
+    let (other, silent) = (cluster.store(), Runtime::new(RuntimeConfig::default()).unwrap());
+    let bytes = pattern(MIB as usize, 6);
+    cluster.run(write_file(&other, "/f", &bytes)).unwrap();
+    // By the bare protocol: a store of this runtime would renew.
+    let namenode = cluster.client(&cluster.namenode_address(), 77);
+    let node = cluster.run(other.lookup("/f")).unwrap().id;
+    let pin = crake_store::protocol::namenode::PinRequest { node };
+    let method = crake_store::protocol::namenode::namenode::PIN;
+    let reply = cluster.run(async { namenode.call(method, &pin, crake_rpc::CallOptions::new()).await });
+    assert!(reply.is_ok());
+    drop(silent);
+    let reader = cluster.run(other.open("/f")).unwrap().reader().unwrap();
+    cluster.run(other.delete("/f", false)).unwrap();
+    assert_eq!(used(&cluster), MIB, "it is pinned");
+    cluster.until("the pin ends", || used(&cluster) == 0);
+    cluster.check();
+    // Whoever held a view would be told by the table that its block was given away.
+    cluster
+        .run(write_file(&other, "/g", &vec![1; MIB as usize]))
+        .unwrap();
+    assert!(cluster.run(reader.read_to_vec(0, 10)).is_err());
+}
+
+#[test]
+fn who_is_told_that_a_block_was_given_away_can_know_it() {
+    let mut cluster = Fixture::new(Transport::Shm, 1);
+    let store = cluster.store();
+    let view = cluster.run(async {
+        write_file(&store, "/f", &[3; 100_000]).await.unwrap();
+        let reader = store.open("/f").await.unwrap().reader().unwrap();
+        reader.read_view(0..100_000).await.unwrap()
+    });
+    assert!(view.is_held() && view.is_in_place());
+    // A namenode that begins anew knows nothing of pins: the datanode begins a new life, too.
+    cluster.stop_namenode();
+    cluster.start_namenode();
+    cluster.until("the view is lost", || !view.is_held());
+    assert_eq!(
+        view.len(),
+        100_000,
+        "its bytes can be read, if they mean nothing any more"
+    );
+    assert_eq!(view.to_vec().len(), 100_000);
+}
+
+#[test]
+fn a_view_outlives_its_datanode() {
+    for transport in SHARING {
+        let mut cluster = Fixture::new(transport, 1);
+        let store = cluster.store();
+        let bytes = pattern(3 * MIB as usize, 8);
+        let view = cluster.run(async {
+            write_file(&store, "/f", &bytes).await.unwrap();
+            let reader = store.open("/f").await.unwrap().reader().unwrap();
+            reader.read_view(0..3 * MIB).await.unwrap()
+        });
+        drop(cluster.datanodes.pop());
+        cluster.settle();
+        assert!(view.to_vec() == bytes && view.is_held(), "{transport:?}");
+    }
+}
+
 /// Bytes of file number `number`, wherever they are read.
 fn mark(number: u64) -> Vec<u8> {
     number.to_le_bytes().repeat(MIB as usize / 8)

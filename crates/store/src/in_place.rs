@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crake_datapath::{Memory, Runtime};
-use crake_mem::{Extent, Window};
+use crake_mem::{Extent, Pinned, Window};
 use crake_rpc::Client;
 
 use crate::canary::{Canary, planted};
@@ -19,6 +19,7 @@ use crate::protocol::tier::{
 
 /// What a datanode of this machine shares.
 pub(crate) struct MappedTier {
+    memory: Memory,
     table: Rc<Window>,
     blocks: Rc<Window>,
     layout: Layout,
@@ -30,13 +31,20 @@ pub(crate) struct MappedTier {
 const STEP_SCALES: u64 = 16;
 
 /// Where the bytes of a read lie, as the table says before they are copied.
-struct Place {
+pub(crate) struct Place {
     /// In the blocks.
     start: usize,
     /// The first unit of the block.
     head: usize,
     /// The units that the read touches.
     touched: Range<usize>,
+}
+
+impl Place {
+    /// In the blocks.
+    pub(crate) fn start(&self) -> usize {
+        self.start
+    }
 }
 
 impl MappedTier {
@@ -56,6 +64,7 @@ impl MappedTier {
             && units == blocks.len_bytes() / Handle::UNIT_BYTES as usize
             && Layout::new(units).len_bytes() <= table.len_bytes();
         is_known.then(|| MappedTier {
+            memory: memory.clone(),
             table,
             blocks,
             layout: Layout::new(units),
@@ -101,6 +110,16 @@ impl MappedTier {
         self.is_still(handle, &place)
     }
 
+    /// Where the bytes of a block from `offset` on lie, if the table says that they are there.
+    pub(crate) fn place(&self, handle: &Handle, offset: u32, len: usize) -> Option<Place> {
+        self.look(handle, offset, len)
+    }
+
+    /// Bytes in place, of blocks that the namenode keeps as they are: they are pinned, and were before they were looked for.
+    pub(crate) fn pinned(&self, range: Range<usize>) -> Option<Pinned> {
+        self.memory.pinned(BLOCKS, range)
+    }
+
     async fn pause(&self, runtime: &Runtime) {
         if let Some(step_max) = self.step_max {
             // Nearly always it goes on at once, and now and then another thread gets the core between two loads.
@@ -138,7 +157,7 @@ impl MappedTier {
 
     /// Whether this life of the block is the newest. With the first unit, all that the block's span can mean is of this life.
     #[inline]
-    fn is_current(&self, handle: &Handle, place: &Place) -> bool {
+    pub(crate) fn is_current(&self, handle: &Handle, place: &Place) -> bool {
         let generation = handle.generation.get();
         let generations = |units| self.table.all_u32(self.layout.generations_at(units), generation);
         self.table.load_u64(INCARNATION_AT) == handle.incarnation.get()

@@ -63,6 +63,7 @@ mod stats;
 mod store;
 mod table;
 mod transfer;
+mod view;
 mod writer;
 
 pub use buffered::{BufferedReader, BufferedWriter};
@@ -77,4 +78,5 @@ pub use reader::{Read, Reader};
 pub use stats::{KindStats, OperationKind, Stats};
 pub use store::{Listing, Store};
 pub use table::{Condition, Get, Put, Scan, Table, Value};
+pub use view::{FileView, View};
 pub use writer::{Write, Writer};

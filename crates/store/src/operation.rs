@@ -399,6 +399,54 @@ impl Operation for FetchBlocks {
     }
 }
 
+/// The bytes of a file kept where they are.
+#[derive(Debug, Clone)]
+pub struct PinFile {
+    pub(crate) path: Rc<str>,
+    pub(crate) node: u64,
+}
+
+impl Operation for PinFile {
+    operation!(PIN, Other, repeatable: true, plain PinRequest -> (u64, Attributes, Blocks));
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::PinRequest { node: self.node }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(u64, Attributes, Blocks), WireError> {
+        let view = namenode::PinReplyView::parse(message)?;
+        let attributes = Attributes::read(view.node()?)?;
+        Ok((view.pin(), attributes, read_blocks(view.blocks()?)?))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.path)
+    }
+}
+
+/// Ends that.
+#[derive(Debug, Clone)]
+pub struct UnpinFile {
+    pub(crate) path: Rc<str>,
+    pub(crate) pin: u64,
+}
+
+impl Operation for UnpinFile {
+    operation!(UNPIN, Other, repeatable: true, plain UnpinRequest -> ());
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::UnpinRequest { pin: self.pin }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(), WireError> {
+        namenode::UnpinReplyView::parse(message).map(|_| ())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.path)
+    }
+}
+
 /// A size made visible, or a lease ended.
 ///
 /// Repeatable: sizes only grow, and the writer checks what became of a seal that may have run.

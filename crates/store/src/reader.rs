@@ -1,6 +1,7 @@
 //! The direct stream out of a file.
 
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use crate::background::Background;
 use crate::file::FileCore;
 use crate::node::Attributes;
 use crate::transfer::{Bytes, Holder, Transfer};
+use crate::view::{FileView, View};
 
 /// Reads any range of a file into the caller's memory, any number of reads in flight.
 ///
@@ -52,6 +54,16 @@ impl Reader {
     /// Beyond the size that is known here it asks the namenode first if the file had a writer when last seen.
     pub fn read(&self, offset: u64, target: impl Into<Extent>) -> Read {
         Read::start(&self.core, offset, target.into())
+    }
+
+    /// The file as it is now, to be looked at in place: what it shows stands still whatever becomes of the file. One round trip.
+    pub async fn view(&self) -> Result<FileView, Error> {
+        FileView::of(&self.core).await
+    }
+
+    /// The bytes of a range in place, fewer if the file ends: without a copy if its datanode is on this machine.
+    pub async fn read_view(&self, range: Range<u64>) -> Result<View, Error> {
+        self.view().await?.range(range).await
     }
 
     /// The bytes of a range, fewer if the file ends.

@@ -15,6 +15,7 @@ use crate::operation::Renew;
 use crate::pending::Pending;
 use crate::protocol::role;
 use crate::stats::{OperationKind, Stats};
+use crate::view::Pins;
 use crate::{ConnectOptions, Error};
 
 /// What all handles of one [`crate::Store`] share.
@@ -34,6 +35,7 @@ pub struct Session {
     leases: Leases,
     datanodes: Datanodes,
     slices: Slices,
+    pins: Pins,
     stats: RefCell<Stats>,
     /// Read in place since the runtime had its turn.
     in_place_bytes: Cell<usize>,
@@ -80,6 +82,7 @@ impl Session {
             },
             datanodes: Datanodes::default(),
             slices: Slices::new(options.slice_bytes),
+            pins: Pins::default(),
             deadline_ns: (Time(0) + options.deadline).0,
             stats: RefCell::default(),
             in_place_bytes: Cell::new(0),
@@ -111,6 +114,10 @@ impl Session {
 
     pub(crate) fn slices(&self) -> &Slices {
         &self.slices
+    }
+
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// The namenode as errors name it.

@@ -1,7 +1,7 @@
 //! Memory that somebody else writes.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -134,6 +134,24 @@ impl Window {
         fence(Ordering::Acquire);
     }
 
+    /// The bytes of a range, in place.
+    ///
+    /// # Safety
+    ///
+    /// As long as what this returns is used, nobody writes these bytes: the region's owner has promised it.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not within the window.
+    pub unsafe fn pinned(self: &Rc<Self>, range: Range<usize>) -> Pinned {
+        self.check(range.start, range.len());
+        Pinned {
+            data: self.at(range.start),
+            len_bytes: range.len(),
+            _window: self.clone(),
+        }
+    }
+
     #[inline]
     fn number(&self, at: usize, size: usize) -> *mut u8 {
         self.check(at, size);
@@ -163,6 +181,30 @@ impl Window {
     }
 }
 
+/// Bytes of a [`Window`] that nobody writes. They stay mapped as long as this lives.
+pub struct Pinned {
+    // `len_bytes` bytes from here lie in the window's mapping, and do not change: see `Window::pinned`.
+    data: NonNull<u8>,
+    len_bytes: usize,
+    _window: Rc<Window>,
+}
+
+impl Deref for Pinned {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: see the field.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len_bytes) }
+    }
+}
+
+impl fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pinned({} bytes)", self.len_bytes)
+    }
+}
+
 impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Window({} bytes)", self.len_bytes)
@@ -186,6 +228,17 @@ mod tests {
         let copy = Region::allocated(4).unwrap().extent(..);
         window.copy_to(10, &copy);
         assert_eq!(copy.to_vec(), b"here");
+    }
+
+    #[test]
+    fn pinned_bytes_outlive_the_handles_on_their_region() {
+        let region = Region::anonymous(4096, HugePages::Never).unwrap();
+        region.extent(100..104).write(0, b"here");
+        let window = Window::of(&region);
+        // SAFETY: nobody writes there any more.
+        let pinned = unsafe { window.pinned(100..104) };
+        drop((window, region));
+        assert_eq!(&pinned[..], b"here");
     }
 
     #[test]

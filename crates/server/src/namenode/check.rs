@@ -200,16 +200,23 @@ impl Namespace {
     }
 
     fn check_holds(&self, census: &mut Census) -> Result<(), String> {
-        let mut writers = 0;
+        let (mut writers, mut pins) = (0, 0);
         for (_, held) in self.sessions.iter() {
             match held {
                 Held::Writer(_) => writers += 1,
+                Held::Pin(..) => pins += 1,
                 Held::Put(put) => census
                     .blocks
                     .extend(put.extents.iter().map(|extent| extent.block.clone())),
             }
         }
         expect(writers == census.writers, "a lease that no file has")?;
+        expect(self.pins.iter().count() == pins, "a pin that nobody holds")?;
+        let is_held = |(node, session, hold)| matches!(self.sessions.held(hold, session), Some(Held::Pin(file, by)) if (*file, *by) == (node, session));
+        expect(self.pins.iter().all(is_held), "a pin of another session")?;
+        census
+            .blocks
+            .extend(self.pins.extents().map(|extent| extent.block.clone()));
         expect(self.taken.is_empty(), "blocks that were taken for nobody")
     }
 
@@ -225,6 +232,7 @@ impl Namespace {
         self.nodes.long_names.hash(&mut state);
         self.registry.fingerprint(&mut state);
         self.sessions.fingerprint(&mut state);
+        self.pins.hash(&mut state);
         (self.now.mono_ns, self.now.wall_ns).hash(&mut state);
         state.finish()
     }

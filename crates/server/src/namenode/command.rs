@@ -179,7 +179,8 @@ pub enum Command<'a> {
         /// Bytes at hand.
         want: u64,
     },
-    /// The blocks below a file's published size, from the one that holds `offset`. [`Reply::Blocks`].
+    /// The blocks below a file's published size, from the one that holds `offset`. Of a pinned file also when it is no more.
+    /// [`Reply::Blocks`].
     Blocks {
         /// A file, or a key's value.
         node: NodeId,
@@ -198,6 +199,17 @@ pub enum Command<'a> {
         size: u64,
         /// Ends the lease.
         seal: bool,
+    },
+    /// Keeps the bytes of a file, or of a key's value, where they are for as long as this session lives and does not unpin it,
+    /// whatever becomes of the file. [`Reply::Opened`], with the first blocks.
+    Pin {
+        /// The file.
+        node: NodeId,
+    },
+    /// Ends that. Nothing happens if there is no such pin. [`Reply::Unpinned`].
+    Unpin {
+        /// Of [`Reply::Opened`].
+        pin: LeaseId,
     },
     /// Sets a key. [`Reply::Put`].
     Put(Put<'a>),
@@ -460,9 +472,9 @@ pub struct Usage {
     pub used: u64,
     /// Of the namenode.
     pub incarnation: u64,
-    /// Sessions that hold a lease or a pending put.
+    /// Sessions that hold a lease, a pending put or a pin.
     pub sessions: u64,
-    /// Leases and pending puts.
+    /// Leases, pending puts and pins.
     pub leases: u64,
 }
 
@@ -478,13 +490,13 @@ pub enum Reply<'a> {
         /// The value of a key that is kept here.
         inline_value: &'a [u8],
     },
-    /// To create and append.
+    /// To create, append and pin.
     Opened {
         /// The node.
         node: Attributes,
-        /// Of a file: write it with this.
+        /// Of a file: write it with this. Or the pin.
         lease: LeaseId,
-        /// Where to write.
+        /// Where to write, or where the bytes are.
         blocks: &'a [Block],
     },
     /// To list.
@@ -494,6 +506,8 @@ pub enum Reply<'a> {
         /// There are others after the last of these.
         more: bool,
     },
+    /// To unpin.
+    Unpinned,
     /// To delete.
     Deleted {
         /// Nodes removed.

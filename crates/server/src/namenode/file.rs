@@ -76,15 +76,8 @@ impl Namespace {
         let start = self.blocks.len() as u32;
         let size = self.nodes.records.at(index).size;
         if let Some(file) = self.nodes.file(index) {
-            let first = file
-                .extents
-                .partition_point(|extent| extent.offset + u64::from(extent.length) <= offset);
-            let published = file.extents[first..]
-                .iter()
-                .take_while(|extent| extent.offset < size);
-            let blocks = published
-                .take(limit)
-                .map(|extent| self.registry.block(extent, Rights::Read));
+            let published = published(&file.extents, size, offset, limit);
+            let blocks = published.map(|extent| self.registry.block(extent, Rights::Read));
             self.blocks.extend(blocks);
         }
         BlockSpan {
@@ -94,18 +87,33 @@ impl Namespace {
     }
 
     pub(super) fn blocks_of(&mut self, node: NodeId, offset: u64, limit: u32) -> Result<Reply<'_>, Failure> {
-        let index = self.nodes.records.find(node).ok_or(Failure::NotFound)?;
-        if self.kind(index).is_container() {
-            return Err(Failure::IsADirectory);
-        }
         let limit = if limit == 0 {
             BLOCKS_MAX
         } else {
             (limit as usize).min(BLOCKS_MAX)
         };
         self.blocks.clear();
+        let Some(index) = self.nodes.records.find(node) else {
+            return self.blocks_of_remains(node, offset, limit);
+        };
+        if self.kind(index).is_container() {
+            return Err(Failure::IsADirectory);
+        }
         self.collect_blocks(index, offset, limit);
         Ok(self.blocks_reply(index))
+    }
+
+    /// The same of a file that is no more, for those who look at it still.
+    #[cold]
+    fn blocks_of_remains(&mut self, node: NodeId, offset: u64, limit: usize) -> Result<Reply<'_>, Failure> {
+        let (node, extents) = self.pins.remains(node).ok_or(Failure::NotFound)?;
+        let published = published(extents, node.size, offset, limit);
+        let blocks = published.map(|extent| self.registry.block(extent, Rights::Read));
+        self.blocks.extend(blocks);
+        Ok(Reply::Blocks {
+            node,
+            blocks: &self.blocks,
+        })
     }
 
     fn blocks_reply(&self, index: u32) -> Reply<'_> {
@@ -282,6 +290,15 @@ impl Namespace {
             self.cut_last_block(index);
         }
     }
+}
+
+/// The blocks below a file's size, from the one that holds `offset` on.
+fn published(extents: &[Extent], size: u64, offset: u64, limit: usize) -> impl Iterator<Item = &Extent> {
+    let first = extents.partition_point(|extent| extent.offset + u64::from(extent.length) <= offset);
+    let published = extents[first..]
+        .iter()
+        .take_while(move |extent| extent.offset < size);
+    published.take(limit)
 }
 
 /// The data of a file, made if it has none.

@@ -36,6 +36,7 @@ mod index;
 mod names;
 mod namespace;
 mod nodes;
+mod pins;
 mod reads;
 mod records;
 mod role;

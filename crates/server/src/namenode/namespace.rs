@@ -12,6 +12,7 @@ use super::datanodes::{Limits, Registry};
 use super::index::Index;
 use super::names::{NameHasher, PathNames, check_name};
 use super::nodes::Nodes;
+use super::pins::Pins;
 use super::records::Place;
 use super::sessions::{Held, Sessions};
 use super::shortcuts::Shortcuts;
@@ -33,6 +34,7 @@ pub struct Namespace {
     pub(super) hasher: NameHasher,
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
+    pub(super) pins: Pins,
     /// Blocks taken by the present command, until they have an owner.
     pub(super) taken: Vec<Extent>,
     /// What the latest reply borrows.
@@ -83,6 +85,7 @@ impl Namespace {
                 seed: config.seed,
             }),
             sessions: Sessions::new(&config),
+            pins: Pins::default(),
             taken: Vec::new(),
             blocks: Vec::new(),
             page: Vec::new(),
@@ -165,6 +168,8 @@ impl Namespace {
                 size,
                 seal,
             } => self.publish(session, (node, lease), size, seal),
+            Command::Pin { node } => self.pin(session, node),
+            Command::Unpin { pin } => Ok(self.unpin(session, pin)),
             Command::Put(ref request) => self.put(session, request),
             Command::PutCommit { pending, abort } => self.put_commit(session, pending, abort),
             Command::Remove {
@@ -213,6 +218,7 @@ impl Namespace {
                 .extents
                 .iter()
                 .for_each(|extent| self.registry.release(&extent.block)),
+            Held::Pin(node, session) => self.drop_pin(node, session),
         }
     }
 
@@ -397,14 +403,18 @@ impl Namespace {
             Place::Tail => {}
             Place::Heap => drop(self.nodes.values.remove(extra)),
             Place::Blocks => {
+                let size = record.size;
                 let file = self.nodes.files.remove(extra);
-                if !planted(Canary::KeepBlocks) {
-                    file.extents
-                        .iter()
-                        .for_each(|extent| self.registry.release(&extent.block));
-                }
                 if file.writer != NONE {
                     self.sessions.release_at(file.writer);
+                }
+                let unpinned = self.pins.keep(self.nodes.id(index), size, file.extents);
+                if let Some(extents) = unpinned
+                    && !planted(Canary::KeepBlocks)
+                {
+                    extents
+                        .iter()
+                        .for_each(|extent| self.registry.release(&extent.block));
                 }
             }
         }

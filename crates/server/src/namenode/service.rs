@@ -218,6 +218,8 @@ impl<'r> Caller<'_, 'r> {
             method::DELETE => self.delete(request, replies),
             method::APPEND => self.append(request, replies),
             method::PUT_COMMIT => self.put_commit(request, replies),
+            method::PIN => self.pin(request, replies),
+            method::UNPIN => self.unpin(request, replies),
             method::MULTI_GET => self.multi_get(request, replies),
             method::REMOVE => self.remove(request, replies),
             method::SCAN => self.scan(request, replies),
@@ -368,6 +370,31 @@ impl<'r> Caller<'_, 'r> {
             blocks: &translate::blocks(blocks),
         };
         replies.send(request, &message);
+        Ok(())
+    }
+
+    fn pin(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::PinRequestView::parse(request.message)?;
+        let node = NodeId(asked.node());
+        let Reply::Opened { node, lease, blocks } = self.apply(&Command::Pin { node })? else {
+            wrong_reply()
+        };
+        let message = wire::PinReply {
+            node: Some(translate::attributes(&node)),
+            pin: lease.0,
+            blocks: &translate::blocks(blocks),
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn unpin(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::UnpinRequestView::parse(request.message)?;
+        let pin = LeaseId(asked.pin());
+        let Reply::Unpinned = self.apply(&Command::Unpin { pin })? else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::UnpinReply {});
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Sessions, and what they hold: leases to write files, and large values that are not committed.
+//! Sessions, and what they hold: leases to write files, large values that are not committed, and pins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -16,6 +16,8 @@ pub(super) enum Held {
     Writer(NodeId),
     /// A large value on its way into a table.
     Put(Box<PendingPut>),
+    /// The bytes of a file, by this session, to look at them in place.
+    Pin(NodeId, SessionId),
 }
 
 /// A value that becomes visible with its commit.
@@ -300,7 +302,7 @@ mod tests {
     fn expired(sessions: &mut Sessions, now_ns: u64) -> Vec<u64> {
         let nodes = std::iter::from_fn(|| match sessions.expire(now_ns)? {
             Held::Writer(node) => Some(node.0),
-            Held::Put(_) => unreachable!("there are writers only"),
+            Held::Put(_) | Held::Pin(..) => unreachable!("there are writers only"),
         });
         let nodes = nodes.collect();
         sessions.check().unwrap();
