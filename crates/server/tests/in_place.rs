@@ -287,7 +287,7 @@ fn a_client_that_falls_silent_loses_what_it_has_pinned() {
         namenode.lease = Duration::from_millis(300);
         datanode.dram_bytes = MIB;
     });
-    let (other, silent) = (cluster.store(), Runtime::new(RuntimeConfig::default()).unwrap());
+    let other = cluster.store();
     let bytes = pattern(MIB as usize, 6);
     cluster.run(write_file(&other, "/f", &bytes)).unwrap();
     // By the bare protocol: a store of this runtime would renew.
@@ -297,7 +297,6 @@ fn a_client_that_falls_silent_loses_what_it_has_pinned() {
     let method = crake_store::protocol::namenode::namenode::PIN;
     let reply = cluster.run(async { namenode.call(method, &pin, crake_rpc::CallOptions::new()).await });
     assert!(reply.is_ok());
-    drop(silent);
     let reader = cluster.run(other.open("/f")).unwrap().reader().unwrap();
     cluster.run(other.delete("/f", false)).unwrap();
     assert_eq!(used(&cluster), MIB, "it is pinned");

@@ -284,10 +284,12 @@ impl Nodes {
     pub(super) fn take_children(&mut self, index: u32) -> impl Iterator<Item = (Name, u32)> + use<> {
         let record = self.records.at_mut(index);
         let container = match record.kind().is_container() && record.extra != NONE {
-            true => self.containers.remove(std::mem::replace(&mut record.extra, NONE)),
+            true => {
+                record.size = 0;
+                self.containers.remove(std::mem::replace(&mut record.extra, NONE))
+            }
             false => Container::default(),
         };
-        self.records.at_mut(index).size = 0;
         container.children.into_iter()
     }
 

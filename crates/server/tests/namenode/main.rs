@@ -11,6 +11,7 @@ mod leases;
 mod memory;
 mod model;
 mod names;
+mod pins;
 mod reads;
 mod rename;
 mod tables;

@@ -57,6 +57,13 @@ enum Step {
         path: Path,
         key: u8,
     },
+    Pin {
+        opened: usize,
+        session: u8,
+    },
+    Unpin {
+        pin: usize,
+    },
     Pass {
         tenths: u64,
     },
@@ -100,6 +107,8 @@ fn step() -> impl Strategy<Value = Step> {
             |(path, key, size, condition, abort)| Step::PutLarge { path, key, size, condition, abort }
         ),
         2 => (path(), 0..3_u8).prop_map(|(path, key)| Step::Remove { path, key }),
+        3 => (0..8_usize, 0..2_u8).prop_map(|(opened, session)| Step::Pin { opened, session }),
+        2 => (0..8_usize).prop_map(|pin| Step::Unpin { pin }),
         1 => (0..60_u64).prop_map(|tenths| Step::Pass { tenths }),
         1 => Just(Step::Restart),
         2 => Just(Step::Heartbeat),
@@ -283,6 +292,8 @@ struct Pair {
     incarnation: u64,
     /// Files that were opened, with their capacity.
     opened: Vec<(SessionId, NodeId, LeaseId, u64)>,
+    /// Of these, and of some that have ended.
+    pins: Vec<(SessionId, LeaseId)>,
     /// What was answered, for comparison.
     log: Vec<String>,
 }
@@ -311,6 +322,7 @@ impl Pair {
                 wall_ns: 77 * SECOND,
             },
             incarnation: 0,
+            pins: Vec::new(),
             opened: Vec::new(),
             log: Vec::new(),
         };
@@ -549,6 +561,20 @@ impl Pair {
                 if let Ok(capacity) = self.apply(session, &published, capacity_of) {
                     self.opened[at].3 = capacity;
                 }
+            }
+            Step::Pin { opened, session } if !self.opened.is_empty() => {
+                let node = self.opened[opened % self.opened.len()].1;
+                let session = SessionId(session.into());
+                let pin = self.apply(session, &Command::Pin { node }, |reply| match reply {
+                    Reply::Opened { lease, .. } => lease,
+                    other => panic!("{other:?}"),
+                });
+                self.pins.extend(pin.map(|pin| (session, pin)));
+            }
+            Step::Unpin { pin } if !self.pins.is_empty() => {
+                let at = pin % self.pins.len();
+                let (session, pin) = self.pins[at];
+                self.apply(session, &Command::Unpin { pin }, |_| ()).unwrap();
             }
             Step::Pass { tenths } => self.now.mono_ns += tenths * SECOND / 10,
             Step::Restart => self.restart(),
