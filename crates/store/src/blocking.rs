@@ -30,7 +30,9 @@ use std::rc::Rc;
 use crake_datapath::{Runtime, RuntimeConfig};
 use crake_mem::Extent;
 
-use crate::{Attributes, ConnectOptions, CreateOptions, Datanode, Entry, Error, Page, Stats, Usage};
+use crate::{
+    Attributes, ConnectOptions, CreateOptions, Datanode, Entry, Error, Page, PeerPath, Stats, Usage,
+};
 
 pub use stream::{BufferedReader, BufferedWriter};
 pub use table::{Scan, Table};
@@ -107,6 +109,16 @@ impl Store {
     /// What was done so far.
     pub fn stats(&self) -> Stats {
         self.store.stats()
+    }
+
+    /// See [`crate::Store::paths`].
+    pub fn paths(&self) -> Vec<PeerPath> {
+        self.store.paths()
+    }
+
+    /// See [`crate::Store::path_to`].
+    pub fn path_to(&self, datanode: u32) -> Result<PeerPath, Error> {
+        self.wait(self.store.path_to(datanode))
     }
 
     /// See [`crate::Store::lookup`].

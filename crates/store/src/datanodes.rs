@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crake_datapath::{Address, Time};
+use crake_datapath::Time;
 use crake_rpc::Client;
 
+use crate::Error;
 use crate::in_place::MappedTier;
 use crate::link::Link;
 use crate::operation::ListDatanodes;
+use crate::path::{self, Choice, Missed, PeerPath, Site};
 use crate::pending::Pending;
-use crate::session::Session;
-use crate::{Error, Transport};
+use crate::protocol::datanode::{StatusReplyView, StatusRequest, datanode as method};
+use crate::session::{Session, missed_failure};
 
 /// A datanode as the namenode knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Datanode {
     pub id: u32,
     /// Changes each time that its tier starts empty.
     pub incarnation: u64,
-    /// Where it listens, best first.
+    /// Where it listens; among those of a kind best first.
     pub endpoints: Vec<String>,
     /// Its host, as far as placement is concerned.
     pub location_class: u64,
@@ -34,12 +36,16 @@ pub struct Datanode {
     pub alive: bool,
     /// The name that it gave itself.
     pub name: String,
+    /// The identity of its host ([`crate::this_host`]); empty if it did not say.
+    pub host: String,
 }
 
 /// The datanodes that this store has connections to.
 #[derive(Default)]
 pub(crate) struct Datanodes {
     links: RefCell<BTreeMap<u32, Rc<Link>>>,
+    /// Where those connections go, or the last ones went.
+    paths: RefCell<BTreeMap<u32, PeerPath>>,
     sweeping: Cell<bool>,
 }
 
@@ -71,6 +77,21 @@ impl Datanodes {
         }
     }
 
+    /// The ways of all connections that there are.
+    pub(crate) fn paths(&self) -> Vec<PeerPath> {
+        let (links, paths) = (self.links.borrow(), self.paths.borrow());
+        let live = links.iter().filter(|(_, link)| link.is_live());
+        live.filter_map(|(id, _)| paths.get(id).cloned()).collect()
+    }
+
+    /// The way to a datanode; connects if need be.
+    pub(crate) async fn path_to(session: &Rc<Session>, id: u32, deadline: Time) -> Result<PeerPath, Error> {
+        Datanodes::connected(session, id, deadline).await?;
+        let paths = session.datanodes().paths.borrow();
+        let path = paths.get(&id).cloned();
+        path.ok_or_else(|| unavailable(id, "the connection was closed at once"))
+    }
+
     /// A call of `started` was not answered in time.
     pub(crate) fn suspect(&self, id: u32, started: Time) {
         if let Some(link) = self.links.borrow().get(&id) {
@@ -89,6 +110,8 @@ impl Datanodes {
         self.links
             .borrow_mut()
             .retain(|_, link| !link.is_idle_since(since));
+        let links = self.links.borrow();
+        self.paths.borrow_mut().retain(|id, _| links.contains_key(id));
     }
 }
 
@@ -127,20 +150,46 @@ async fn connect(session: Rc<Session>, id: u32) -> Result<Client, Error> {
     if !datanode.alive {
         return Err(unavailable(id, "the namenode has not heard of it for a while"));
     }
-    let mut outcome = Err(unavailable(id, "it has no endpoint that this client may use"));
-    for address in usable(
-        &datanode.endpoints,
-        session.address(),
-        session.options().transport,
-    ) {
-        outcome = session
-            .connect(&address, &format!("datanode {id} {address}"))
-            .await;
-        if outcome.is_ok() {
-            break;
-        }
+    let site = session.site(&datanode.host);
+    let transport = session.options().transport;
+    let choice = Choice::of(&datanode.endpoints, site, &session.address(), transport);
+    let is_it = async |client: &Client| match site {
+        Site::Here => identify(&session, client, datanode.incarnation).await,
+        // An address that its owner told for others is believed.
+        _ => Ok(()),
+    };
+    let (found, tried) = session.first_of(&choice.addresses, is_it).await;
+    let Some((client, address)) = found else {
+        return Err(match tried.last() {
+            Some((address, missed)) => missed_failure(missed, &format!("{} {address}", peer(id))),
+            None => unavailable(
+                id,
+                &format!("it has no endpoint that this client may use ({})", choice.lack),
+            ),
+        });
+    };
+    if let Some(failed) = path::better_that_failed(&address, &tried) {
+        session.tell_fallback(Some(id), &address, &failed);
     }
-    outcome
+    let path = PeerPath {
+        datanode: Some(id),
+        hindrance: choice.hindrance(&address, &tried),
+        address,
+    };
+    session.datanodes().paths.borrow_mut().insert(id, path);
+    Ok(client)
+}
+
+/// Whether the datanode of this incarnation answers. A path may be that of another container's.
+async fn identify(session: &Session, client: &Client, incarnation: u64) -> Result<(), Missed> {
+    let deadline = session.runtime().now() + session.options().connect_deadline;
+    let reply = client
+        .call_until(method::STATUS, &StatusRequest {}, deadline)
+        .await?;
+    match StatusReplyView::parse(&reply.message)?.incarnation() {
+        answered if answered == incarnation => Ok(()),
+        _ => Err(Missed::Stranger),
+    }
 }
 
 fn unavailable(id: u32, detail: &str) -> Error {
@@ -148,95 +197,5 @@ fn unavailable(id: u32, detail: &str) -> Error {
         peer: peer(id).into(),
         may_have_run: false,
         detail: detail.into(),
-    }
-}
-
-/// The endpoints worth trying, best first: those of the same kind as the namenode's connection, then the others in
-/// the datanode's order. Sockets of this host only if the namenode is on it too: a path or name
-/// means something else on every host.
-fn usable(endpoints: &[String], namenode: &Address, transport: Transport) -> Vec<Address> {
-    let mut addresses = endpoints
-        .iter()
-        .filter_map(|endpoint| endpoint.parse::<Address>().ok())
-        .filter(|address| permits(transport, address))
-        .filter(|address| !is_local(address) || is_local(namenode) || is_loopback(namenode))
-        .collect::<Vec<_>>();
-    addresses.sort_by_key(|address| !is_same_kind(address, namenode));
-    addresses
-}
-
-fn permits(transport: Transport, address: &Address) -> bool {
-    match transport {
-        Transport::Auto => true,
-        Transport::Tcp => matches!(address, Address::Tcp(_)),
-        Transport::Unix => matches!(address, Address::Unix(_)),
-        Transport::Shm => matches!(address, Address::Shm(_)),
-    }
-}
-
-fn is_local(address: &Address) -> bool {
-    matches!(address, Address::Unix(_) | Address::Shm(_) | Address::Local(_))
-}
-
-fn is_loopback(address: &Address) -> bool {
-    matches!(address, Address::Tcp(socket) if socket.ip().is_loopback())
-}
-
-fn is_same_kind(left: &Address, right: &Address) -> bool {
-    std::mem::discriminant(left) == std::mem::discriminant(right)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(endpoints: &[&str], namenode: &str, transport: Transport) -> Vec<String> {
-        let endpoints = endpoints.iter().map(|text| text.to_string()).collect::<Vec<_>>();
-        let found = usable(&endpoints, &namenode.parse().unwrap(), transport);
-        found.iter().map(Address::to_string).collect()
-    }
-
-    const BOTH: &[&str] = &["unix:///run/d.sock", "tcp://10.0.0.2:50020"];
-
-    #[test]
-    fn the_kind_of_the_namenodes_connection_comes_first() {
-        assert_eq!(
-            order(BOTH, "unix:///run/n.sock", Transport::Auto),
-            [BOTH[0], BOTH[1]]
-        );
-        assert_eq!(
-            order(BOTH, "tcp://127.0.0.1:9060", Transport::Auto),
-            [BOTH[1], BOTH[0]]
-        );
-    }
-
-    #[test]
-    fn sockets_of_another_host_are_not_tried() {
-        assert_eq!(order(BOTH, "tcp://10.0.0.1:9060", Transport::Auto), [BOTH[1]]);
-        assert!(order(&["local://d"], "tcp://10.0.0.1:9060", Transport::Auto).is_empty());
-    }
-
-    #[test]
-    fn the_callers_choice_is_kept_to() {
-        assert_eq!(order(BOTH, "tcp://127.0.0.1:9060", Transport::Unix), [BOTH[0]]);
-        assert_eq!(order(BOTH, "unix:///run/n.sock", Transport::Tcp), [BOTH[1]]);
-        assert!(order(BOTH, "unix:///run/n.sock", Transport::Shm).is_empty());
-        assert_eq!(
-            order(&["shm:///run/d"], "tcp://127.0.0.1:9060", Transport::Shm),
-            ["shm:///run/d"]
-        );
-        assert!(order(&["shm:///run/d"], "tcp://10.0.0.1:9060", Transport::Auto).is_empty());
-    }
-
-    #[test]
-    fn endpoints_of_kinds_unknown_here_are_passed_over() {
-        assert_eq!(
-            order(
-                &["rdma://x", "tcp://10.0.0.2:1"],
-                "tcp://10.0.0.1:1",
-                Transport::Auto
-            ),
-            ["tcp://10.0.0.2:1"]
-        );
     }
 }

@@ -52,6 +52,11 @@ impl Link {
         Some(tier.clone())
     }
 
+    /// Whether there is a live connection.
+    pub(crate) fn is_live(&self) -> bool {
+        self.client.borrow().as_ref().is_some_and(Client::is_connected)
+    }
+
     /// The connection; `connect` makes one if there is none and nobody is at it.
     ///
     /// The attempt runs as a task of its own, so that it serves the others when this caller gives up.

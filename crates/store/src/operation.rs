@@ -480,19 +480,45 @@ impl Operation for Publish {
     }
 }
 
-/// This client is still there; gives how long its leases last, in milliseconds.
+/// This client is still there.
 #[derive(Debug, Clone, Copy)]
 pub struct Renew;
 
+/// What a namenode says of itself.
+#[derive(Debug, Clone)]
+pub struct Renewed {
+    /// How long this client's leases last from now on.
+    pub(crate) lease_ms: u64,
+    pub(crate) incarnation: u64,
+    /// Where else it is.
+    pub(crate) endpoints: Vec<String>,
+    pub(crate) host: String,
+}
+
+impl Renewed {
+    pub(crate) fn read(message: &[u8]) -> Result<Renewed, WireError> {
+        let view = namenode::RenewReplyView::parse(message)?;
+        Ok(Renewed {
+            lease_ms: view.lease_ms(),
+            incarnation: view.incarnation(),
+            endpoints: view
+                .endpoints()?
+                .map(|it| it.map(str::to_owned))
+                .collect::<Result<_, _>>()?,
+            host: view.host()?.into(),
+        })
+    }
+}
+
 impl Operation for Renew {
-    operation!(RENEW, Renew, repeatable: true, plain RenewRequest -> u64);
+    operation!(RENEW, Renew, repeatable: true, plain RenewRequest -> Renewed);
 
     fn request(&self) -> Self::Request<'_> {
         namenode::RenewRequest {}
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<u64, WireError> {
-        Ok(namenode::RenewReplyView::parse(message)?.lease_ms())
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Renewed, WireError> {
+        Renewed::read(message)
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -570,5 +596,6 @@ fn read_datanode(view: namenode::DatanodeView<'_>) -> Result<Datanode, WireError
         used: view.used(),
         alive: view.alive()?,
         name: view.name()?.into(),
+        host: view.host()?.into(),
     })
 }

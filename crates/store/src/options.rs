@@ -1,5 +1,6 @@
 //! Where a cluster is and how to talk to it: URLs and the options behind them.
 
+use std::fmt;
 use std::io;
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub struct ConnectOptions {
     pub servers: Vec<String>,
     /// The directory that all paths start from; empty for the root. It must exist.
     pub base: String,
-    /// Which of a datanode's endpoints to use.
+    /// What may carry the traffic.
     pub transport: Transport,
     /// How long an operation may take, all repetitions together.
     pub deadline: Duration,
@@ -50,18 +51,36 @@ pub struct ConnectOptions {
     pub idle_close: Duration,
 }
 
-/// Which of a datanode's endpoints a client may use.
+/// What may carry a client's traffic. Servers say where they listen and on which host they are; [`Store::paths`] says what
+/// was taken.
+///
+/// The namenode is first reached at an address of [`ConnectOptions::servers`]. From there the connection moves to a better
+/// endpoint of the same namenode, if the transport allows it.
+///
+/// [`Store::paths`]: crate::Store::paths
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transport {
-    /// The kind of the namenode's connection first, then any that can work.
+    /// The best that works for each server: shared memory on the same host, else a Unix socket there, else TCP.
     #[default]
     Auto,
-    /// TCP only.
+    /// Datanodes by TCP only. The namenode stays at the address that was given.
     Tcp,
-    /// Unix sockets only.
+    /// Datanodes by Unix sockets only. So is the namenode: a connection that begins by TCP moves, or fails and says why.
     Unix,
-    /// Shared memory only.
+    /// Datanodes through shared memory only. So is the namenode: a connection that begins by TCP or at a Unix socket moves, or
+    /// fails and says why.
     Shm,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Auto => "auto",
+            Transport::Tcp => "tcp",
+            Transport::Unix => "unix",
+            Transport::Shm => "shm",
+        })
+    }
 }
 
 impl Default for ConnectOptions {

@@ -217,10 +217,10 @@ async fn repeat<O: Operation>(
     loop {
         if let Some(error) = failed.take() {
             if !failure::may_repeat(&error, O::REPEATABLE) {
-                return Err(failure::of_namenode(&error, session.peer(), operation.subject()));
+                return Err(failure::of_namenode(&error, &session.peer(), operation.subject()));
             }
             if !pause.wait(deadline).await {
-                return Err(failure::of_namenode(&error, session.peer(), operation.subject()));
+                return Err(failure::of_namenode(&error, &session.peer(), operation.subject()));
             }
             session.count_repeat();
         }

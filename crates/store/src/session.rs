@@ -1,6 +1,10 @@
 //! A client's conversation with the namenode: one identity, one connection at a time, the leases that it holds.
+//!
+//! A connection begins at an address that the caller gave. There the namenode says where else it is, and if one of these is
+//! better, the connection moves there; one that broke begins anew.
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
+use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -11,12 +15,14 @@ use crate::buffered::Slices;
 use crate::datanodes::Datanodes;
 use crate::failure::Pause;
 use crate::link::Link;
-use crate::operation::Renew;
+use crate::operation::{Renew, Renewed};
+use crate::path::{self, Choice, Hindrance, Missed, PeerPath, Site};
 use crate::pending::Pending;
+use crate::protocol::namenode::{RenewRequest, namenode as method};
 use crate::protocol::role;
 use crate::stats::{OperationKind, Stats};
 use crate::view::Pins;
-use crate::{ConnectOptions, Error};
+use crate::{ConnectOptions, Error, Transport, failure, this_host};
 
 /// What all handles of one [`crate::Store`] share.
 pub struct Session {
@@ -27,10 +33,15 @@ pub struct Session {
     /// Stays the same over reconnects: leases belong to it.
     client: ClientId,
     addresses: Vec<Address>,
-    /// Where the connection of now goes, or the last one went.
+    /// The address where the connection of now began, or the last one did.
     current: Cell<usize>,
-    peers: Vec<Box<str>>,
+    /// Where it goes; while there is none, where it will begin.
+    route: RefCell<Rc<Route>>,
     link: Rc<Link>,
+    /// Of this process; read when a server says which is its own.
+    host: OnceCell<String>,
+    /// Servers of which it was told that a better way could not be taken: datanodes, and `None` for the namenode.
+    told: RefCell<BTreeSet<Option<u32>>>,
     base: OnceCell<u64>,
     leases: Leases,
     datanodes: Datanodes,
@@ -39,6 +50,28 @@ pub struct Session {
     stats: RefCell<Stats>,
     /// Read in place since the runtime had its turn.
     in_place_bytes: Cell<usize>,
+}
+
+/// A way to the namenode.
+struct Route {
+    address: Address,
+    /// The namenode as errors name it.
+    peer: Rc<str>,
+    hindrance: Option<Hindrance>,
+}
+
+impl Route {
+    fn new(address: Address, hindrance: Option<Hindrance>) -> Rc<Route> {
+        Rc::new(Route {
+            peer: namenode_at(&address).into(),
+            address,
+            hindrance,
+        })
+    }
+}
+
+fn namenode_at(address: &Address) -> String {
+    format!("namenode {address}")
 }
 
 /// How many leases are held, and how long the namenode keeps them without being reminded.
@@ -67,13 +100,12 @@ impl Session {
         Ok(Rc::new(Session {
             runtime: runtime.clone(),
             client: ClientId(client),
-            peers: addresses
-                .iter()
-                .map(|address| format!("namenode {address}").into())
-                .collect(),
+            route: RefCell::new(Route::new(addresses[0].clone(), None)),
             addresses,
             current: Cell::new(0),
             link: Rc::default(),
+            host: OnceCell::new(),
+            told: RefCell::default(),
             base: OnceCell::new(),
             leases: Leases {
                 held: Cell::new(0),
@@ -121,13 +153,45 @@ impl Session {
     }
 
     /// The namenode as errors name it.
-    pub(crate) fn peer(&self) -> &str {
-        &self.peers[self.current.get()]
+    pub(crate) fn peer(&self) -> Rc<str> {
+        self.route.borrow().peer.clone()
     }
 
     /// Where the namenode is.
-    pub(crate) fn address(&self) -> &Address {
-        &self.addresses[self.current.get()]
+    pub(crate) fn address(&self) -> Address {
+        self.route.borrow().address.clone()
+    }
+
+    /// The ways of all connections that there are.
+    pub(crate) fn paths(&self) -> Vec<PeerPath> {
+        let route = self.route.borrow();
+        let namenode = self.link.is_live().then(|| PeerPath {
+            datanode: None,
+            address: route.address.clone(),
+            hindrance: route.hindrance.clone(),
+        });
+        namenode.into_iter().chain(self.datanodes.paths()).collect()
+    }
+
+    /// Where a server of this host is, seen from here.
+    pub(crate) fn site(&self, host: &str) -> Site {
+        match host {
+            "" => Site::Unknown,
+            host if host == self.host.get_or_init(this_host) => Site::Here,
+            _ => Site::Elsewhere,
+        }
+    }
+
+    /// A server offered a better way to this host that could not be taken. Said once for each.
+    pub(crate) fn tell_fallback(&self, datanode: Option<u32>, address: &Address, hindrance: &Hindrance) {
+        if self.told.borrow_mut().insert(datanode) {
+            let path = PeerPath {
+                datanode,
+                address: address.clone(),
+                hindrance: Some(hindrance.clone()),
+            };
+            tracing::warn!("{path}: a better way is offered on this host and could not be taken");
+        }
     }
 
     /// The directory that paths start from; 0 is the root.
@@ -182,10 +246,13 @@ impl Session {
 
     /// Tries each address once, the last good one first.
     async fn attempt(self: Rc<Self>) -> Result<Client, Error> {
+        let first = self.current.get();
+        self.route
+            .replace(Route::new(self.addresses[first].clone(), None));
         let mut outcome = Err(self.not_connected("it has no address"));
         for nth in 0..self.addresses.len() {
-            let at = (self.current.get() + nth) % self.addresses.len();
-            outcome = self.connect(&self.addresses[at], &self.peers[at]).await;
+            let at = (first + nth) % self.addresses.len();
+            outcome = self.begin_at(&self.addresses[at]).await;
             if outcome.is_ok() {
                 self.current.set(at);
                 break;
@@ -194,8 +261,94 @@ impl Session {
         outcome
     }
 
-    /// One attempt to connect to the server `peer` at `address`.
-    pub(crate) async fn connect(&self, address: &Address, peer: &str) -> Result<Client, Error> {
+    /// One attempt at an address that the caller gave, and from there at better ones.
+    async fn begin_at(&self, address: &Address) -> Result<Client, Error> {
+        let peer = namenode_at(address);
+        let client = self.connect(address).await;
+        let client = client.map_err(|error| connect_failure(&error, &peer))?;
+        let transport = self.options.transport;
+        let (client, route) = if !seeks_better(transport, address) {
+            let hindrance = (!path::is_best(address)).then_some(Hindrance::Disabled);
+            (client, Route::new(address.clone(), hindrance))
+        } else {
+            match self.ask_namenode(&client).await {
+                Ok(known) => self.move_on(client, address, &known).await?,
+                Err(missed) if transport == Transport::Auto => {
+                    let hindrance = Hindrance::Failed(missed.to_string().into());
+                    (client, Route::new(address.clone(), Some(hindrance)))
+                }
+                Err(missed) => return Err(missed_namenode(&missed, &peer)),
+            }
+        };
+        self.route.replace(route);
+        Ok(client)
+    }
+
+    /// Moves a connection to the best way that the namenode offers; it stays where it is if there is no better one. What
+    /// the caller demands must be there.
+    async fn move_on(
+        &self,
+        client: Client,
+        address: &Address,
+        known: &Renewed,
+    ) -> Result<(Client, Rc<Route>), Error> {
+        let transport = self.options.transport;
+        let is_demanded = transport != Transport::Auto;
+        let site = self.site(&known.host);
+        let mut choice = Choice::of(&known.endpoints, site, address, transport);
+        // Of a namenode that does not say where it is, the caller's address is the best guess.
+        let may_move = site == Site::Here || is_demanded;
+        choice
+            .addresses
+            .retain(|other| may_move && path::rank(other) < path::rank(address));
+        let is_it = async |client: &Client| match self.ask_namenode(client).await? {
+            Renewed { incarnation, .. } if incarnation == known.incarnation => Ok(()),
+            _ => Err(Missed::Stranger),
+        };
+        let (found, tried) = self.first_of(&choice.addresses, is_it).await;
+        let (client, reached) = found.unwrap_or((client, address.clone()));
+        let failed = path::better_that_failed(&reached, &tried);
+        if is_demanded && !path::permits(transport, &reached) {
+            return Err(demand_failure(address, transport, failed, &choice.lack));
+        }
+        if let Some(failed) = &failed {
+            self.tell_fallback(None, &reached, failed);
+        }
+        let hindrance = choice.hindrance(&reached, &tried);
+        Ok((client, Route::new(reached, hindrance)))
+    }
+
+    /// Who the namenode is and where; a sign of life of this client, too.
+    async fn ask_namenode(&self, client: &Client) -> Result<Renewed, Missed> {
+        let deadline = self.runtime.now() + self.options.connect_deadline;
+        let reply = client
+            .call_until(method::RENEW, &RenewRequest {}, deadline)
+            .await?;
+        Ok(Renewed::read(&reply.message)?)
+    }
+
+    /// Tries addresses in turn, up to one where the right server answers; gives it, and what came of those before.
+    pub(crate) async fn first_of(
+        &self,
+        addresses: &[Address],
+        is_it: impl AsyncFn(&Client) -> Result<(), Missed>,
+    ) -> (Option<(Client, Address)>, Vec<(Address, Missed)>) {
+        let mut tried = Vec::new();
+        for address in addresses {
+            let missed = match self.connect(address).await {
+                Ok(client) => match is_it(&client).await {
+                    Ok(()) => return (Some((client, address.clone())), tried),
+                    Err(missed) => missed,
+                },
+                Err(error) => error.into(),
+            };
+            tried.push((address.clone(), missed));
+        }
+        (None, tried)
+    }
+
+    /// One attempt to connect to a server.
+    async fn connect(&self, address: &Address) -> Result<Client, ConnectError> {
         let config = ClientConfig {
             client: self.client,
             role: role::CLIENT,
@@ -203,15 +356,14 @@ impl Session {
             queue_max: QUEUE_MAX,
             ..ClientConfig::default()
         };
-        let client = Client::connect(&self.runtime, address, config).await;
-        let client = client.map_err(|error| connect_failure(&error, peer))?;
+        let client = Client::connect(&self.runtime, address, config).await?;
         self.stats.borrow_mut().connects += 1;
         Ok(client)
     }
 
     fn not_connected(&self, detail: &str) -> Error {
         Error::Unavailable {
-            peer: self.peer().into(),
+            peer: (*self.peer()).into(),
             may_have_run: false,
             detail: detail.into(),
         }
@@ -295,8 +447,8 @@ async fn renew(session: Weak<Session>) {
             return;
         }
         match Pending::start_within(&session, Renew, lease / 3).await {
-            Ok(lease_ms) => {
-                session.set_lease(lease_ms);
+            Ok(renewed) => {
+                session.set_lease(renewed.lease_ms);
                 part = 3;
             }
             Err(error) => {
@@ -304,6 +456,74 @@ async fn renew(session: Weak<Session>) {
                 part = 20;
             }
         }
+    }
+}
+
+/// Whether a connection that began at `address` moves on, if it can.
+fn seeks_better(transport: Transport, address: &Address) -> bool {
+    match transport {
+        Transport::Auto | Transport::Shm => !path::is_best(address),
+        Transport::Unix => matches!(address, Address::Tcp(_)),
+        Transport::Tcp => false,
+    }
+}
+
+/// The caller demands a transport that does not lead to the namenode.
+fn demand_failure(
+    address: &Address,
+    transport: Transport,
+    failed: Option<Hindrance>,
+    lack: &Hindrance,
+) -> Error {
+    let peer = namenode_at(address).into();
+    let asked = format!("transport={transport} is asked for, and");
+    match failed {
+        Some(failed @ Hindrance::Failed(_)) => Error::Unavailable {
+            peer,
+            may_have_run: false,
+            detail: format!("{asked} it {failed}").into(),
+        },
+        failed => Error::Refused {
+            peer,
+            detail: match failed.as_ref().unwrap_or(lack) {
+                Hindrance::OtherHost => format!("{asked} it is on another host, or does not say on which"),
+                Hindrance::OtherUser => format!("{asked} it belongs to another user"),
+                _ => format!("{asked} it does not offer that"),
+            }
+            .into(),
+        },
+    }
+}
+
+/// A connection was made, and who is there does not behave as a namenode does.
+fn missed_namenode(missed: &Missed, peer: &str) -> Error {
+    match missed {
+        Missed::Silent(error) => not_a_namenode(failure::of_connection(error, peer)),
+        missed => Error::protocol(peer, missed),
+    }
+}
+
+/// Whoever does not know the first method that every namenode has is something else.
+pub(crate) fn not_a_namenode(error: Error) -> Error {
+    match error {
+        Error::Protocol { peer, .. } => Error::Refused {
+            peer,
+            detail: "it is a Crake server, but not a namenode".into(),
+        },
+        other => other,
+    }
+}
+
+/// Says who is at fault when an address does not lead to the server `peer`.
+pub(crate) fn missed_failure(missed: &Missed, peer: &str) -> Error {
+    match missed {
+        Missed::NotConnected(error) => connect_failure(error, peer),
+        Missed::Silent(error) => failure::of_connection(error, peer),
+        other => Error::Unavailable {
+            peer: peer.into(),
+            may_have_run: false,
+            detail: other.to_string().into(),
+        },
     }
 }
 

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use crake_datapath::{Address, Runtime};
 use crake_rpc::ClientId;
 
-use crate::datanodes::Datanode;
+use crate::datanodes::{Datanode, Datanodes};
 use crate::node::{Attributes, CreateOptions, Entry, Node, Page};
 use crate::operation::{
     Append, AskUsage, Create, Delete, Echo, List, ListDatanodes, Lookup, Open, Rename, Renew,
 };
+use crate::path::PeerPath;
 use crate::pending::Pending;
-use crate::session::Session;
+use crate::session::{Session, not_a_namenode};
 use crate::stats::Stats;
 use crate::table::Table;
 use crate::writer::Writer;
@@ -42,8 +43,8 @@ impl Store {
     pub async fn connect_with(runtime: &Runtime, options: ConnectOptions) -> Result<Store, Error> {
         let session = Session::new(runtime, options)?;
         session.connect_once().await?;
-        let lease_ms = Pending::start(&session, Renew).await.map_err(not_a_namenode)?;
-        session.set_lease(lease_ms);
+        let renewed = Pending::start(&session, Renew).await.map_err(not_a_namenode)?;
+        session.set_lease(renewed.lease_ms);
         let store = Store { session };
         store.find_base().await?;
         Ok(store)
@@ -73,9 +74,21 @@ impl Store {
         self.session.client()
     }
 
-    /// Where the namenode is.
-    pub fn namenode(&self) -> &Address {
+    /// Where the namenode is reached; without a connection, where it will be looked for first.
+    pub fn namenode(&self) -> Address {
         self.session.address()
+    }
+
+    /// How each server is reached that there is a connection to: the namenode first, then datanodes by their numbers. The
+    /// connection to a datanode is made when the first of its blocks is touched, or by [`Store::path_to`].
+    pub fn paths(&self) -> Vec<PeerPath> {
+        self.session.paths()
+    }
+
+    /// How the datanode of a number is reached; connects if need be.
+    pub async fn path_to(&self, datanode: u32) -> Result<PeerPath, Error> {
+        let deadline = self.session.deadline_of(self.runtime().now());
+        Datanodes::path_to(&self.session, datanode, deadline).await
     }
 
     /// What was done so far.
@@ -266,20 +279,9 @@ impl Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("namenode", self.namenode())
+            .field("namenode", &self.namenode())
             .field("client", &self.client_id())
             .finish_non_exhaustive()
-    }
-}
-
-/// Whoever does not know the first method that every namenode has is something else.
-fn not_a_namenode(error: Error) -> Error {
-    match error {
-        Error::Protocol { peer, .. } => Error::Refused {
-            peer,
-            detail: "it is a Crake server, but not a namenode".into(),
-        },
-        other => other,
     }
 }
 

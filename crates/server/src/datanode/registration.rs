@@ -33,6 +33,7 @@ pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) capacity_bytes: u64,
     pub(crate) endpoints: Vec<String>,
+    pub(crate) host: String,
     pub(crate) location_class: u64,
     pub(crate) storage_class: u32,
 }
@@ -264,6 +265,7 @@ impl Registering<'_> {
             location_class: self.profile.location_class,
             storage_class: self.profile.storage_class,
             namenode: self.life.namenode,
+            host: &self.profile.host,
         }
     }
 }

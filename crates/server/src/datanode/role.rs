@@ -14,6 +14,7 @@ use super::registration::{Profile, Registrar, Registration, Standing};
 use super::service::{DatanodeService, Endpoint};
 use super::tier::{Memory, Tier};
 use crate::StartError;
+use crate::namenode::NAME_BYTES_MAX;
 
 /// The port that a datanode listens at unless told otherwise.
 pub const LISTEN_PORT: u16 = 50020;
@@ -26,9 +27,9 @@ const ENDPOINTS_MAX: usize = crate::namenode::command::ENDPOINTS_MAX;
 pub struct DatanodeConfig {
     /// Where the namenode is: its addresses, tried in turn. At least one.
     pub namenode: Vec<Address>,
-    /// Where to listen, best first: 1 to 8 addresses. Port 0 takes a free one.
+    /// Where to listen: 1 to 8 addresses, among those of a kind best first. Port 0 takes a free one.
     pub listen: Vec<Address>,
-    /// Where clients reach it, best first; empty: where it listens. An unspecified IP address (`0.0.0.0`) is replaced by
+    /// Where clients reach it; empty: where it listens. An unspecified IP address (`0.0.0.0`) is replaced by
     /// the one that this machine uses towards the namenode.
     pub advertise: Vec<Address>,
     /// For people, and to be recognised after a restart: different for each datanode of a cluster. Empty: the
@@ -38,6 +39,9 @@ pub struct DatanodeConfig {
     pub dram_bytes: u64,
     /// When this memory is taken from the machine.
     pub memory: Memory,
+    /// The identity of the host that it is on, the same for all processes there, which may take its `unix://` and `shm://`
+    /// addresses: see [`crake_store::this_host`]. At most 255 bytes; empty is unknown.
+    pub host: String,
     /// The host that it is on, for clients that prefer one; 0 is unknown.
     pub location_class: u64,
     /// The tier that its memory counts as; 0 is DRAM.
@@ -56,6 +60,7 @@ impl Default for DatanodeConfig {
             name: String::new(),
             dram_bytes: 1 << 30,
             memory: Memory::AtStart,
+            host: String::new(),
             location_class: 0,
             storage_class: 0,
             connections_max: 65_536,
@@ -155,6 +160,7 @@ impl Datanode {
             },
             capacity_bytes,
             endpoints,
+            host: config.host,
             location_class: config.location_class,
             storage_class: config.storage_class,
         };
@@ -230,6 +236,9 @@ fn check(config: &DatanodeConfig) -> Result<(), StartError> {
     }
     if config.listen.len() > ENDPOINTS_MAX || config.advertise.len() > ENDPOINTS_MAX {
         return Err(StartError::Config("a datanode has at most 8 addresses"));
+    }
+    if config.host.len() > NAME_BYTES_MAX {
+        return Err(StartError::Config("the identity of a host has at most 255 bytes"));
     }
     Ok(())
 }

@@ -337,7 +337,9 @@ pub struct Register<'a> {
     pub capacity: u64,
     /// Addresses, best first. At most [`ENDPOINTS_MAX`] of at most 255 bytes.
     pub endpoints: &'a [&'a str],
-    /// The host that it is on; 0 is unknown.
+    /// The identity of the host that it is on; at most 255 bytes, empty is unknown.
+    pub host: &'a str,
+    /// The host that it is on, as far as placement is concerned; 0 is unknown.
     pub location_class: u64,
     /// Its tier; 0 is DRAM.
     pub storage_class: u32,
@@ -449,7 +451,9 @@ pub struct Datanode<'a> {
     pub incarnation: u64,
     /// Addresses, best first.
     pub endpoints: &'a [Box<str>],
-    /// The host that it is on.
+    /// The identity of the host that it is on.
+    pub host: &'a str,
+    /// The host that it is on, as far as placement is concerned.
     pub location_class: u64,
     /// Bytes.
     pub capacity: u64,
@@ -549,6 +553,8 @@ pub enum Reply<'a> {
     Renewed {
         /// How long leases live without another renewal.
         lease_ms: u64,
+        /// Of the namenode.
+        incarnation: u64,
     },
     /// To usage.
     Usage {

@@ -56,6 +56,7 @@ struct Member {
     incarnation: u64,
     epoch: u32,
     endpoints: Vec<Box<str>>,
+    host: Box<str>,
     location_class: u64,
     storage_class: u32,
     secret: [u8; SECRET_BYTES],
@@ -97,6 +98,7 @@ impl Registry {
             id,
             incarnation: member.incarnation,
             endpoints: &member.endpoints,
+            host: &member.host,
             location_class: member.location_class,
             capacity: member.slots.capacity_bytes(),
             used: member.slots.used_bytes(),
@@ -195,6 +197,7 @@ impl Registry {
             .iter()
             .map(|&endpoint| endpoint.into())
             .collect();
+        member.host = request.host.into();
         member.location_class = request.location_class;
         member.storage_class = request.storage_class;
         member.heard_ns = now_ns;
@@ -378,6 +381,7 @@ impl Member {
             incarnation: 0,
             epoch: 0,
             endpoints: Vec::new(),
+            host: "".into(),
             location_class: 0,
             storage_class: 0,
             secret: [0; SECRET_BYTES],
@@ -417,6 +421,7 @@ fn check_registration(request: &Register<'_>) -> Result<(), Failure> {
     }
     let endpoint_fits = |endpoint: &&str| endpoint.len() <= NAME_BYTES_MAX;
     let fits = request.name.len() <= NAME_BYTES_MAX
+        && request.host.len() <= NAME_BYTES_MAX
         && request.endpoints.len() <= ENDPOINTS_MAX
         && request.endpoints.iter().all(endpoint_fits);
     fits.then_some(()).ok_or(Failure::TooLong)

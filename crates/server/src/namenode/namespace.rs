@@ -180,6 +180,7 @@ impl Namespace {
             } => self.remove_key(table, path, key, condition),
             Command::Renew => Ok(Reply::Renewed {
                 lease_ms: self.config.lease_ns / 1_000_000,
+                incarnation: self.config.incarnation,
             }),
             _ => unreachable!("apply has the others"),
         }

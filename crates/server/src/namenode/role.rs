@@ -9,8 +9,9 @@ use crake_datapath::{Address, Runtime, Task, Time};
 use crake_rpc::{Server, ServerConfig};
 
 use super::config::Config;
+use super::names::NAME_BYTES_MAX;
 use super::namespace::Namespace;
-use super::service::NamenodeService;
+use super::service::{NamenodeService, Site};
 use crate::StartError;
 
 /// The port that a namenode listens at unless told otherwise.
@@ -26,8 +27,11 @@ const LOOK_EVERY_MIN: Duration = Duration::from_millis(1);
 /// What a namenode is started with.
 #[derive(Debug, Clone)]
 pub struct NamenodeConfig {
-    /// Where to listen; at least one address. Port 0 takes a free one.
+    /// Where to listen; at least one address. Port 0 takes a free one. Clients are told all of them.
     pub listen: Vec<Address>,
+    /// The identity of the host that it is on, the same for all processes there, which may take its `unix://` and `shm://`
+    /// addresses: see [`crake_store::this_host`]. At most 255 bytes; empty: clients that came another way stay with it.
+    pub host: String,
     /// Nodes (directories, files, tables, values), at most; below 2^31.
     pub nodes_max: u32,
     /// Clients that hold leases, at most.
@@ -53,6 +57,7 @@ impl Default for NamenodeConfig {
         let namespace = Config::default();
         NamenodeConfig {
             listen: Vec::new(),
+            host: String::new(),
             nodes_max: namespace.nodes_max,
             sessions_max: namespace.sessions_max,
             leases_per_session_max: namespace.leases_per_session_max,
@@ -103,6 +108,10 @@ impl Namenode {
         let namespace = Namespace::new(namespace_config(runtime, &config));
         let service = Rc::new(RefCell::new(NamenodeService::new(runtime, namespace)));
         let servers = listen(runtime, &config, &service)?;
+        service.borrow_mut().set_site(Site {
+            endpoints: servers.iter().filter_map(endpoint).collect(),
+            host: config.host,
+        });
         let every = config.lease.min(config.heartbeat_timeout).min(LOOK_EVERY_MAX);
         let expiring = runtime.spawn(expire(runtime.clone(), Rc::downgrade(&service), every));
         Ok(Namenode {
@@ -165,6 +174,9 @@ fn check(config: &NamenodeConfig) -> Result<(), StartError> {
     if config.listen.is_empty() {
         return Err(StartError::Config("a namenode needs an address to listen at"));
     }
+    if config.host.len() > NAME_BYTES_MAX {
+        return Err(StartError::Config("the identity of a host has at most 255 bytes"));
+    }
     if config.lease < TIMEOUT_MIN || config.heartbeat_timeout < TIMEOUT_MIN {
         return Err(StartError::Config(
             "leases and heartbeat timeouts are at least 10 ms",
@@ -210,6 +222,14 @@ fn listen(
         })
     });
     listen.collect()
+}
+
+/// What clients are told of where it listens. Not the address that says "any": it means another machine to each.
+fn endpoint(server: &Server) -> Option<String> {
+    match server.local_address() {
+        Address::Tcp(socket) if socket.ip().is_unspecified() => None,
+        address => Some(address.to_string()),
+    }
 }
 
 /// Has the service do what is due. Nothing that a request begins is due earlier than `every` after it, so to look that

@@ -25,6 +25,14 @@ pub(crate) struct NamenodeService {
     wall_offset_ns: u64,
     /// Room for the text of a failure, so that a name that is not there costs no allocation.
     detail: String,
+    site: Site,
+}
+
+/// Where a namenode is, as clients are told.
+#[derive(Default)]
+pub(crate) struct Site {
+    pub(crate) endpoints: Vec<String>,
+    pub(crate) host: String,
 }
 
 impl NamenodeService {
@@ -34,9 +42,15 @@ impl NamenodeService {
             runtime: runtime.clone(),
             wall_offset_ns: 0,
             detail: String::new(),
+            site: Site::default(),
         };
         service.look_at_wall_clock();
         service
+    }
+
+    /// What is known once it listens.
+    pub(crate) fn set_site(&mut self, site: Site) {
+        self.site = site;
     }
 
     pub(crate) fn namespace(&self) -> &Namespace {
@@ -110,6 +124,7 @@ impl Service for NamenodeService {
             session: SessionId(peer.client.0),
             is_datanode: peer.role == role::DATANODE,
             namespace: &mut self.namespace,
+            site: &self.site,
             refusals: Refusals::new(),
         };
         let mut rest = requests;
@@ -169,6 +184,7 @@ type Answered = Result<(), Refused>;
 /// One batch of requests of one client.
 struct Caller<'n, 'r> {
     namespace: &'n mut Namespace,
+    site: &'n Site,
     now: Now,
     session: SessionId,
     is_datanode: bool,
@@ -507,10 +523,21 @@ impl<'r> Caller<'_, 'r> {
 
     fn renew(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         wire::RenewRequestView::parse(request.message)?;
-        let Reply::Renewed { lease_ms } = self.apply(&Command::Renew)? else {
+        let Reply::Renewed {
+            lease_ms,
+            incarnation,
+        } = self.apply(&Command::Renew)?
+        else {
             wrong_reply()
         };
-        replies.send(request, &wire::RenewReply { lease_ms });
+        let endpoints = self.site.endpoints.iter().map(String::as_str);
+        let message = wire::RenewReply {
+            lease_ms,
+            incarnation,
+            endpoints: &endpoints.collect::<SmallVec<[&str; 8]>>(),
+            host: &self.site.host,
+        };
+        replies.send(request, &message);
         Ok(())
     }
 
@@ -555,6 +582,7 @@ impl<'r> Caller<'_, 'r> {
             incarnation: asked.incarnation(),
             capacity: asked.capacity(),
             endpoints: &endpoints,
+            host: asked.host()?,
             location_class: asked.location_class(),
             storage_class: asked.storage_class(),
             namenode: asked.namenode(),

@@ -95,5 +95,6 @@ pub(super) fn datanode<'a>(datanode: &Datanode<'a>, endpoints: &'a [&'a str]) ->
         used: datanode.used,
         alive: datanode.alive,
         name: datanode.name,
+        host: datanode.host,
     }
 }

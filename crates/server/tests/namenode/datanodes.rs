@@ -265,11 +265,16 @@ fn a_registration_that_is_too_long_or_has_no_name_is_refused() {
             ..request(1, 0)
         },
     );
+    let on = |host| Register {
+        host,
+        ..request(1, 0)
+    };
     for (request, failure) in [
         (named(""), Failure::InvalidName),
         (named(long), Failure::TooLong),
         (reached_at(&[long]), Failure::TooLong),
         (reached_at(&["x"; 9]), Failure::TooLong),
+        (on(long), Failure::TooLong),
     ] {
         assert_eq!(world.run(A, Command::Register(request), |_| ()), Err(failure));
     }
@@ -280,6 +285,7 @@ fn datanodes_are_described_as_they_registered() {
     let mut world = world();
     let request = Register {
         location_class: 9,
+        host: "here",
         capacity: 2 * MIB + 5,
         ..request(1, 0)
     };
@@ -289,6 +295,10 @@ fn datanodes_are_described_as_they_registered() {
         assert_eq!(
             (datanode.id, datanode.incarnation, datanode.name, datanode.alive),
             (1, 1, "d", true)
+        );
+        assert_eq!(
+            (datanode.host, &datanode.endpoints),
+            ("here", &&["tcp://h:1".into()][..])
         );
         (datanode.location_class, datanode.capacity, datanode.used)
     };

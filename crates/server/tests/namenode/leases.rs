@@ -62,7 +62,7 @@ fn a_lease_lives_as_long_as_its_session_writes_anything_or_renews() {
     }
     world.publish(&file, 0, true).unwrap();
     let renewed = world.namespace.apply(world.now, A, &Command::Renew).unwrap();
-    assert!(matches!(renewed, Reply::Renewed { lease_ms: 10_000 }));
+    assert!(matches!(renewed, Reply::Renewed { lease_ms: 10_000, .. }));
 }
 
 #[test]

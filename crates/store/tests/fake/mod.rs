@@ -424,7 +424,8 @@ fn serve_namenode(state: &mut State, request: &Request<'_>, replies: Option<&mut
             state.asked.push(Asked::Namenode(other));
             match other {
                 method::RENEW => answer!(namenode::RenewReply {
-                    lease_ms: state.lease_ms
+                    lease_ms: state.lease_ms,
+                    ..Default::default()
                 }),
                 method::ECHO => {
                     let data = namenode::EchoRequestView::parse(message).unwrap().data().unwrap();
