@@ -4,13 +4,14 @@ use anyhow::{Context, Result};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
 use crake_server::{Datanode, DatanodeConfig};
-use crake_store::{ConnectOptions, Error, Store};
+use crake_store::{ConnectOptions, Error, Store, Transport};
 use serde::Serialize;
 
-use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, URL, WAITING};
+use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, SHM, URL, WAITING};
 use crate::endpoint;
 use crate::output::Output;
 use crate::role::{self, Role};
+use crate::shm::Offer;
 use crate::size::Size;
 
 /// Arguments of `crake datanode`.
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// A name that it keeps over restarts [default: its first address]
     #[arg(long)]
     name: Option<String>,
+    /// Whether to offer shared memory to this user's programs on this machine [default: the setting shm]
+    #[arg(long, value_name = "on|off")]
+    shm: Option<String>,
     /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
@@ -47,6 +51,7 @@ impl Arguments {
             Flag::new("--namenode", &URL, self.namenode.as_ref()),
             Flag::new("--listen", &DATANODE_LISTEN, self.listen.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
+            Flag::new("--shm", &SHM, self.shm.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -67,9 +72,11 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     let runtime = endpoint::runtime(config)?;
     let namenode = namenode_addresses(config)?;
     refuse_what_is_no_namenode(&runtime, config, output)?;
+    let offer = Offer::new(&runtime, config);
     let datanode = DatanodeConfig {
         namenode: namenode.clone(),
-        listen: endpoint::listen(config, &DATANODE_LISTEN)?,
+        listen: offer.add_to(endpoint::listen(config, &DATANODE_LISTEN)?, "datanode"),
+        host: offer.host(),
         name: arguments.name.clone().unwrap_or_default(),
         dram_bytes: config.size(&DATANODE_DRAM).0,
         ..DatanodeConfig::default()
@@ -80,7 +87,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
             .context("starting the datanode")
     };
     role::serve(&runtime, start, |datanode| {
-        report(config, &namenode, datanode, output)
+        report(config, (&namenode, datanode), &offer, output)
     })
 }
 
@@ -95,8 +102,12 @@ fn namenode_addresses(config: &Config) -> Result<Vec<Address>> {
 
 /// A datanode tries for ever, which is right for a namenode that is away and wrong for a mistake in its address.
 fn refuse_what_is_no_namenode(runtime: &Runtime, config: &Config, output: Output) -> Result<()> {
-    let url = config.text(&URL);
-    match runtime.block_on(Store::connect(runtime, url)) {
+    let options = ConnectOptions {
+        // Names and heartbeats are few: they stay where the URL says.
+        transport: Transport::Tcp,
+        ..config.text(&URL).parse()?
+    };
+    match runtime.block_on(Store::connect_with(runtime, options)) {
         Ok(_) => Ok(()),
         Err(error @ (Error::Unavailable { .. } | Error::TimedOut { .. })) => {
             output.note(format!("{error}; waiting for it"));
@@ -106,7 +117,12 @@ fn refuse_what_is_no_namenode(runtime: &Runtime, config: &Config, output: Output
     }
 }
 
-fn report(config: &Config, namenode: &[Address], datanode: &Datanode, output: Output) -> Result<()> {
+fn report(
+    config: &Config,
+    (namenode, datanode): (&[Address], &Datanode),
+    offer: &Offer<'_>,
+    output: Output,
+) -> Result<()> {
     let row = Row {
         namenode: role::texts(namenode),
         listen: role::texts(&datanode.listening()),
@@ -117,7 +133,7 @@ fn report(config: &Config, namenode: &[Address], datanode: &Datanode, output: Ou
     output.line(&format!(
         "a datanode gives {} at {} to {}",
         row.dram_bytes,
-        row.advertised.join(" and "),
+        offer.described(datanode.advertised(), Address::to_string),
         config.text(&URL),
     ))?;
     Ok(())

@@ -6,10 +6,11 @@ use crake_datapath::Address;
 use crake_server::{Namenode, NamenodeConfig};
 use serde::Serialize;
 
-use crate::config::{Config, Flag, NAMENODE_LISTEN, WAITING};
+use crate::config::{Config, Flag, NAMENODE_LISTEN, SHM, WAITING};
 use crate::endpoint;
 use crate::output::Output;
 use crate::role::{self, Role};
+use crate::shm::Offer;
 
 /// Arguments of `crake namenode`.
 #[derive(Args, Debug)]
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Where to listen, separated by commas [default: the setting namenode.listen]
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// Whether to offer shared memory to this user's programs on this machine [default: the setting shm]
+    #[arg(long, value_name = "on|off")]
+    shm: Option<String>,
     /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
@@ -34,6 +38,7 @@ impl Arguments {
     pub fn flags(&self) -> Vec<Flag> {
         let flags = [
             Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref()),
+            Flag::new("--shm", &SHM, self.shm.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -50,8 +55,10 @@ struct Row {
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
     arguments.guest.apply()?;
     let runtime = endpoint::runtime(config)?;
+    let offer = Offer::new(&runtime, config);
     let namenode = NamenodeConfig {
-        listen: endpoint::listen(config, &NAMENODE_LISTEN)?,
+        listen: offer.add_to(endpoint::listen(config, &NAMENODE_LISTEN)?, "namenode"),
+        host: offer.host(),
         ..NamenodeConfig::default()
     };
     let start = || {
@@ -59,10 +66,10 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
             .map_err(|error| role::explain(error, "--listen HOST:PORT"))
             .context("starting the namenode")
     };
-    role::serve(&runtime, start, |namenode| report(namenode, output))
+    role::serve(&runtime, start, |namenode| report(namenode, &offer, output))
 }
 
-fn report(namenode: &Namenode, output: Output) -> Result<()> {
+fn report(namenode: &Namenode, offer: &Offer<'_>, output: Output) -> Result<()> {
     let listening = namenode.listening();
     let row = Row {
         url: endpoint::url(&listening[0]),
@@ -70,7 +77,8 @@ fn report(namenode: &Namenode, output: Output) -> Result<()> {
     };
     output.row(&row)?;
     output.line(&format!(
-        "a namenode at {0}. Give it memory: crake datanode --namenode {0}",
+        "a namenode at {}. Give it memory: crake datanode --namenode {}",
+        offer.described(&listening, endpoint::url),
         row.url
     ))?;
     Ok(())

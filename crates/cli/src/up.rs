@@ -8,10 +8,13 @@ use crake_datapath::{Address, Runtime};
 use crake_server::{Datanode, DatanodeConfig, Dram, Memory, Namenode, NamenodeConfig};
 use serde::Serialize;
 
-use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_LISTEN, UP_DATANODES, WAITING};
+use crate::config::{
+    Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_LISTEN, SHM, UP_DATANODES, WAITING,
+};
 use crate::endpoint;
 use crate::output::Output;
 use crate::role::{self, Role};
+use crate::shm::Offer;
 use crate::size::Size;
 
 /// Arguments of `crake up`.
@@ -22,7 +25,9 @@ use crate::size::Size;
   crake up --listen 0.0.0.0:9060
   crake up --listen 127.0.0.1:0 --json            any free port; the line of JSON says which
   crake up --unix /tmp/crake.sock                 also at unix:///tmp/crake.sock
+  crake up --shm off                              without shared memory
 
+This user's programs on this machine are served through shared memory, wherever they find it: `crake fs stat` says so.
 Everything that it holds is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.
 It takes its memory at start. Ctrl-C ends it in good order, a second one at once.")]
 pub struct Arguments {
@@ -32,6 +37,9 @@ pub struct Arguments {
     /// Listen at a Unix socket, too
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
+    /// Whether to offer shared memory to this user's programs on this machine [default: the setting shm]
+    #[arg(long, value_name = "on|off")]
+    shm: Option<String>,
     /// How many datanodes [default: the setting up.datanodes]
     #[arg(long, value_name = "N")]
     datanodes: Option<String>,
@@ -52,6 +60,7 @@ impl Arguments {
             Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref()),
             Flag::new("--datanodes", &UP_DATANODES, self.datanodes.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
+            Flag::new("--shm", &SHM, self.shm.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -88,24 +97,26 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     arguments.guest.apply()?;
     let listen = arguments.listen(config)?;
     let runtime = endpoint::runtime(config)?;
+    let offer = Offer::new(&runtime, config);
     role::serve(
         &runtime,
-        || start(&runtime, config, listen),
-        |cluster| report(config, cluster, output),
+        || start(&runtime, config, listen, &offer),
+        |cluster| report(config, cluster, &offer, output),
     )
 }
 
-fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>) -> Result<Cluster> {
+fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer<'_>) -> Result<Cluster> {
     // Before anything listens: a client that came earlier would wait for as long as this takes.
     let memory = take_memory(config, &listen)?;
     let namenode = NamenodeConfig {
-        listen: listen.clone(),
+        listen: offer.add_to(listen.clone(), "namenode"),
+        host: offer.host(),
         ..NamenodeConfig::default()
     };
     let namenode = Namenode::start(runtime, namenode)
         .map_err(|error| role::explain(error, "--listen HOST:PORT"))
         .context("starting the namenode")?;
-    let datanodes = start_datanodes(runtime, config, &listen, &namenode, memory)?;
+    let datanodes = start_datanodes(runtime, config, (&listen, offer), &namenode, memory)?;
     Ok(Cluster { datanodes, namenode })
 }
 
@@ -122,7 +133,7 @@ fn take_memory(config: &Config, listen: &[Address]) -> Result<Vec<Dram>> {
 fn start_datanodes(
     runtime: &Runtime,
     config: &Config,
-    listen: &[Address],
+    (listen, offer): (&[Address], &Offer<'_>),
     namenode: &Namenode,
     memory: Vec<Dram>,
 ) -> Result<Vec<Datanode>> {
@@ -134,10 +145,12 @@ fn start_datanodes(
         });
     let first_port = first_port.unwrap_or(crake_server::datanode::LISTEN_PORT);
     let start = |(number, memory)| {
+        let name = format!("datanode{number}");
         let datanode = DatanodeConfig {
             namenode: namenode.listening(),
-            listen: endpoint::beside(listen, number, first_port)?,
-            name: format!("datanode{number}"),
+            listen: offer.add_to(endpoint::beside(listen, number, first_port)?, &name),
+            host: offer.host(),
+            name,
             ..DatanodeConfig::default()
         };
         Datanode::start_in(runtime, datanode, memory)
@@ -168,7 +181,7 @@ impl Role for Cluster {
     }
 }
 
-fn report(config: &Config, cluster: &Cluster, output: Output) -> Result<()> {
+fn report(config: &Config, cluster: &Cluster, offer: &Offer<'_>, output: Output) -> Result<()> {
     let listening = cluster.namenode.listening();
     let datanodes = &cluster.datanodes;
     let row = Row {
@@ -181,16 +194,12 @@ fn report(config: &Config, cluster: &Cluster, output: Output) -> Result<()> {
         dram_bytes: Size(config.size(&DATANODE_DRAM).0 * datanodes.len() as u64),
     };
     output.row(&row)?;
-    let urls = listening
-        .iter()
-        .map(endpoint::url)
-        .collect::<Vec<_>>()
-        .join(" and ");
     output.line(&format!(
-        "{} datanode{} with {} in all, at {urls}. Try: {}crake fs ls -l /",
+        "{} datanode{} with {} in all, at {}. Try: {}crake fs ls -l /",
         datanodes.len(),
         if datanodes.len() == 1 { "" } else { "s" },
         row.dram_bytes,
+        offer.described(&listening, endpoint::url),
         role::environment(&row.url),
     ))?;
     Ok(())

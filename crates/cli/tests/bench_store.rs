@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
@@ -43,6 +44,15 @@ fn summary(arguments: &[&str]) -> Value {
         (&row["bench"], &row["summary"]),
         (&arguments[0].into(), &true.into())
     );
+    for path in row["paths"].as_array().unwrap() {
+        let transport = if row["transport"] == "embedded" {
+            "local"
+        } else {
+            row["transport"].as_str().unwrap()
+        };
+        assert_eq!(path["transport"], transport, "{row}");
+    }
+    assert_eq!(row["paths"][0]["peer"], "namenode", "{row}");
     for field in [
         "ops_per_s",
         "bytes_per_s",
@@ -114,6 +124,16 @@ fn buffered_streams_and_many_clients_and_files_are_measured() {
     }
 }
 
+/// The cluster is on this host and could be reached through shared memory: what is measured is what was asked for.
+#[test]
+fn tcp_is_measured_when_it_is_asked_for() {
+    if has_two_cores() {
+        let row = summary(&["get-key", "-k", "30", "--transport", "tcp"]);
+        assert_eq!(row["transport"], "tcp");
+        assert_eq!(row["paths"].as_array().unwrap().len(), 2, "{row}");
+    }
+}
+
 /// A running `crake up`, killed when dropped.
 struct Up {
     child: Child,
@@ -121,10 +141,12 @@ struct Up {
 }
 
 impl Up {
-    fn start(arguments: &[&str]) -> Up {
+    fn start(arguments: &[&str], runtime_directory: &Path) -> Up {
         let mut child = Command::new(env!("CARGO_BIN_EXE_crake"))
             .args(["up", "--json"])
             .args(arguments)
+            .env("XDG_RUNTIME_DIR", runtime_directory)
+            .env_remove("CRAKE_SHM")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -149,8 +171,11 @@ impl Drop for Up {
 #[test]
 fn a_running_cluster_is_used_and_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let listen = format!("127.0.0.1:0,unix://{}/crake", folder.path().display());
-    let up = Up::start(&["--listen", &listen, "--datanodes", "2", "--dram", "64MiB"]);
+    let listen = format!("127.0.0.1:0,unix://{}/socket", folder.path().display());
+    let up = Up::start(
+        &["--listen", &listen, "--datanodes", "2", "--dram", "64MiB"],
+        folder.path(),
+    );
     assert_eq!(up.row["dram_bytes"], 128 << 20);
     assert_eq!(up.row["datanodes"].as_array().unwrap().len(), 2);
     if has_two_cores() {
@@ -158,12 +183,21 @@ fn a_running_cluster_is_used_and_left_as_it_was() {
             up.row["url"].as_str().unwrap(),
             up.row["namenode"][1].as_str().unwrap(),
         ] {
-            let transport = if url.starts_with("unix") { "unix" } else { "tcp" };
-            assert_eq!(
-                summary(&["get-key", "--url", url, "-k", "30"])["transport"],
-                transport
-            );
+            let measured = |options: &str| {
+                let url = format!("{url}{options}");
+                let row = summary(&["get-key", "--url", &url, "-k", "30"]);
+                assert_eq!(row["paths"].as_array().unwrap().len(), 3);
+                row["transport"].as_str().unwrap().to_owned()
+            };
+            assert_eq!(measured(""), "shm");
+            assert_eq!(measured("?transport=shm"), "shm");
+            assert_eq!(measured("?transport=unix"), "unix");
         }
+        let tcp = format!("{}?transport=tcp", up.row["url"].as_str().unwrap());
+        assert_eq!(
+            summary(&["get-key", "--url", &tcp, "-k", "30"])["transport"],
+            "tcp"
+        );
     }
 }
 

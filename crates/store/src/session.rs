@@ -190,7 +190,9 @@ impl Session {
                 address: address.clone(),
                 hindrance: Some(hindrance.clone()),
             };
-            tracing::warn!("{path}: a better way is offered on this host and could not be taken");
+            tracing::warn!(
+                "{path}: a better way was offered and could not be taken; transport=tcp has it not tried"
+            );
         }
     }
 

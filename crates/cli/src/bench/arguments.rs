@@ -17,7 +17,7 @@ use crate::size::Size;
   crake bench get-file-async -b 128 --files 1000000 --directories 1000
   crake bench write -s 1MiB --json                    a stream into a file
   crake bench read-sequential -s 1KiB --buffered      small reads through a buffered stream
-  crake bench rpc --url crake://localhost:9060        a cluster that runs already
+  crake bench rpc --url 'crake://localhost:9060?transport=tcp'   a cluster that runs already, over TCP
 
 It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation
 runs the same shape of traffic as a tight loop on bare sockets, or on bare pipes in shared memory. With one operation in flight the ratio is p50 over the
@@ -27,7 +27,7 @@ pub struct Arguments {
     /// What to measure
     #[arg(value_name = "TYPE")]
     pub kind: Kind,
-    /// What carries the traffic
+    /// What carries the traffic; to a cluster that runs already, what its URL leads to and allows
     #[arg(long, default_value = "tcp")]
     pub transport: Transport,
     /// Bytes of one operation [default: 1MiB for reads and writes, else 64]

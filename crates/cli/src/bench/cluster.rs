@@ -8,11 +8,13 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use crake_datapath::Runtime;
 use crake_server::{Cluster as Embedded, ClusterConfig, DatanodeConfig};
+use crake_store::Store;
 use rustix::process::getpid;
 use serde::Deserialize;
 
 use super::arguments::Transport;
 use super::cores::Cores;
+use crate::paths;
 use crate::size::Size;
 
 /// A cluster that a benchmark may use. One that was started for it ends when this is dropped.
@@ -37,11 +39,13 @@ impl Cluster {
     /// A new one with so much memory.
     pub fn start(transport: Transport, dram: Size, cores: Cores, runtime: &Runtime) -> Result<Cluster> {
         match transport {
-            Transport::Tcp => Process::start("127.0.0.1:0", None, dram, cores).map(Cluster::Process),
+            Transport::Tcp => {
+                Process::start(transport, "127.0.0.1:0", None, dram, cores).map(Cluster::Process)
+            }
             Transport::Unix | Transport::Shm => {
                 let path = env::temp_dir().join(format!("crake-bench-{}.sock", getpid().as_raw_nonzero()));
                 let listen = format!("{transport}://{}", path.display());
-                Process::start(&listen, Some(path), dram, cores).map(Cluster::Process)
+                Process::start(transport, &listen, Some(path), dram, cores).map(Cluster::Process)
             }
             Transport::Embedded => {
                 let datanode = DatanodeConfig {
@@ -60,6 +64,17 @@ impl Cluster {
                 Ok(Cluster::Embedded(Box::new(cluster)))
             }
         }
+    }
+
+    /// How clients reach each server. Looked at by a store of its own: a connection that is there and not used would be
+    /// measured, too.
+    pub fn paths(&self, runtime: &Runtime) -> Result<Vec<paths::Row>> {
+        let url = self.url();
+        let found = runtime.block_on(async {
+            let store = Store::connect(runtime, &url).await?;
+            paths::of_all(&store).await
+        });
+        found.with_context(|| format!("connecting to {url}"))
     }
 
     /// Where clients find it.
@@ -87,13 +102,22 @@ struct Serves {
 }
 
 impl Process {
-    fn start(listen: &str, socket: Option<PathBuf>, dram: Size, cores: Cores) -> Result<Process> {
+    /// Listens at one address, so that nothing but what is to be measured can be taken.
+    fn start(
+        transport: Transport,
+        listen: &str,
+        socket: Option<PathBuf>,
+        dram: Size,
+        cores: Cores,
+    ) -> Result<Process> {
         let child = Command::new(env::current_exe().context("finding this program's file")?)
             .args([
                 "up",
                 "--json",
                 "--listen",
                 listen,
+                "--shm",
+                "off",
                 "--datanodes",
                 "1",
                 "--dram",
@@ -109,7 +133,8 @@ impl Process {
             url: String::new(),
             socket,
         };
-        process.url = process.wait_until_it_serves()?;
+        let url = process.wait_until_it_serves()?;
+        process.url = format!("{url}?transport={transport}");
         Ok(process)
     }
 

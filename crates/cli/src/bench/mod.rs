@@ -23,6 +23,7 @@ mod window;
 use std::process;
 
 use anyhow::{Result, anyhow};
+use crake_datapath::Runtime;
 
 pub use self::arguments::Arguments;
 use self::arguments::Transport;
@@ -39,6 +40,7 @@ use self::runner::{Exchanges, Measurement, Operation};
 use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
 use crate::endpoint;
 use crate::output::Output;
+use crate::paths;
 use crate::size::Size;
 
 /// Runs a benchmark; as root in a child that is shielded from the neighbours.
@@ -96,7 +98,13 @@ fn measure(
     cores: Cores,
     shielded: bool,
 ) -> Result<()> {
-    let transport = transport(arguments, config, output);
+    let runtime = endpoint::runtime(config)?;
+    let cluster = cluster(plan, arguments, config, cores, &runtime)?;
+    let paths = match &cluster {
+        Some(cluster) => cluster.paths(&runtime)?,
+        None => Vec::new(),
+    };
+    let transport = transport(arguments, config, &paths, output)?;
     let subject = Subject {
         bench: plan.kind.name(),
         transport,
@@ -111,12 +119,19 @@ fn measure(
         } else {
             "raw loop"
         },
+        paths,
     };
     let mut measurement = Measurement {
         cores,
         count: plan.count,
         compare: subject.compare(),
-        operation: operation(plan, arguments, config, transport, cores)?,
+        operation: match cluster {
+            Some(cluster) => {
+                let client = Client::connect(runtime, cluster, arguments.clients, plan.in_flight)?;
+                plan.operation(client, arguments)?
+            }
+            None => Box::new(RawLoop::start(transport, plan.shape, cores)?),
+        },
         raw: beside(plan, arguments, transport, cores)?,
     };
     let wanted = arguments
@@ -141,18 +156,24 @@ fn running(config: &Config) -> Option<&str> {
     matches!(config.origin(&URL), Origin::Flag(_)).then(|| config.text(&URL))
 }
 
-/// What carries the traffic: of a running cluster, what its URL says.
-fn transport(arguments: &Arguments, config: &Config, output: Output) -> Transport {
-    let Some(url) = running(config).filter(|_| arguments.kind != Kind::Raw) else {
-        return arguments.transport;
-    };
+/// What carries the traffic: of a running cluster, what the connection to its namenode took.
+fn transport(
+    arguments: &Arguments,
+    config: &Config,
+    paths: &[paths::Row],
+    output: Output,
+) -> Result<Transport> {
+    if running(config).is_none() || arguments.kind == Kind::Raw {
+        return Ok(arguments.transport);
+    }
     output.note(
         "the raw loop runs on this machine: its ratio means something only if the cluster runs here too",
     );
-    match url.split_once("://") {
-        Some(("unix", _)) => Transport::Unix,
-        Some(("shm", _)) => Transport::Shm,
-        _ => Transport::Tcp,
+    match paths.first().and_then(paths::Row::transport) {
+        Some("unix") => Ok(Transport::Unix),
+        Some("shm") => Ok(Transport::Shm),
+        Some(_) => Ok(Transport::Tcp),
+        None => Err(anyhow!("the connection to the namenode was lost")),
     }
 }
 
@@ -179,23 +200,22 @@ fn beside(
     }))
 }
 
-fn operation(
+/// What is measured; nothing for the raw loop.
+fn cluster(
     plan: &Plan,
     arguments: &Arguments,
     config: &Config,
-    transport: Transport,
     cores: Cores,
-) -> Result<Box<dyn Operation>> {
+    runtime: &Runtime,
+) -> Result<Option<Cluster>> {
     if plan.kind == Kind::Raw {
-        return Ok(Box::new(RawLoop::start(transport, plan.shape, cores)?));
+        return Ok(None);
     }
-    let runtime = endpoint::runtime(config)?;
     let cluster = match running(config) {
         Some(url) => Cluster::running(url),
-        None => Cluster::start(transport, dram(plan, arguments), cores, &runtime)?,
+        None => Cluster::start(arguments.transport, dram(plan, arguments), cores, runtime)?,
     };
-    let client = Client::connect(runtime, cluster, arguments.clients, plan.in_flight)?;
-    plan.operation(client, arguments)
+    Ok(Some(cluster))
 }
 
 /// Memory for the cluster: twice what lies in it, in whole MiB, for blocks are larger than what they hold.

@@ -10,6 +10,7 @@ use super::arguments::Transport;
 use super::runner::{Compare, Outcome, Repetition};
 use super::stats::{Run, median};
 use crate::output::{short, short_time, table};
+use crate::paths;
 use crate::size::Size;
 
 /// What a measurement is of, as its rows repeat it.
@@ -33,6 +34,8 @@ pub struct Subject {
     pub shielded: bool,
     /// What stands in the fields that start with `raw_`.
     pub against: &'static str,
+    /// How the clients reach each server; empty without a cluster.
+    pub paths: Vec<paths::Row>,
 }
 
 impl Subject {
@@ -201,9 +204,13 @@ pub fn summary_line(subject: &Subject, row: &Row, outcome: &Outcome) -> String {
         Compare::Medians => "p50 to raw p50 (lower is better)",
         Compare::Rates => "rate to raw rate (higher is better)",
     };
+    let paths = match &*subject.paths {
+        [] => String::new(),
+        paths => format!("\n{}", paths::line(paths)),
+    };
     format!(
         "{} of {}{} over {}, {} in flight: ratio {:.3}, {what}\n\
-         median of {} repetitions of {} operations, {} dropped; cores {} ({} ns); {}",
+         median of {} repetitions of {} operations, {} dropped; cores {} ({} ns); {}{paths}",
         subject.bench,
         subject.size,
         if subject.buffered { " buffered" } else { "" },
@@ -257,6 +264,7 @@ mod tests {
             count: 100,
             shielded: false,
             against: "raw loop",
+            paths: Vec::new(),
         }
     }
 

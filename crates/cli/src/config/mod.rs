@@ -84,6 +84,14 @@ pub static DATANODE_DRAM: Setting = Setting {
     help: "memory that a datanode gives to its cluster, in whole MiB",
 };
 
+/// Whether servers offer shared memory.
+pub static SHM: Setting = Setting {
+    key: "shm",
+    kind: Kind::Choice(&["on", "off"]),
+    default: "on",
+    help: "whether servers, wherever they listen, also offer shared memory to this user's programs on this machine",
+};
+
 /// How many datanodes `crake up` has.
 pub static UP_DATANODES: Setting = Setting {
     key: "up.datanodes",
@@ -106,6 +114,7 @@ pub static SETTINGS: &[&Setting] = &[
     &DATANODE_DRAM,
     &DATANODE_LISTEN,
     &NAMENODE_LISTEN,
+    &SHM,
     &UP_DATANODES,
     &URL,
     &WAITING,
@@ -486,6 +495,7 @@ mod tests {
         for (key, value) in [
             ("url", "localhost"),
             ("waiting", "never"),
+            ("shm", "yes"),
             ("datanode.dram", "lots"),
             ("namenode.listen", "here"),
             ("bench.repetitions", "0"),

@@ -19,6 +19,7 @@ use self::folder::Folder;
 use self::measure::{Measured, Raw};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::paths;
 use crate::size::Size;
 
 /// Arguments of `crake demo`.
@@ -55,6 +56,7 @@ struct Summary<'a> {
     bytes: u64,
     keys: u64,
     seconds: f64,
+    paths: &'a [paths::Row],
 }
 
 /// Runs it.
@@ -83,6 +85,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
             Size(folder.capacity()).rounded()
         ))?;
         let store = Store::attach(&runtime, &cluster.address()).await?;
+        let paths = paths::of_all(&store).await?;
+        output.line(&paths::line(&paths))?;
         let measured = steps(&store, &folder, arguments.keys, &raw, output).await?;
         cluster
             .namenode()
@@ -90,10 +94,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
             .map_err(anyhow::Error::msg)
             .context("the namenode contradicts itself")?;
         drop(store);
-        Ok::<_, anyhow::Error>(measured)
+        Ok::<_, anyhow::Error>((measured, paths))
     }));
     runtime.shutdown();
-    let measured = outcome??;
+    let (measured, paths) = outcome??;
     measure::show(&measured, output)?;
     output.row(&Summary {
         summary: true,
@@ -104,6 +108,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         bytes: folder.bytes,
         keys: arguments.keys,
         seconds: started.elapsed().as_secs_f64(),
+        paths: &paths,
     })?;
     output.line(&format!(
         "everything came back as it went: {} files, {} bytes, {} keys; {:.1} s in all",

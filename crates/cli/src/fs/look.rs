@@ -1,5 +1,7 @@
 //! `crake fs stat`, `du` and `tree`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use clap::{ArgAction, Args};
 use crake_store::{Attributes, Datanode, Entry, Node};
@@ -11,6 +13,7 @@ use super::report::Report;
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::output::Output;
+use crate::paths;
 use crate::size::Size;
 use crate::wall;
 
@@ -20,7 +23,8 @@ use crate::wall;
   crake fs stat /data/report.csv
   crake fs stat /data/report.csv --json
 
-Of a file it shows each block: its first byte, its capacity, and the datanodes that hold it.")]
+Of a file it shows each block: its first byte, its capacity, and the datanodes that hold it. Below that it says how the
+namenode, and the datanodes of a file, are reached, and why not through shared memory if they are not.")]
 pub struct StatArguments {
     /// Paths in the store
     #[arg(required = true, value_name = "PATH")]
@@ -297,6 +301,7 @@ struct StatRow<'a> {
     location_class: u64,
     replicas: u32,
     blocks: Vec<BlockRow>,
+    paths: Vec<paths::Row>,
 }
 
 #[derive(Serialize)]
@@ -312,9 +317,9 @@ pub fn stat(arguments: &StatArguments, config: &Config, output: Output) -> Resul
     for_each(&arguments.paths, config, output, async |client, path| {
         let file = client.store.open(path.as_str()).await?;
         let attributes = file.attributes();
-        let blocks = match attributes.kind {
+        let (blocks, datanodes) = match attributes.kind {
             Node::File => blocks(client, &file).await?,
-            _ => Vec::new(),
+            _ => Default::default(),
         };
         let row = StatRow {
             node: super::ls::Row::new(path.as_str(), &attributes),
@@ -324,16 +329,24 @@ pub fn stat(arguments: &StatArguments, config: &Config, output: Output) -> Resul
             location_class: attributes.location_class,
             replicas: attributes.replicas,
             blocks,
+            paths: paths::of(&client.store, datanodes).await,
         };
         output.row(&row)?;
-        describe(path, &attributes, &row.blocks, output)
+        describe(path, &attributes, &row.blocks, output)?;
+        for path in &row.paths {
+            output.line(&format!("  reached   {}", path.text()))?;
+        }
+        Ok(())
     })
 }
 
-async fn blocks(client: &Client, file: &crake_store::File) -> Result<Vec<BlockRow>> {
+/// The blocks of a file, and the datanodes that have any of them.
+async fn blocks(client: &Client, file: &crake_store::File) -> Result<(Vec<BlockRow>, BTreeSet<u32>)> {
     let datanodes = client.store.datanodes().await?;
     let places = file.places().await?;
-    Ok(places
+    let holders = places.iter().flat_map(|place| place.datanodes.iter().copied());
+    let holders = holders.collect();
+    let blocks = places
         .into_iter()
         .map(|place| BlockRow {
             offset: place.offset,
@@ -345,7 +358,8 @@ async fn blocks(client: &Client, file: &crake_store::File) -> Result<Vec<BlockRo
                 .map(|id| name_of(*id, &datanodes))
                 .collect(),
         })
-        .collect())
+        .collect();
+    Ok((blocks, holders))
 }
 
 fn name_of(id: u32, datanodes: &[Datanode]) -> String {

@@ -24,12 +24,12 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Takes the settings of the test's own environment away.
+/// Takes the settings of the test's own environment away, and keeps sockets out of the user's own directory.
 pub fn clean(command: &mut Command) -> &mut Command {
-    for name in ["CRAKE_URL", "CRAKE_CONFIG", "CRAKE_LOG"] {
+    for name in ["CRAKE_URL", "CRAKE_CONFIG", "CRAKE_LOG", "CRAKE_SHM"] {
         command.env_remove(name);
     }
-    command
+    command.env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"))
 }
 
 /// A process that is killed when this is dropped.
@@ -82,16 +82,16 @@ pub struct Server {
 impl Server {
     /// Starts `crake ARGUMENTS --json` and waits for its line.
     pub fn start(arguments: &[&str]) -> Server {
-        let mut process = Process::start(
-            command(arguments)
-                .arg("--json")
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped()),
-        );
+        Server::spawn(&mut command(arguments))
+    }
+
+    /// The same of a command that a test has prepared.
+    pub fn spawn(command: &mut Command) -> Server {
+        let mut process = Process::start(command.arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()));
         let mut line = String::new();
         let stdout = process.child().stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "{arguments:?} ended: {}", process.wait());
+        assert!(!line.is_empty(), "{command:?} ended: {}", process.wait());
         Server {
             process,
             row: serde_json::from_str(&line).unwrap(),
