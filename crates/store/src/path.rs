@@ -12,6 +12,9 @@ use crake_wire::WireError;
 
 use crate::Transport;
 
+/// Of one server, so many addresses count: each may have to be tried.
+const ENDPOINTS_MAX: usize = 8;
+
 /// How a store reaches a server that it has a connection to.
 ///
 /// Its text is that of a line for people: `namenode by tcp://10.0.0.1:9060 (not shm: other host)`.
@@ -135,6 +138,7 @@ impl Choice {
     pub(crate) fn of(endpoints: &[String], site: Site, namenode: &Address, transport: Transport) -> Choice {
         let offered = endpoints
             .iter()
+            .take(ENDPOINTS_MAX)
             .filter_map(|endpoint| endpoint.parse::<Address>().ok())
             .collect::<Vec<_>>();
         let wanted = |address: &Address| match transport {
@@ -316,6 +320,13 @@ mod tests {
                 ["tcp://10.0.0.2:1"]
             );
         }
+    }
+
+    #[test]
+    fn a_server_cannot_have_a_client_try_without_end() {
+        let many = ["tcp://10.0.0.2:1"; 1000];
+        let tried = order(&many, Site::Here, "tcp://10.0.0.1:1", Transport::Auto);
+        assert_eq!(tried.len(), ENDPOINTS_MAX);
     }
 
     #[test]
