@@ -217,7 +217,7 @@ fn a_port_that_is_taken_is_a_clear_error() {
     let address = taken.local_addr().unwrap().to_string();
     for role in ["up", "namenode"] {
         let output = Command::new(env!("CARGO_BIN_EXE_crake"))
-            .args([role, "--listen", &address])
+            .args([role, "--listen", &address, "--shm", "off"])
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -106,6 +106,9 @@ fn the_demo_compares_a_folder_and_shows_what_it_measured() {
         (&summary["identical"], &summary["files"], &summary["keys"]),
         (&true.into(), &51.into(), &2000.into())
     );
+    let paths = summary["paths"].as_array().unwrap();
+    assert_eq!(paths.len(), 3, "{summary}");
+    assert!(paths.iter().all(|path| path["transport"] == "local"), "{summary}");
     let names: Vec<_> = steps.iter().map(|row| row["step"].as_str().unwrap()).collect();
     assert_eq!(names, ["store", "list", "read back", "put", "get", "scan"]);
     for step in steps {

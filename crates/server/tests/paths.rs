@@ -272,6 +272,21 @@ fn a_path_that_leads_to_something_else_is_not_taken() {
     assert_eq!(paths[1], ("shm", None));
 }
 
+/// Who never answers there costs an attempt to connect and no more.
+#[test]
+fn a_path_where_nobody_answers_is_given_up_in_time() {
+    let home = Home::new(&["shm"], &this_host());
+    let path = home.socket("namenode", "shm");
+    fs::remove_file(&path).unwrap();
+    let _silent = UnixListener::bind(&path).unwrap();
+    let paths = home.paths(&home.connect("?connect_deadline=100ms"));
+    let Some(Hindrance::Failed(why)) = &paths[0].1 else {
+        panic!("{paths:?}");
+    };
+    assert!(paths[0].0 == "tcp" && why.contains("no answer in time"), "{why}");
+    assert_eq!(paths[1], ("shm", None));
+}
+
 #[test]
 fn after_a_restart_the_same_store_comes_back_to_shared_memory() {
     let mut home = Home::new(&["shm"], &this_host());

@@ -17,6 +17,9 @@ use crate::pending::Pending;
 use crate::protocol::datanode::{StatusReplyView, StatusRequest, datanode as method};
 use crate::session::{Session, missed_failure};
 
+/// A datanode that registers anew learns that it has a little after clients can.
+const REGISTRATION_LAG: Duration = Duration::from_millis(20);
+
 /// A datanode as the namenode knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datanode {
@@ -182,14 +185,23 @@ async fn connect(session: Rc<Session>, id: u32) -> Result<Client, Error> {
 
 /// Whether the datanode of this incarnation answers. A path may be that of another container's.
 async fn identify(session: &Session, client: &Client, incarnation: u64) -> Result<(), Missed> {
+    if status(session, client).await? == incarnation {
+        return Ok(());
+    }
+    session.runtime().sleep(REGISTRATION_LAG).await;
+    match status(session, client).await? {
+        answered if answered == incarnation => Ok(()),
+        _ => Err(Missed::Stranger),
+    }
+}
+
+/// The incarnation of who answers.
+async fn status(session: &Session, client: &Client) -> Result<u64, Missed> {
     let deadline = session.runtime().now() + session.options().connect_deadline;
     let reply = client
         .call_until(method::STATUS, &StatusRequest {}, deadline)
         .await?;
-    match StatusReplyView::parse(&reply.message)?.incarnation() {
-        answered if answered == incarnation => Ok(()),
-        _ => Err(Missed::Stranger),
-    }
+    Ok(StatusReplyView::parse(&reply.message)?.incarnation())
 }
 
 fn unavailable(id: u32, detail: &str) -> Error {
