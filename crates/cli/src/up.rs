@@ -107,7 +107,8 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
 
 fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer<'_>) -> Result<Cluster> {
     // Before anything listens: a client that came earlier would wait for as long as this takes.
-    let memory = take_memory(config, &listen)?;
+    let places = datanode_addresses(config, &listen, offer)?;
+    let memory = take_memory(config, &places)?;
     let namenode = NamenodeConfig {
         listen: offer.add_to(listen.clone(), "namenode"),
         host: offer.host(),
@@ -116,27 +117,12 @@ fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer
     let namenode = Namenode::start(runtime, namenode)
         .map_err(|error| role::explain(error, "--listen HOST:PORT"))
         .context("starting the namenode")?;
-    let datanodes = start_datanodes(runtime, config, (&listen, offer), &namenode, memory)?;
+    let datanodes = start_datanodes(runtime, offer, &namenode, places.into_iter().zip(memory))?;
     Ok(Cluster { datanodes, namenode })
 }
 
-/// The memory of all datanodes.
-fn take_memory(config: &Config, listen: &[Address]) -> Result<Vec<Dram>> {
-    let take = |number| {
-        Dram::take(config.size(&DATANODE_DRAM).0, Memory::AtStart, listen)
-            .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
-            .with_context(|| format!("starting datanode {number}"))
-    };
-    (0..config.count(&UP_DATANODES) as usize).map(take).collect()
-}
-
-fn start_datanodes(
-    runtime: &Runtime,
-    config: &Config,
-    (listen, offer): (&[Address], &Offer<'_>),
-    namenode: &Namenode,
-    memory: Vec<Dram>,
-) -> Result<Vec<Datanode>> {
+/// Where each datanode listens.
+fn datanode_addresses(config: &Config, listen: &[Address], offer: &Offer<'_>) -> Result<Vec<Vec<Address>>> {
     let first_port = endpoint::listen(config, &DATANODE_LISTEN)?
         .iter()
         .find_map(|address| match address {
@@ -144,20 +130,46 @@ fn start_datanodes(
             _ => None,
         });
     let first_port = first_port.unwrap_or(crake_server::datanode::LISTEN_PORT);
-    let start = |(number, memory)| {
-        let name = format!("datanode{number}");
+    let addresses = |number| {
+        let beside = endpoint::beside(listen, number, first_port)?;
+        Ok(offer.add_to(beside, &datanode_name(number)))
+    };
+    (0..config.count(&UP_DATANODES) as usize).map(addresses).collect()
+}
+
+fn datanode_name(number: usize) -> String {
+    format!("datanode{number}")
+}
+
+/// The memory of each datanode.
+fn take_memory(config: &Config, places: &[Vec<Address>]) -> Result<Vec<Dram>> {
+    let take = |(number, listen): (usize, &Vec<Address>)| {
+        Dram::take(config.size(&DATANODE_DRAM).0, Memory::AtStart, listen)
+            .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
+            .with_context(|| format!("starting datanode {number}"))
+    };
+    places.iter().enumerate().map(take).collect()
+}
+
+fn start_datanodes(
+    runtime: &Runtime,
+    offer: &Offer<'_>,
+    namenode: &Namenode,
+    datanodes: impl Iterator<Item = (Vec<Address>, Dram)>,
+) -> Result<Vec<Datanode>> {
+    let start = |(number, (listen, memory))| {
         let datanode = DatanodeConfig {
             namenode: namenode.listening(),
-            listen: offer.add_to(endpoint::beside(listen, number, first_port)?, &name),
+            listen,
             host: offer.host(),
-            name,
+            name: datanode_name(number),
             ..DatanodeConfig::default()
         };
         Datanode::start_in(runtime, datanode, memory)
             .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
             .with_context(|| format!("starting datanode {number}"))
     };
-    memory.into_iter().enumerate().map(start).collect()
+    datanodes.enumerate().map(start).collect()
 }
 
 impl Role for Cluster {
