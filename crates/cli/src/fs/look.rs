@@ -364,7 +364,7 @@ async fn blocks(client: &Client, file: &crake_store::File) -> Result<(Vec<BlockR
 
 fn name_of(id: u32, datanodes: &[Datanode]) -> String {
     match datanodes.iter().find(|datanode| datanode.id == id) {
-        Some(datanode) => format!("{} ({})", datanode.name, datanode.endpoints.join(", ")),
+        Some(datanode) => format!("datanode {id} ({})", datanode.name),
         None => format!("datanode {id}, which is gone"),
     }
 }
