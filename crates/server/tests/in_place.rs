@@ -422,3 +422,103 @@ async fn read_while(
     }
     (whole, refused, store.stats().in_place)
 }
+
+/// The process that [`killed_clients_leave_nothing_behind`] starts, again and again, and kills.
+const LOOKER: &str = "CRAKE_TEST_LOOKER";
+
+/// How many of them.
+const KILLED: u32 = 1000;
+
+/// How many files there are at a time.
+const KEPT: u64 = 3;
+
+/// Runs as a test of its own, but does nothing unless it was started to be killed.
+#[test]
+fn looks_until_it_is_killed() {
+    let Ok(address) = std::env::var(LOOKER) else {
+        return;
+    };
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    runtime.block_on(look(&runtime, &address.parse().unwrap()));
+}
+
+/// Takes views of the newest files, holds some of them, and checks each byte twice. Aborts, which its parent sees, if one is wrong.
+async fn look(runtime: &Runtime, address: &Address) {
+    let store = Store::attach(runtime, address).await.unwrap();
+    let mut held = Vec::new();
+    loop {
+        let Ok(page) = store.list_page("/", "", "", 0).await else {
+            continue;
+        };
+        for entry in page.entries {
+            let number = entry.name.parse::<u64>().unwrap();
+            let Ok(file) = store.open(&entry.name).await else {
+                continue;
+            };
+            let Ok(view) = file.reader().unwrap().read_view(0..MIB).await else {
+                continue;
+            };
+            if view.len() == MIB && view.to_vec() != mark(number) {
+                std::process::abort();
+            }
+            held.push((number, view));
+            if held.len() > 3 {
+                let (number, view) = held.remove(0);
+                if view.len() == MIB && view.to_vec() != mark(number) && view.is_held() {
+                    std::process::abort();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn killed_clients_leave_nothing_behind() {
+    let cluster = Fixture::with(Transport::Shm, 1, |namenode, datanode| {
+        namenode.lease = Duration::from_secs(1);
+        datanode.dram_bytes = 32 * MIB;
+    });
+    let store = cluster.store();
+    let looker = || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["looks_until_it_is_killed", "--exact", "--nocapture"])
+            .env(LOOKER, cluster.namenode_address().to_string())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut number = 0;
+    for round in 0..KILLED {
+        let mut client = looker();
+        let dies_at = Instant::now() + Duration::from_micros(cluster.runtime.random() % 20_000);
+        while Instant::now() < dies_at {
+            number += 1;
+            // While the dead hold their views there may be no room.
+            let _ = cluster.run(write_file(&store, &format!("/{number}"), &mark(number)));
+            if number > KEPT {
+                cluster
+                    .run(store.delete(&format!("/{}", number - KEPT), false))
+                    .unwrap();
+            }
+        }
+        client.kill().unwrap();
+        let end = client.wait().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&end);
+        assert_eq!(
+            signal,
+            Some(9),
+            "client {round} saw foreign bytes, or failed: {end}"
+        );
+    }
+    let pinned = used(&cluster);
+    for kept in number - KEPT + 1..=number {
+        cluster.run(store.delete(&format!("/{kept}"), false)).unwrap();
+    }
+    println!("{number} files; {pinned} bytes were in use at the end");
+    cluster.until("their pins end with their leases", || used(&cluster) == 0);
+    cluster.check();
+    assert_eq!(cluster.datanodes[0].status().under_way, 0);
+    cluster
+        .run(write_file(&store, "/all", &vec![1; 32 * MIB as usize]))
+        .unwrap();
+}

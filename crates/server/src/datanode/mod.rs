@@ -14,7 +14,7 @@
 //! 4. Bytes count as written when the last one of their payload is there and the handle's generation is still the
 //!    newest. Half a payload is not readable.
 //! 5. Clients of this machine read blocks in place, without a request. They see generations and written ranges in a
-//!    [published] table, which changes before bytes may be overwritten and after they are there.
+//!    published table, which changes before bytes may be overwritten and after they are there.
 
 mod blocks;
 mod flights;
