@@ -214,7 +214,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(28) {
+        match self.world.random.below(30) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -232,6 +232,7 @@ impl Life {
             24 => self.write_together().await,
             25 => self.read_together().await,
             26 => self.delete_together().await,
+            27..=28 => self.look_together().await,
             _ => self.get_shared().await,
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crake_mem::Buf;
 use crake_store::{CreateOptions, Error, File, Node, Reader};
@@ -202,6 +203,42 @@ impl Life {
                 }
             }
             Err(error) => self.allow_together(&path, &error),
+        }
+    }
+
+    /// Looks at what somebody wrote in place, goes on looking for a while, and sees the same bytes, whatever became of the file.
+    pub(crate) async fn look_together(&self) {
+        let path = self.any_shared_file();
+        self.client.does(format!("looking at {path}"));
+        let runtime = self.store.runtime();
+        // It is pinned from some time after this on, and for a lease at least.
+        let pinned = runtime.now();
+        let look = async {
+            let reader = self.store.open(&path).await?.reader()?;
+            let view = reader.view().await?;
+            let all = view.all().await?;
+            Ok((view.size(), all))
+        };
+        let (size, view) = match look.await {
+            Ok(looked) => looked,
+            Err(error) => return self.allow_together(&path, &error),
+        };
+        let lease = self.world.plan.lease;
+        // What is freed meanwhile is soon somebody else's.
+        for _ in 0..self.world.random.below(5) {
+            self.write_together().await;
+            self.delete_together().await;
+        }
+        let time = self.world.random.duration(Duration::ZERO, lease / 2);
+        runtime.sleep(time).await;
+        if view.is_held() {
+            let checked = self.world.together.borrow().check(&path, size, &view.to_vec());
+            if let Err(what) = checked {
+                self.world.violate(format!("looked at for a while: {what}"));
+            }
+        } else if runtime.now() < pinned + lease && !self.world.is_disturbed() {
+            self.world
+                .violate(format!("{path} was looked at, and its blocks were given away"));
         }
     }
 

@@ -24,11 +24,13 @@ pub enum Canary {
     SealAbovePublished,
     /// A client that reads a block in place does not look again after it has copied.
     SkipSecondLook,
+    /// The namenode frees the blocks of a file that is deleted while somebody looks at it in place.
+    ForgetPins,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 7] = [
+    pub const ALL: [Canary; 8] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -36,6 +38,7 @@ impl Canary {
         Canary::ListSkips,
         Canary::SealAbovePublished,
         Canary::SkipSecondLook,
+        Canary::ForgetPins,
     ];
 
     /// What the bug is, in one line.
@@ -52,6 +55,9 @@ impl Canary {
             Canary::SkipSecondLook => {
                 "a client that reads a block in place does not look again after it has copied"
             }
+            Canary::ForgetPins => {
+                "the namenode frees the blocks of a deleted file that somebody looks at in place"
+            }
         }
     }
 }
@@ -66,6 +72,7 @@ impl fmt::Display for Canary {
             Canary::ListSkips => "list-skips",
             Canary::SealAbovePublished => "seal-above-published",
             Canary::SkipSecondLook => "skip-second-look",
+            Canary::ForgetPins => "forget-pins",
         })
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct MappedTier {
 }
 
 /// A pause is one of so many lengths, each half of that before it.
-const STEP_SCALES: u64 = 16;
+const STEP_SCALES: u64 = 6;
 
 /// Where the bytes of a read lie, as the table says before they are copied.
 pub(crate) struct Place {
@@ -122,7 +122,7 @@ impl MappedTier {
 
     async fn pause(&self, runtime: &Runtime) {
         if let Some(step_max) = self.step_max {
-            // Nearly always it goes on at once, and now and then another thread gets the core between two loads.
+            // Between two loads another thread may get the core, for a short while or a long one.
             let nanos = (step_max.as_nanos() as u64) >> (runtime.random() % STEP_SCALES);
             runtime.sleep(Duration::from_nanos(nanos)).await;
         }
