@@ -48,8 +48,18 @@ pub struct Session {
     slices: Slices,
     pins: Pins,
     stats: RefCell<Stats>,
-    /// Read in place since the runtime had its turn.
-    in_place_bytes: Cell<usize>,
+    in_place: InPlace,
+}
+
+/// Reads in place.
+#[derive(Default)]
+struct InPlace {
+    /// Bytes since the runtime had its turn.
+    bytes: Cell<usize>,
+    /// Small ones since one was timed.
+    untimed: Cell<u32>,
+    /// What the last one that was timed took.
+    latency_ns: Cell<u64>,
 }
 
 /// A way to the namenode.
@@ -87,6 +97,10 @@ const QUEUE_MAX: usize = 16 * 1024;
 /// So much is read in place in one turn of the runtime: well below a millisecond.
 const IN_PLACE_BYTES_MAX: usize = 1 << 20;
 
+/// From this size on each read in place is timed; of smaller ones, one in so many.
+const IN_PLACE_TIMED_BYTES: usize = 64 << 10;
+const IN_PLACE_TIMED_EVERY: u32 = 16;
+
 /// What a read in place takes apart from its bytes, as if it were bytes.
 const IN_PLACE_READ_BYTES: usize = 4 << 10;
 
@@ -117,7 +131,7 @@ impl Session {
             pins: Pins::default(),
             deadline_ns: (Time(0) + options.deadline).0,
             stats: RefCell::default(),
-            in_place_bytes: Cell::new(0),
+            in_place: InPlace::default(),
             options,
         }))
     }
@@ -371,14 +385,30 @@ impl Session {
         }
     }
 
+    /// When a read in place of `len` bytes begins, if it is to be timed: a small one takes hardly longer than to read the clock twice, so
+    /// of these one in some stands for the others.
+    #[inline]
+    pub(crate) fn time_in_place(&self, len: usize) -> Option<Time> {
+        let untimed = self.in_place.untimed.get() + 1;
+        let is_due = len >= IN_PLACE_TIMED_BYTES || untimed >= IN_PLACE_TIMED_EVERY;
+        self.in_place.untimed.set(if is_due { 0 } else { untimed });
+        is_due.then(|| self.runtime.now_exact())
+    }
+
     /// Notes that `len` bytes were read in place, and says whether the reader is to let the runtime turn. Such a read waits for nothing,
     /// so that a loop of them would never let it: neither would leases be renewed, nor would the end of a datanode be seen.
     #[inline]
-    pub(crate) fn note_in_place(&self, len: usize) -> bool {
-        self.stats.borrow_mut().in_place += 1;
-        let bytes = self.in_place_bytes.get() + len + IN_PLACE_READ_BYTES;
+    pub(crate) fn note_in_place(&self, len: usize, begun: Option<Time>) -> bool {
+        if let Some(begun) = begun {
+            let latency = self.runtime.now_exact() - begun;
+            self.in_place.latency_ns.set(latency.as_nanos() as u64);
+        }
+        let bytes = self.in_place.bytes.get() + len + IN_PLACE_READ_BYTES;
         let is_due = bytes >= IN_PLACE_BYTES_MAX;
-        self.in_place_bytes.set(if is_due { 0 } else { bytes });
+        self.in_place.bytes.set(if is_due { 0 } else { bytes });
+        let mut stats = self.stats.borrow_mut();
+        stats.in_place += 1;
+        stats.done(OperationKind::Read, len, self.in_place.latency_ns.get());
         is_due
     }
 

@@ -218,6 +218,8 @@ impl<H: Holder> Future for Transfer<H> {
         let result = ready!(self.poll_end(context));
         let (session, bytes) = (self.range.holder.session(), &self.range.bytes);
         match &result {
+            // It was counted when it was done.
+            Ok(()) if matches!(self.state, State::Read) => {}
             Ok(()) => session.count(bytes.kind(), bytes.len(), self.started),
             Err(_) => session.count_failure(bytes.kind()),
         }
@@ -274,8 +276,9 @@ impl<H: Holder> Range<H> {
         if tier.is_stepwise() {
             return Some(State::Reading(self.read_stepwise(tier, *handle, target.clone())));
         }
+        let begun = session.time_in_place(target.len());
         let read = !target.is_empty() && tier.read(handle, self.within(), target);
-        read.then(|| match session.note_in_place(target.len()) {
+        read.then(|| match session.note_in_place(target.len(), begun) {
             true => State::ReadAndRest,
             false => State::Read,
         })
