@@ -61,6 +61,7 @@
 //! ```
 
 mod buf;
+mod copy;
 mod extent;
 mod header;
 mod loan;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::mapping::Mapping;
 use super::{Region, RegionError};
+use crate::copy::copy_streaming;
 use crate::extent::Extent;
 
 /// The memory of a region, to be read: that of another process, or of this one.
@@ -152,6 +153,24 @@ impl Window {
         }
     }
 
+    /// The same by stores that pass the caches, where there are such: for more than the caches hold, or for a target that this core does not
+    /// read soon.
+    ///
+    /// # Panics
+    ///
+    /// If they are not all within the window.
+    #[inline]
+    pub fn copy_to_streaming(&self, at: usize, target: &Extent) {
+        self.check(at, target.len());
+        let (from, to) = (self.at(at).as_ptr(), target.as_mut_ptr());
+        if from.addr().abs_diff(to.addr()) < target.len() {
+            return self.copy_to(at, target);
+        }
+        // SAFETY: checked to lie within the mapping, and not to overlap; who writes there meanwhile is the owner, as the type says.
+        unsafe { copy_streaming(from, to, target.len()) };
+        fence(Ordering::Acquire);
+    }
+
     #[inline]
     fn number(&self, at: usize, size: usize) -> *mut u8 {
         self.check(at, size);
@@ -228,6 +247,30 @@ mod tests {
         let copy = Region::allocated(4).unwrap().extent(..);
         window.copy_to(10, &copy);
         assert_eq!(copy.to_vec(), b"here");
+        copy.write(0, b"gone");
+        window.copy_to_streaming(10, &copy);
+        assert_eq!(copy.to_vec(), b"here");
+    }
+
+    #[test]
+    fn both_copies_may_overlap_what_they_copy() {
+        let bytes: Vec<u8> = (0..4096).map(|at| (at % 251) as u8).collect();
+        for copy in [Window::copy_to, Window::copy_to_streaming] {
+            for to in [0, 1, 64, 100, 200, 1000] {
+                let region = Region::anonymous(4096, HugePages::Never).unwrap();
+                region.extent(..).write(0, &bytes);
+                let target = region.extent(to..to + 1000);
+                copy(&Window::of(&region), 100, &target);
+                assert_eq!(target.to_vec(), bytes[100..1100], "{to}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "of a window of 4096")]
+    fn nothing_is_copied_from_beyond_its_end() {
+        let window = Window::of(&Region::anonymous(4096, HugePages::Never).unwrap());
+        window.copy_to_streaming(4000, &Region::allocated(97).unwrap().extent(..));
     }
 
     #[test]
