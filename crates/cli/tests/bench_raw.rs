@@ -8,6 +8,13 @@ use serde_json::Value;
 
 /// Runs three repetitions and gives the rows; the last one is the summary.
 fn bench_raw(transport: &str, count: u64, in_flight: u64) -> Vec<Value> {
+    rows(
+        transport,
+        &["-k", &count.to_string(), "-b", &in_flight.to_string()],
+    )
+}
+
+fn rows(transport: &str, arguments: &[&str]) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_crake"))
         .args([
             "bench",
@@ -18,7 +25,7 @@ fn bench_raw(transport: &str, count: u64, in_flight: u64) -> Vec<Value> {
             "3",
             "--json",
         ])
-        .args(["-k", &count.to_string(), "-b", &in_flight.to_string()])
+        .args(arguments)
         .output()
         .unwrap();
     let (text, errors) = (
@@ -90,6 +97,32 @@ fn each_transport_gives_a_row_per_repetition_and_a_summary() {
         for transport in ["unix", "tcp", "shm", "embedded"] {
             check_rows(&bench_raw(transport, 1000, 1), transport, 1);
         }
+    }
+}
+
+#[test]
+fn copies_give_a_figure_for_either_way_and_the_faster_counts() {
+    if !has_two_cores() {
+        return;
+    }
+    for (transport, in_flight) in [("shm", "1"), ("embedded", "4")] {
+        let rows = rows(
+            transport,
+            &["--shape", "copy", "-s", "64KiB", "-k", "100", "-b", in_flight],
+        );
+        let (summary, repetitions) = rows.split_last().unwrap();
+        for row in &rows {
+            let rate = |field: &str| row[field].as_f64().unwrap();
+            let ways = [
+                rate("raw_memcpy_bytes_per_s"),
+                rate("raw_nontemporal_bytes_per_s"),
+            ];
+            assert!(ways[0] > 0.0 && ways[1] > 0.0, "{row}");
+            let (raw, faster) = (rate("raw_bytes_per_s"), ways[0].max(ways[1]));
+            // The median of the faster ones is not the faster of the medians.
+            assert!(row == summary || (raw / faster - 1.0).abs() < 1e-9, "{row}");
+        }
+        assert!(repetitions.len() >= 3, "{rows:?}");
     }
 }
 

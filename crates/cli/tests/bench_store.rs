@@ -84,7 +84,27 @@ fn every_operation_runs_against_a_cluster_of_its_own() {
                 (&row["transport"], &row["count"]),
                 (&transport.into(), &30.into())
             );
+            check_copies(&row);
         }
+    }
+}
+
+/// Where client and datanode share memory, reads and writes of files are measured beside both ways to copy; nothing else is.
+fn check_copies(row: &Value) {
+    const COPIED: [&str; 5] = [
+        "write",
+        "write-async",
+        "read-sequential",
+        "read-sequential-async",
+        "read-random",
+    ];
+    let is_copied = COPIED.contains(&row["bench"].as_str().unwrap()) && row["transport"] != "unix";
+    for field in ["raw_memcpy_bytes_per_s", "raw_nontemporal_bytes_per_s"] {
+        assert_eq!(
+            row[field].as_f64().is_some_and(|rate| rate > 0.0),
+            is_copied,
+            "{row}"
+        );
     }
 }
 
@@ -92,10 +112,9 @@ fn every_operation_runs_against_a_cluster_of_its_own() {
 fn every_operation_runs_within_the_process() {
     if has_two_cores() {
         for kind in KINDS {
-            assert_eq!(
-                summary(&[kind, "--transport", "embedded", "-k", "30"])["transport"],
-                "embedded"
-            );
+            let row = summary(&[kind, "--transport", "embedded", "-k", "30"]);
+            assert_eq!(row["transport"], "embedded");
+            check_copies(&row);
         }
     }
 }

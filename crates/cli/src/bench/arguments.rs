@@ -13,6 +13,7 @@ use crate::size::Size;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   crake bench raw --transport unix                    the limit itself: one message there and back at a time
+  crake bench raw --transport shm --shape copy -s 1MiB    the limit of reads in place: by memcpy and by other stores
   crake bench get-file --transport unix               lookups, one at a time, beside it
   crake bench get-file-async -b 128 --files 1000000 --directories 1000
   crake bench write -s 1MiB --json                    a stream into a file
@@ -20,7 +21,8 @@ use crate::size::Size;
   crake bench rpc --url 'crake://localhost:9060?transport=tcp'   a cluster that runs already, over TCP
 
 It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation
-runs the same shape of traffic as a tight loop on bare sockets, or on bare pipes in shared memory. With one operation in flight the ratio is p50 over the
+runs the same shape of traffic as a tight loop on bare sockets, or on bare pipes in shared memory; beside reads and
+writes of files through shm a tight loop of copies. With one operation in flight the ratio is p50 over the
 loop's p50 (lower is better), else rate over the loop's rate (higher is better). Run as root, it keeps other processes
 off the two cores; it says so if it cannot.")]
 pub struct Arguments {
@@ -99,4 +101,7 @@ pub enum Direction {
     Write,
     /// From the server, asked for in 64 bytes
     Read,
+    /// Out of memory as large as all operations together, within one thread: by memcpy, beside the better of it and of stores that pass
+    /// the caches
+    Copy,
 }

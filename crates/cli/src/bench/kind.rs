@@ -3,13 +3,13 @@
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::arguments::{Arguments, Direction};
+use super::arguments::{Arguments, Direction, Transport};
 use super::client::Client;
 use super::operations::{
     self, BufferedRead, BufferedWrite, CreateFile, EnumerateDir, GetFile, GetKey, Order, PutKey, Read, Rpc,
     Write,
 };
-use super::raw::{MESSAGE_BYTES, Shape};
+use super::raw::{Course, MESSAGE_BYTES, Shape, Walk};
 use super::runner::Operation;
 use crate::exit::Usage;
 use crate::size::Size;
@@ -73,6 +73,8 @@ pub struct Plan {
     pub shape: Shape,
     /// How many operations one exchange of the raw traffic stands for.
     pub operations_per_exchange: u64,
+    /// Whether `raw` is to copy.
+    copies: bool,
 }
 
 impl Plan {
@@ -104,6 +106,25 @@ impl Plan {
             buffered,
             shape,
             operations_per_exchange,
+            copies: arguments.shape == Direction::Copy,
+        })
+    }
+
+    /// What is copied by the raw loop, if the operation comes down to one copy: where client and datanode share its memory.
+    pub fn walk(&self, transport: Transport) -> Option<Walk> {
+        let course = match self.kind {
+            Kind::ReadSequential | Kind::ReadSequentialAsync => Course::Read(Order::Sequential),
+            Kind::ReadRandom => Course::Read(Order::Random),
+            Kind::Write | Kind::WriteAsync => Course::Write,
+            Kind::Raw if self.copies => Course::Read(Order::Sequential),
+            _ => return None,
+        };
+        let is_shared = matches!(transport, Transport::Shm | Transport::Embedded);
+        (is_shared && !self.buffered).then_some(Walk {
+            size: self.size.0,
+            count: self.count,
+            in_flight: self.shape.in_flight,
+            course,
         })
     }
 
@@ -150,6 +171,12 @@ fn check(arguments: &Arguments, size: Size, in_flight: u64) -> Result<(), Usage>
     }
     if arguments.files < arguments.directories {
         return Err(Usage("--files must be at least as many as --directories".into()));
+    }
+    let is_apart = matches!(arguments.transport, Transport::Tcp | Transport::Unix);
+    if arguments.kind == Kind::Raw && arguments.shape == Direction::Copy && is_apart {
+        return Err(Usage(
+            "--shape copy needs memory on both sides: --transport shm or embedded".into(),
+        ));
     }
     if !arguments.buffered {
         return Ok(());
@@ -237,7 +264,7 @@ impl Kind {
             Kind::Raw => match arguments.shape {
                 Direction::Echo => (size.0, size.0),
                 Direction::Write => (size.0, MESSAGE_BYTES),
-                Direction::Read => (MESSAGE_BYTES, size.0),
+                Direction::Read | Direction::Copy => (MESSAGE_BYTES, size.0),
             },
         };
         Shape {
@@ -322,6 +349,39 @@ mod tests {
     }
 
     #[test]
+    fn where_memory_is_shared_files_are_compared_with_copies() {
+        let walk = |line, transport| plan(line).unwrap().walk(transport);
+        let copied = |line| {
+            walk(line, Transport::Shm).map(|walk| (walk.size, walk.count, walk.in_flight, walk.course))
+        };
+        let (sequential, random) = (Course::Read(Order::Sequential), Course::Read(Order::Random));
+        assert_eq!(copied("read-sequential -k 9"), Some((1 << 20, 9, 1, sequential)));
+        assert_eq!(
+            copied("read-sequential-async -k 9 --clients 2"),
+            Some((1 << 20, 9, 16, sequential))
+        );
+        assert_eq!(copied("read-random -s 4KiB -k 9"), Some((4096, 9, 1, random)));
+        assert_eq!(copied("write-async -k 9"), Some((1 << 20, 9, 8, Course::Write)));
+        assert_eq!(
+            copied("raw --shape copy --transport shm -s 4KiB -k 9"),
+            Some((4096, 9, 1, sequential))
+        );
+        for line in [
+            "raw",
+            "get-key",
+            "rpc",
+            "read-sequential --buffered -s 1KiB",
+            "write --buffered -s 1KiB",
+        ] {
+            assert_eq!(copied(line), None, "{line}");
+        }
+        assert!(walk("write", Transport::Embedded).is_some());
+        for transport in [Transport::Tcp, Transport::Unix] {
+            assert_eq!(walk("read-random", transport), None);
+        }
+    }
+
+    #[test]
     fn the_default_count_is_bounded_by_operations_and_by_bytes() {
         assert_eq!(plan("get-file").unwrap().count, 20_000);
         assert_eq!(plan("raw -b 128").unwrap().count, 1_000_000);
@@ -342,6 +402,7 @@ mod tests {
             "write --buffered -s 1KiB -b 2",
             "create-file -k 60001",
             "get-file --files 10 --directories 11",
+            "raw --shape copy --transport unix",
         ] {
             assert!(plan(line).is_err(), "{line}");
         }

@@ -33,10 +33,10 @@ use self::cores::Cores;
 pub use self::cores::pin;
 use self::kind::{Kind, Plan};
 pub use self::raw::PeerArguments;
-use self::raw::RawLoop;
+use self::raw::{Copying, RawLoop, Way};
 use self::redis::Redis;
 use self::report::Subject;
-use self::runner::{Exchanges, Measurement, Operation};
+use self::runner::{Copies, Exchanges, Limit, Measurement, Operation};
 use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
 use crate::endpoint;
 use crate::output::Output;
@@ -114,10 +114,10 @@ fn measure(
         buffered: plan.buffered,
         count: plan.count,
         shielded,
-        against: if arguments.against.is_some() {
-            "redis"
-        } else {
-            "raw loop"
+        against: match (&arguments.against, plan.walk(transport)) {
+            (Some(_), _) => "redis",
+            (None, Some(_)) => "raw copy",
+            (None, None) => "raw loop",
         },
         paths,
     };
@@ -130,7 +130,7 @@ fn measure(
                 let client = Client::connect(runtime, cluster, arguments.clients, plan.in_flight)?;
                 plan.operation(client, arguments)?
             }
-            None => Box::new(RawLoop::start(transport, plan.shape, cores)?),
+            None => raw_alone(plan, transport, cores)?,
         },
         raw: beside(plan, arguments, transport, cores)?,
     };
@@ -178,26 +178,31 @@ fn transport(
 }
 
 /// What the operation is measured beside.
-fn beside(
-    plan: &Plan,
-    arguments: &Arguments,
-    transport: Transport,
-    cores: Cores,
-) -> Result<Box<dyn Operation>> {
+fn beside(plan: &Plan, arguments: &Arguments, transport: Transport, cores: Cores) -> Result<Limit> {
     if let Some(url) = &arguments.against {
         let in_flight = plan.in_flight * arguments.clients;
-        return Ok(Box::new(Redis::start(
-            url,
-            plan.kind,
-            arguments.files,
-            plan.size.0,
-            in_flight,
-        )?));
+        let redis = Redis::start(url, plan.kind, arguments.files, plan.size.0, in_flight)?;
+        return Ok(Limit::Loop(Box::new(redis)));
     }
-    Ok(Box::new(Exchanges {
+    if let Some(walk) = plan.walk(transport) {
+        let memory = walk.memory(transport)?;
+        return Ok(Limit::Copies(Copies {
+            memcpy: Box::new(Copying::new(&memory, Way::Memcpy)),
+            nontemporal: Box::new(Copying::new(&memory, Way::NonTemporal)),
+        }));
+    }
+    Ok(Limit::Loop(Box::new(Exchanges {
         raw: RawLoop::start(transport, plan.shape, cores)?,
         operations_per_exchange: plan.operations_per_exchange,
-    }))
+    })))
+}
+
+/// The raw loop where it is what is measured.
+fn raw_alone(plan: &Plan, transport: Transport, cores: Cores) -> Result<Box<dyn Operation>> {
+    Ok(match plan.walk(transport) {
+        Some(walk) => Box::new(Copying::new(&walk.memory(transport)?, Way::Memcpy)),
+        None => Box::new(RawLoop::start(transport, plan.shape, cores)?),
+    })
 }
 
 /// What is measured; nothing for the raw loop.

@@ -7,7 +7,7 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::arguments::Transport;
-use super::runner::{Compare, Outcome, Repetition};
+use super::runner::{Compare, Copies, Outcome, Repetition};
 use super::stats::{Run, median};
 use crate::output::{short, short_time, table};
 use crate::paths;
@@ -63,6 +63,8 @@ pub struct Row {
     raw_bytes_per_s: f64,
     raw_p50_ns: u64,
     raw_p99_ns: u64,
+    #[serde(flatten)]
+    copies: Option<CopiedBytes>,
     /// `p50_ns / raw_p50_ns` when one operation is in flight (lower is better), else `rate_ratio`.
     ratio: f64,
     /// `ops_per_s / raw_ops_per_s` (higher is better).
@@ -73,6 +75,30 @@ pub struct Row {
     line_ns: u64,
     #[serde(flatten)]
     part: Part,
+}
+
+/// Of either way to copy, where that is the raw loop; the faster in each repetition stands in its other fields.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct CopiedBytes {
+    raw_memcpy_bytes_per_s: f64,
+    raw_nontemporal_bytes_per_s: f64,
+}
+
+impl CopiedBytes {
+    fn of(rates: Copies<f64>, size: f64) -> CopiedBytes {
+        CopiedBytes {
+            raw_memcpy_bytes_per_s: rates.memcpy * size,
+            raw_nontemporal_bytes_per_s: rates.nontemporal * size,
+        }
+    }
+
+    /// As people read them.
+    fn ways(&self) -> [(&'static str, f64); 2] {
+        [
+            ("  by memcpy", self.raw_memcpy_bytes_per_s),
+            ("  past the caches", self.raw_nontemporal_bytes_per_s),
+        ]
+    }
 }
 
 /// Which part of the measurement a row stands for.
@@ -102,7 +128,7 @@ pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
     let good = &outcome.good;
     let over = |value: fn(&Repetition) -> f64| median(good.iter().map(value)).context("no good repetition");
     let run = merged(good.iter().map(|r| &r.run))?;
-    let raw = merged(good.iter().map(|r| &r.raw))?;
+    let raw = merged(good.iter().map(|r| &r.raw.run))?;
     let first = good.first().context("no good repetition")?;
     let part = Part::Summary {
         summary: true,
@@ -112,10 +138,10 @@ pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
     let medians = Row {
         ops_per_s: over(|r| r.run.rate())?,
         p50_ns: over(|r| r.run.quantile_ns(0.5) as f64)? as u64,
-        raw_ops_per_s: over(|r| r.raw.rate())?,
-        raw_p50_ns: over(|r| r.raw.quantile_ns(0.5) as f64)? as u64,
+        raw_ops_per_s: over(|r| r.raw.run.rate())?,
+        raw_p50_ns: over(|r| r.raw.run.quantile_ns(0.5) as f64)? as u64,
         ratio: over(|r| r.ratio)?,
-        rate_ratio: over(|r| r.run.rate() / r.raw.rate())?,
+        rate_ratio: over(|r| r.run.rate() / r.raw.run.rate())?,
         line_ns: over(|r| ns(r.distance.round_trip) as f64)? as u64,
         p99_ns: run.quantile_ns(0.99),
         p999_ns: run.quantile_ns(0.999),
@@ -124,7 +150,12 @@ pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
         ..row(subject, first, part)
     };
     let size = subject.size.0 as f64;
+    let copied =
+        |rate: fn(Copies<f64>) -> f64| median(good.iter().filter_map(|r| r.raw.copy_rates).map(rate));
+    let rates = copied(|rates| rates.memcpy).zip(copied(|rates| rates.nontemporal));
+    let rates = rates.map(|(memcpy, nontemporal)| Copies { memcpy, nontemporal });
     Ok(Row {
+        copies: rates.map(|rates| CopiedBytes::of(rates, size)),
         bytes_per_s: medians.ops_per_s * size,
         raw_bytes_per_s: medians.raw_ops_per_s * size,
         ..medians
@@ -132,7 +163,7 @@ pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
 }
 
 fn row(subject: &Subject, repetition: &Repetition, part: Part) -> Row {
-    let Repetition { run, raw, .. } = repetition;
+    let (run, raw) = (&repetition.run, &repetition.raw.run);
     let size = subject.size.0 as f64;
     Row {
         subject: subject.clone(),
@@ -146,6 +177,10 @@ fn row(subject: &Subject, repetition: &Repetition, part: Part) -> Row {
         raw_bytes_per_s: raw.rate() * size,
         raw_p50_ns: raw.quantile_ns(0.5),
         raw_p99_ns: raw.quantile_ns(0.99),
+        copies: repetition
+            .raw
+            .copy_rates
+            .map(|rates| CopiedBytes::of(rates, size)),
         ratio: repetition.ratio,
         rate_ratio: run.rate() / raw.rate(),
         near: repetition.distance.is_near(),
@@ -173,7 +208,7 @@ fn ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The same for people: the operation and the raw loop under one another.
+/// The same for people: the operation and the raw loop under one another, and then either way to copy if it copies.
 pub fn summary_table(row: &Row) -> Table {
     let mut lines = table(&["", ">ops/s", ">bytes/s", ">p50", ">p99", ">p99.9", ">max"]);
     let time = |ns| short_time(Duration::from_nanos(ns));
@@ -195,6 +230,13 @@ pub fn summary_table(row: &Row) -> Table {
         String::new(),
         String::new(),
     ]);
+    for (way, bytes_per_s) in row.copies.iter().flat_map(CopiedBytes::ways) {
+        lines.add_row([
+            way.into(),
+            short(bytes_per_s / row.subject.size.0 as f64),
+            short(bytes_per_s),
+        ]);
+    }
     lines
 }
 
@@ -250,7 +292,7 @@ mod tests {
         let distance = Distance {
             round_trip: Duration::from_nanos(100),
         };
-        Repetition::new(distance, run(ns), run(raw_ns), Compare::Medians)
+        Repetition::new(distance, run(ns), run(raw_ns).into(), Compare::Medians)
     }
 
     fn subject() -> Subject {
@@ -290,6 +332,7 @@ mod tests {
             assert!(!row[field].is_null(), "{field}");
         }
         assert_eq!(row["transport"], "unix");
+        assert!(row["raw_memcpy_bytes_per_s"].is_null());
         assert_eq!(row["repetition"], 3);
         assert_eq!(row["near"], true);
         assert!((row["ratio"].as_f64().unwrap() - 2.0).abs() < 0.01);
@@ -316,6 +359,29 @@ mod tests {
         );
         let line = summary_line(&subject(), &row, &outcome);
         assert!(line.contains("ratio 1.5"), "{line}");
+    }
+
+    #[test]
+    fn copies_have_a_figure_for_either_way() {
+        let repetition = |memcpy, nontemporal| {
+            let mut repetition = repetition(1000, 1000);
+            repetition.raw.copy_rates = Some(Copies { memcpy, nontemporal });
+            repetition
+        };
+        let good = vec![
+            repetition(3.0, 10.0),
+            repetition(1.0, 30.0),
+            repetition(2.0, 20.0),
+        ];
+        let first = serde_json::to_value(repetition_row(&subject(), &good[0], 1)).unwrap();
+        assert_eq!(first["raw_memcpy_bytes_per_s"], 3.0 * 64.0);
+        assert_eq!(first["raw_nontemporal_bytes_per_s"], 10.0 * 64.0);
+        let row = summary_row(&subject(), &Outcome { good, dropped: 0 }).unwrap();
+        let json = serde_json::to_value(&row).unwrap();
+        assert_eq!(json["raw_memcpy_bytes_per_s"], 2.0 * 64.0);
+        assert_eq!(json["raw_nontemporal_bytes_per_s"], 20.0 * 64.0);
+        let table = summary_table(&row).to_string();
+        assert!(table.contains("by memcpy") && table.contains("1.28 k"), "{table}");
     }
 
     #[test]

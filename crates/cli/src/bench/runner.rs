@@ -58,6 +58,69 @@ impl Compare {
     }
 }
 
+/// What an operation is measured beside.
+pub enum Limit {
+    /// The transport's loop, or another server.
+    Loop(Box<dyn Operation>),
+    /// Two ways to copy; the one that is faster in a repetition counts.
+    Copies(Copies<Box<dyn Operation>>),
+}
+
+/// Something of each way to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Copies<T> {
+    /// As the C library does it.
+    pub memcpy: T,
+    /// By stores that pass the caches.
+    pub nontemporal: T,
+}
+
+/// What a limit gave in one repetition.
+#[derive(Debug)]
+pub struct Raw {
+    /// The run that counts.
+    pub run: Run,
+    /// Of copies, what either way gave in operations a second.
+    pub copy_rates: Option<Copies<f64>>,
+}
+
+impl Limit {
+    fn run(&mut self, operations: u64) -> Result<Raw> {
+        Ok(match self {
+            Limit::Loop(raw) => warm_run(raw.as_mut(), operations)?.into(),
+            Limit::Copies(copies) => {
+                let memcpy = warm_run(copies.memcpy.as_mut(), operations)?;
+                Raw::faster(memcpy, warm_run(copies.nontemporal.as_mut(), operations)?)
+            }
+        })
+    }
+}
+
+impl Raw {
+    fn faster(memcpy: Run, nontemporal: Run) -> Raw {
+        let rates = Copies {
+            memcpy: memcpy.rate(),
+            nontemporal: nontemporal.rate(),
+        };
+        Raw {
+            run: match rates.nontemporal > rates.memcpy {
+                true => nontemporal,
+                false => memcpy,
+            },
+            copy_rates: Some(rates),
+        }
+    }
+}
+
+impl From<Run> for Raw {
+    fn from(run: Run) -> Raw {
+        Raw {
+            run,
+            copy_rates: None,
+        }
+    }
+}
+
 /// One operation run and one raw run, while the cores stayed where they were.
 #[derive(Debug)]
 pub struct Repetition {
@@ -66,15 +129,15 @@ pub struct Repetition {
     /// Of the operation.
     pub run: Run,
     /// Of the raw loop.
-    pub raw: Run,
+    pub raw: Raw,
     /// As [`Compare`] says.
     pub ratio: f64,
 }
 
 impl Repetition {
     /// With its ratio.
-    pub fn new(distance: Distance, run: Run, raw: Run, compare: Compare) -> Repetition {
-        let ratio = compare.ratio(&run, &raw);
+    pub fn new(distance: Distance, run: Run, raw: Raw, compare: Compare) -> Repetition {
+        let ratio = compare.ratio(&run, &raw.run);
         Repetition {
             distance,
             run,
@@ -104,7 +167,7 @@ pub struct Measurement {
     /// What is measured.
     pub operation: Box<dyn Operation>,
     /// What it is measured beside.
-    pub raw: Box<dyn Operation>,
+    pub raw: Limit,
 }
 
 impl Measurement {
@@ -135,13 +198,13 @@ impl Measurement {
 
     /// One repetition, or none if the cores moved during it. Who runs first changes from one to the next.
     fn attempt(&mut self, raw_first: bool) -> Result<Option<Repetition>> {
-        let (operation, raw, count) = (self.operation.as_mut(), self.raw.as_mut(), self.count);
+        let (operation, raw, count) = (self.operation.as_mut(), &mut self.raw, self.count);
         let before = probe(self.cores)?;
         let (run, raw) = if raw_first {
-            let raw = warm_run(raw, count)?;
+            let raw = raw.run(count)?;
             (warm_run(operation, count)?, raw)
         } else {
-            (warm_run(operation, count)?, warm_run(raw, count)?)
+            (warm_run(operation, count)?, raw.run(count)?)
         };
         let after = probe(self.cores)?;
         let stayed = before.is_near() == after.is_near();
@@ -212,7 +275,7 @@ mod tests {
         let distance = Distance {
             round_trip: Duration::from_nanos(line_ns),
         };
-        Repetition::new(distance, run(10, 500), run(10, 500), Compare::Medians)
+        Repetition::new(distance, run(10, 500), run(10, 500).into(), Compare::Medians)
     }
 
     #[test]
@@ -244,7 +307,7 @@ mod tests {
             count: 100,
             compare: Compare::Medians,
             operation: Box::new(Instant(operations.clone())),
-            raw: Box::new(Instant(raw.clone())),
+            raw: Limit::Loop(Box::new(Instant(raw.clone()))),
         };
         let mut told = 0;
         let outcome = measurement.repeat(3, |_, _| {
@@ -260,6 +323,26 @@ mod tests {
         );
         assert_eq!(operations.get(), (outcome.dropped as u64 + 3) * 105);
         assert_eq!(raw.get(), operations.get());
+    }
+
+    #[test]
+    fn both_ways_to_copy_run_and_the_faster_counts() {
+        let (memcpy, nontemporal) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let mut limit = Limit::Copies(Copies {
+            memcpy: Box::new(Instant(memcpy.clone())),
+            nontemporal: Box::new(Instant(nontemporal.clone())),
+        });
+        assert!(limit.run(100).unwrap().copy_rates.is_some());
+        assert_eq!((memcpy.get(), nontemporal.get()), (105, 105));
+        for (memcpy, nontemporal) in [(70, 90), (90, 70)] {
+            let raw = Raw::faster(run(memcpy, 1), run(nontemporal, 1));
+            assert_eq!(raw.run.operations, 90);
+            let rates = raw.copy_rates.unwrap();
+            assert_eq!(
+                (rates.memcpy, rates.nontemporal),
+                (memcpy as f64, nontemporal as f64)
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Over sockets, the other side is a process of its own on the server's core. Both sides call the kernel and do nothing else.
 //! Through shared memory they copy into and out of two pipes, and do nothing else.
 //! Embedded, there is nothing to cross: the loop queues, calls and copies in one thread.
+//! What is read or written in place crosses nothing either: the limit is one copy of its bytes.
 
+mod copy;
 mod exchange;
 mod memory;
 mod peer;
@@ -11,6 +13,7 @@ mod pipes;
 
 use anyhow::Result;
 
+pub use self::copy::{Copying, Course, Walk, Way};
 pub use self::peer::{Arguments as PeerArguments, run as run_peer};
 use super::arguments::Transport;
 use super::cores::Cores;
