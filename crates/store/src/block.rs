@@ -1,6 +1,7 @@
 //! Blocks of files, as a client remembers them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -70,6 +71,8 @@ pub(crate) fn read_blocks<'a>(views: List<'a, BlockView<'a>>) -> Result<Blocks, 
 #[derive(Default)]
 pub(crate) struct BlockMap {
     blocks: BTreeMap<u64, Block>,
+    /// Bytes without a gap between known blocks: the run that was added to last. Each read asks how far it goes.
+    run: Range<u64>,
 }
 
 /// More are forgotten, and asked for again when needed: 16 GiB of a file in blocks of 1 MiB take about 2 MB.
@@ -83,7 +86,16 @@ impl BlockMap {
     }
 
     /// Where the run of known blocks that holds `offset` ends, looking no further than `limit`.
+    #[inline]
     pub(crate) fn known_until(&self, offset: u64, limit: u64) -> u64 {
+        if self.run.contains(&offset) && self.run.end >= limit {
+            return limit;
+        }
+        self.walk(offset, limit)
+    }
+
+    /// The same block by block; may give the end of the block with the limit.
+    fn walk(&self, offset: u64, limit: u64) -> u64 {
         let mut end = offset;
         while let Some(block) = self.find(end).filter(|_| end < limit) {
             end = block.end();
@@ -98,19 +110,27 @@ impl BlockMap {
     pub(crate) fn insert(&mut self, blocks: Blocks, size: u64) {
         if self.blocks.len() + blocks.len() > BLOCKS_MAX {
             self.blocks.clear();
+            self.run = 0..0;
         }
+        let start = blocks.first().map_or(self.run.end, |block| block.offset);
         for mut block in blocks.into_iter().filter(|block| block.offset < size) {
             block.len_bytes = block
                 .len_bytes
                 .min(u32::try_from(size - block.offset).unwrap_or(u32::MAX));
             self.blocks.insert(block.offset, block);
         }
+        let goes_on = (self.run.start..=self.run.end).contains(&start);
+        let first = if goes_on { self.run.start } else { start };
+        self.run = first..self.walk(start, u64::MAX);
     }
 
     /// Forgets the block that holds a byte.
     pub(crate) fn forget(&mut self, offset: u64) {
         if let Some(start) = self.find(offset).map(|block| block.offset) {
             self.blocks.remove(&start);
+            if self.run.contains(&start) {
+                self.run.end = start;
+            }
         }
     }
 }
@@ -143,6 +163,27 @@ mod tests {
         assert_eq!(map.known_until(160, 1000), 160);
         map.forget(120);
         assert_eq!(map.known_until(0, 1000), 100);
+    }
+
+    #[test]
+    fn what_is_known_is_the_same_block_by_block_whatever_was_added_and_forgotten() {
+        let mut map = BlockMap::default();
+        let mut number = 1u64;
+        for _ in 0..2000 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let first = (number >> 33) % 40;
+            match number >> 62 {
+                0 => map.forget(first * 10 + 5),
+                count => map.insert((first..first + count).map(|at| block(at * 10, 10)).collect(), 395),
+            }
+            for at in (0..400).step_by(5) {
+                assert_eq!(
+                    map.known_until(at, 300).min(300),
+                    map.walk(at, 300).min(300),
+                    "{at}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -103,6 +103,9 @@ impl Window {
     #[inline]
     pub fn all_u32(&self, range: Range<usize>, number: u32) -> bool {
         const SIDE_BY_SIDE: usize = 64;
+        if range.start + size_of::<u32>() == range.end {
+            return self.load_u32(range.start) == number;
+        }
         let mut copy = [0u32; SIDE_BY_SIDE];
         let mut same = true;
         let mut at = range.start;
