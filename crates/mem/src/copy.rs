@@ -31,7 +31,7 @@ mod lines {
 
     const LINE_BYTES: usize = 64;
 
-    /// So far ahead of the copy its source is asked for. 512 and 2048 are no faster, nothing at all is slower by a tenth to a quarter; registers
+    /// So far ahead of the copy its source is asked for. 512 and 2048 are no faster, nothing at all is slower by a tenth to a fifth; registers
     /// of 32 bytes are no faster either.
     const AHEAD_BYTES: usize = 1024;
 
