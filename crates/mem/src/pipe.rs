@@ -22,10 +22,11 @@
 mod control;
 
 use std::cell::Cell;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
 use crate::buf::BufMut;
+use crate::copy::copy_streaming;
 use crate::extent::Extent;
 use crate::region::Region;
 use crate::segment::Segment;
@@ -39,7 +40,27 @@ const CONTROL_BYTES: usize = 4096;
 /// What is published at once: the other side copies the first part of much while the rest is still being written.
 const PART_BYTES: usize = 32 << 10;
 
+/// From this size on what is read goes past the caches.
+const STREAMED_BYTES: usize = 32 << 10;
+
 const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
+
+/// A way to copy.
+type Copy = unsafe fn(*const u8, *mut u8, usize);
+
+/// Past the caches.
+///
+/// # Safety
+///
+/// As of [`ptr::copy`].
+unsafe fn copy_apart(from: *const u8, to: *mut u8, len_bytes: usize) {
+    match from.addr().abs_diff(to.addr()) < len_bytes {
+        // SAFETY: the caller promises the same.
+        true => unsafe { ptr::copy(from, to, len_bytes) },
+        // SAFETY: the caller promises that both are valid, and they are apart.
+        false => unsafe { copy_streaming(from, to, len_bytes) },
+    }
+}
 
 /// How much memory a pipe of `capacity` takes.
 pub const fn len_bytes(capacity: usize) -> usize {
@@ -282,7 +303,7 @@ impl Reader {
     #[inline]
     pub fn read_slice(&self, target: &mut [u8]) -> Result<Progress, Broken> {
         // SAFETY: a slice is writable for its length.
-        unsafe { self.read_to(target.as_mut_ptr(), target.len()) }
+        unsafe { self.read_by(ptr::copy, target.as_mut_ptr(), target.len()) }
     }
 
     /// Fills the spare room of `target`, up to `bytes_max`.
@@ -295,13 +316,26 @@ impl Reader {
         Ok(progress)
     }
 
-    /// Fills the front of the memory at `target`.
+    /// Fills the front of the memory at `target`. Much goes there past the caches: it is a place to keep bytes, not one to look at them.
     ///
     /// # Safety
     ///
     /// `len_bytes` bytes at `target` are writable. They may lie in a region.
     #[inline]
     pub unsafe fn read_to(&self, target: *mut u8, len_bytes: usize) -> Result<Progress, Broken> {
+        let copy = match len_bytes >= STREAMED_BYTES {
+            true => copy_apart,
+            false => ptr::copy,
+        };
+        // SAFETY: the caller promises the same.
+        unsafe { self.read_by(copy, target, len_bytes) }
+    }
+
+    /// # Safety
+    ///
+    /// `len_bytes` bytes at `target` are writable; `copy` asks for no more than [`ptr::copy`].
+    #[inline]
+    unsafe fn read_by(&self, copy: Copy, target: *mut u8, len_bytes: usize) -> Result<Progress, Broken> {
         let mut all = Progress::default();
         while all.count < len_bytes {
             let count = self.available()?.min(len_bytes - all.count).min(PART_BYTES);
@@ -311,7 +345,7 @@ impl Reader {
             // SAFETY: `all.count` is less than `len_bytes`.
             let rest = unsafe { target.add(all.count) };
             // SAFETY: `all.count + count` is at most `len_bytes`, and `count` at most what is available.
-            unsafe { self.copy_out(rest, count) };
+            unsafe { self.copy_out(copy, rest, count) };
             all.count += count;
             self.head.set(self.head.get().wrapping_add(count as u64));
             all.wake |= self.memory.control().reader.advance(self.head.get());
@@ -323,16 +357,16 @@ impl Reader {
     ///
     /// `count` bytes are writable at `target`, and so many are available.
     #[inline]
-    unsafe fn copy_out(&self, target: *mut u8, count: usize) {
+    unsafe fn copy_out(&self, copy: Copy, target: *mut u8, count: usize) {
         let (place, until_end) = self.memory.place(self.head.get());
         let first = count.min(until_end);
         // SAFETY: as the caller promises, and `first` bytes follow the place. `copy` allows the target to be in the same mapping.
-        unsafe { std::ptr::copy(place, target, first) };
+        unsafe { copy(place, target, first) };
         if first < count {
             // SAFETY: less than `count`.
             let rest = unsafe { target.add(first) };
             // SAFETY: what is left is less than the capacity.
-            unsafe { std::ptr::copy(self.memory.bytes.as_ptr(), rest, count - first) };
+            unsafe { copy(self.memory.bytes.as_ptr(), rest, count - first) };
         }
     }
 
