@@ -70,6 +70,22 @@ fn an_embedded_cluster_goes_with_its_store_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_view_within_the_process_copies_nothing_and_outlives_its_file() {
+    let store = Store::embedded().unwrap();
+    let bytes: Vec<u8> = (0..3_000_000u32).map(|at| (at % 253) as u8).collect();
+    let mut out = store.create("/f", Node::File).unwrap().writer().unwrap();
+    out.write_all(&bytes).unwrap();
+    out.close().unwrap();
+    let view = store.open("/f").unwrap().read_view(1000..2_500_000).unwrap();
+    store.delete("/f", false).unwrap();
+    assert!(view.is_in_place() && view.is_held());
+    assert!(view.to_vec() == bytes[1000..2_500_000]);
+    assert!(store.usage().unwrap().used > 0, "its blocks are kept");
+    drop(view);
+    assert_eq!(store.usage().unwrap().used, 0);
+}
+
+#[test]
 fn a_cluster_without_datanodes_is_refused() {
     assert!(
         Store::embedded_with(ClusterConfig {

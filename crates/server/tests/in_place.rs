@@ -228,6 +228,48 @@ fn a_view_shows_the_bytes_wherever_they_are() {
     }
 }
 
+/// From opening a file to its first byte in place: the middle one of some times.
+async fn first_byte_after(cluster: &Fixture, store: &Store, path: &str) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..101 {
+        let begun = cluster.runtime.now_exact();
+        let view = store
+            .open(path)
+            .await
+            .unwrap()
+            .reader()
+            .unwrap()
+            .view()
+            .await
+            .unwrap();
+        let first = view.range(0..1).await.unwrap();
+        assert_eq!(first.as_slice(), Some(&[7][..]));
+        times.push(cluster.runtime.now_exact() - begun);
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[test]
+fn the_first_byte_of_a_view_does_not_wait_for_the_others() {
+    let cluster = Fixture::with(Transport::Shm, 1, |_, datanode| datanode.dram_bytes = 128 * MIB);
+    let store = cluster.store();
+    cluster.run(async {
+        write_file(&store, "/small", &[7; 4096]).await.unwrap();
+        write_file(&store, "/large", &vec![7; 100 * MIB as usize])
+            .await
+            .unwrap();
+        let small = first_byte_after(&cluster, &store, "/small").await;
+        let large = first_byte_after(&cluster, &store, "/large").await;
+        println!("{small:?} of 4 KiB, {large:?} of 100 MiB");
+        // The large one's reply has 16 blocks, the small one's one. A preempted thread may take longer.
+        assert!(
+            large < small * 10 + Duration::from_millis(1),
+            "{large:?} after {small:?}"
+        );
+    });
+}
+
 #[test]
 fn what_is_viewed_stands_still_whatever_becomes_of_the_file() {
     for transport in TRANSPORTS {

@@ -25,13 +25,14 @@ mod table;
 
 use std::any::Any;
 use std::future::Future;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crake_datapath::{Runtime, RuntimeConfig};
 use crake_mem::Extent;
 
 use crate::{
-    Attributes, ConnectOptions, CreateOptions, Datanode, Entry, Error, Page, PeerPath, Stats, Usage,
+    Attributes, ConnectOptions, CreateOptions, Datanode, Entry, Error, Page, PeerPath, Stats, Usage, View,
 };
 
 pub use stream::{BufferedReader, BufferedWriter};
@@ -246,6 +247,14 @@ impl File {
     /// Reads from byte `offset` on straight into `target`; gives the number of bytes, fewer at the end of the file.
     pub fn read_at(&self, offset: u64, target: impl Into<Extent>) -> Result<usize, Error> {
         self.waiter.wait(self.file.reader()?.read(offset, target))
+    }
+
+    /// The bytes of a range in place, fewer if the file ends: see [`crate::Reader::view`].
+    ///
+    /// The namenode is reminded of a view by calls of this store, whichever they are: one that makes none for the time of a lease
+    /// (10 s) may lose it, and [`View::is_held`] says so.
+    pub fn read_view(&self, range: Range<u64>) -> Result<View, Error> {
+        self.waiter.wait(self.file.reader()?.read_view(range))
     }
 
     /// See [`crate::File::close`].

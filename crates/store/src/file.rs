@@ -290,14 +290,9 @@ impl FileCore {
             limit: FETCH_BLOCKS,
         };
         let (attributes, blocks) = Pending::start_within(&self.session, request, limit).await?;
-        self.learn(attributes, blocks);
-        Ok(())
-    }
-
-    /// Takes over what the namenode said.
-    pub(crate) fn learn(&self, attributes: Attributes, blocks: Blocks) {
         self.attributes.set(attributes);
         self.blocks.borrow_mut().insert(blocks, attributes.size);
+        Ok(())
     }
 
     /// Has the blocks from `offset` on fetched in the background, unless some are being fetched.

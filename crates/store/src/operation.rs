@@ -407,16 +407,15 @@ pub struct PinFile {
 }
 
 impl Operation for PinFile {
-    operation!(PIN, Other, repeatable: true, plain PinRequest -> (u64, Attributes, Blocks));
+    operation!(PIN, Other, repeatable: true, plain PinRequest -> (u64, Attributes));
 
     fn request(&self) -> Self::Request<'_> {
         namenode::PinRequest { node: self.node }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(u64, Attributes, Blocks), WireError> {
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(u64, Attributes), WireError> {
         let view = namenode::PinReplyView::parse(message)?;
-        let attributes = Attributes::read(view.node()?)?;
-        Ok((view.pin(), attributes, read_blocks(view.blocks()?)?))
+        Ok((view.pin(), Attributes::read(view.node()?)?))
     }
 
     fn subject(&self) -> Subject<'_> {

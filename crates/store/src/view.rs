@@ -271,8 +271,8 @@ impl Pin {
         let limit = deadline - now;
         // Held from before the answer on: it counts from when it was given.
         let guard = session.hold_lease();
-        let (id, attributes, blocks) = Pending::start_within(session, request, limit).await?;
-        core.learn(attributes, blocks);
+        let (id, attributes) = Pending::start_within(session, request, limit).await?;
+        core.set_attributes(attributes);
         // Somebody else may have asked meanwhile. Ids rise, and only the last one counts.
         if let Some(pin) = session.pins().find(node) {
             pin.id.set(pin.id.get().max(id));

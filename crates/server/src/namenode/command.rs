@@ -201,7 +201,7 @@ pub enum Command<'a> {
         seal: bool,
     },
     /// Keeps the bytes of a file, or of a key's value, where they are for as long as this session lives and does not unpin it,
-    /// whatever becomes of the file. [`Reply::Opened`], with the first blocks.
+    /// whatever becomes of the file. [`Reply::Opened`], without blocks.
     Pin {
         /// The file.
         node: NodeId,
@@ -500,7 +500,7 @@ pub enum Reply<'a> {
         node: Attributes,
         /// Of a file: write it with this. Or the pin.
         lease: LeaseId,
-        /// Where to write, or where the bytes are.
+        /// Where to write.
         blocks: &'a [Block],
     },
     /// To list.

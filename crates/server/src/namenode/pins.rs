@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crake_store::canary::{Canary, planted};
 
 use super::blocks::Extent;
-use super::command::{Attributes, BLOCKS_MAX, Failure, Kind, LeaseId, NodeId, Reply, SessionId};
+use super::command::{Attributes, Failure, Kind, LeaseId, NodeId, Reply, SessionId};
 use super::namespace::Namespace;
 use super::sessions::Held;
 
@@ -28,8 +28,8 @@ impl Namespace {
             .sessions
             .hold(session, self.now.mono_ns, Held::Pin(node, session));
         self.pins.insert(node, session, pin);
+        // Who opened it has the first blocks, and may ask for the others whenever it needs them.
         self.blocks.clear();
-        self.collect_blocks(index, 0, BLOCKS_MAX);
         Ok(self.opened(index, LeaseId(pin)))
     }
 

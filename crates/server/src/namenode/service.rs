@@ -392,13 +392,12 @@ impl<'r> Caller<'_, 'r> {
     fn pin(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         let asked = wire::PinRequestView::parse(request.message)?;
         let node = NodeId(asked.node());
-        let Reply::Opened { node, lease, blocks } = self.apply(&Command::Pin { node })? else {
+        let Reply::Opened { node, lease, .. } = self.apply(&Command::Pin { node })? else {
             wrong_reply()
         };
         let message = wire::PinReply {
             node: Some(translate::attributes(&node)),
             pin: lease.0,
-            blocks: &translate::blocks(blocks),
         };
         replies.send(request, &message);
         Ok(())
