@@ -352,6 +352,44 @@ fn a_client_that_falls_silent_loses_what_it_has_pinned() {
 }
 
 #[test]
+fn a_view_that_nobody_waited_for_pins_nothing() {
+    for transport in SHARING {
+        let cluster = Fixture::new(transport, 1);
+        let store = cluster.store();
+        cluster.run(async {
+            write_file(&store, "/f", &[5; 70_000]).await.unwrap();
+            let reader = store.open("/f").await.unwrap().reader().unwrap();
+            for _ in 0..3 {
+                // Asked for, and given up before the answer is there.
+                let mut view = Box::pin(reader.view());
+                let first =
+                    std::future::poll_fn(|context| std::task::Poll::Ready(view.as_mut().poll(context)));
+                assert!(first.await.is_pending());
+                drop(view);
+            }
+            let kept = reader.view().await.unwrap();
+            let mut given_up = Box::pin(reader.view());
+            let first =
+                std::future::poll_fn(|context| std::task::Poll::Ready(given_up.as_mut().poll(context)));
+            assert!(first.await.is_pending());
+            drop(given_up);
+            store.delete("/f", false).await.unwrap();
+            cluster.runtime.sleep(Duration::from_millis(20)).await;
+            let all = kept.all().await.unwrap();
+            assert!(all.is_held() && all.to_vec() == [5; 70_000], "{transport:?}");
+            // The reader of a pinned file can have another view of it after its end, as long as one is held.
+            assert!(reader.view().await.is_ok());
+            drop((kept, all));
+            cluster.runtime.sleep(Duration::from_millis(20)).await;
+            let gone = reader.view().await.unwrap_err();
+            assert!(matches!(gone, Error::NotFound { .. }), "{gone}");
+            let usage = store.usage().await.unwrap();
+            assert_eq!((usage.used, usage.leases), (0, 0), "{transport:?}");
+        });
+    }
+}
+
+#[test]
 fn who_is_told_that_a_block_was_given_away_can_know_it() {
     let mut cluster = Fixture::new(Transport::Shm, 1);
     let store = cluster.store();

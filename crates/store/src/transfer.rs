@@ -192,11 +192,13 @@ impl<H: Holder> Transfer<H> {
                     return Poll::Pending;
                 }
                 State::Reading(reading) => {
-                    let read = ready!(Pin::new(reading).poll(context));
-                    self.state = if read {
-                        State::Read
-                    } else {
-                        self.range.ask(self.started)
+                    self.state = match ready!(Pin::new(reading).poll(context)) {
+                        true => {
+                            let (session, len) = (self.range.holder.session(), self.range.bytes.len());
+                            session.note_in_place(len, Some(self.started));
+                            State::Read
+                        }
+                        false => self.range.ask(self.started),
                     };
                     continue;
                 }

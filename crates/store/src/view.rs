@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 
-use crake_datapath::Time;
+use crake_datapath::{Task, Time};
 use crake_mem::Pinned;
 
 use crate::Error;
@@ -258,22 +259,26 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
+    /// Asks each time, also where the file is pinned already: a client that was silent for too long does not know that it is not any more.
+    ///
+    /// The question goes on when nobody waits for the answer: who gave up would not know what to unpin.
     async fn of(core: &Rc<FileCore>, deadline: Time) -> Result<Rc<Pin>, Error> {
+        let asking = Pin::ask(core.clone(), deadline);
+        Unattended(Some(core.session().runtime().spawn(asking))).await
+    }
+
+    async fn ask(core: Rc<FileCore>, deadline: Time) -> Result<Rc<Pin>, Error> {
         let (session, node) = (core.session(), core.id());
-        if let Some(pin) = session.pins().find(node) {
-            return Ok(pin);
-        }
         let request = PinFile {
             path: core.path().clone(),
             node,
         };
         let now = session.runtime().now();
-        let limit = deadline - now;
-        // Held from before the answer on: it counts from when it was given.
+        // From before the answer on: the lease counts from when it was given.
         let guard = session.hold_lease();
-        let (id, attributes) = Pending::start_within(session, request, limit).await?;
+        let (id, attributes) = Pending::start_within(session, request, deadline - now).await?;
         core.set_attributes(attributes);
-        // Somebody else may have asked meanwhile. Ids rise, and only the last one counts.
+        // Ids rise, and only the last one counts.
         if let Some(pin) = session.pins().find(node) {
             pin.id.set(pin.id.get().max(id));
             return Ok(pin);
@@ -288,6 +293,26 @@ impl Pin {
         let mut by_node = session.pins().by_node.borrow_mut();
         by_node.insert(node, Rc::downgrade(&pin));
         Ok(pin)
+    }
+}
+
+/// A task that goes on when nobody waits for it any more.
+struct Unattended<T>(Option<Task<T>>);
+
+impl<T> Future for Unattended<T> {
+    type Output = T;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let task = self.0.as_mut().expect("it is there until it is dropped");
+        std::pin::Pin::new(task).poll(context)
+    }
+}
+
+impl<T> Drop for Unattended<T> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.detach();
+        }
     }
 }
 

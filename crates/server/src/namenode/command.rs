@@ -201,7 +201,7 @@ pub enum Command<'a> {
         seal: bool,
     },
     /// Keeps the bytes of a file, or of a key's value, where they are for as long as this session lives and does not unpin it,
-    /// whatever becomes of the file. [`Reply::Opened`], without blocks.
+    /// whatever becomes of the file. Asked again it is sure of it, or hears that it is not so. [`Reply::Opened`], without blocks.
     Pin {
         /// The file.
         node: NodeId,

@@ -14,13 +14,12 @@ use super::sessions::Held;
 
 impl Namespace {
     /// Keeps the blocks of a file as they are for a session. A session pins a file once: when it asks again, as one does whose
-    /// answer was lost, the pin has another id, and the id before means nothing any more.
+    /// answer was lost, or who wants to be sure, the pin has another id, and the id before means nothing any more. It may ask again after the
+    /// file is no more.
     pub(super) fn pin(&mut self, session: SessionId, node: NodeId) -> Result<Reply<'_>, Failure> {
-        let index = self.nodes.records.find(node).ok_or(Failure::NotFound)?;
-        if self.kind(index).is_container() {
-            return Err(Failure::IsADirectory);
-        }
-        match self.pins.hold(node, session) {
+        let before = self.pins.hold(node, session);
+        let attributes = self.pinnable(node, before.is_some())?;
+        match before {
             Some(before) => drop(self.sessions.release(before)),
             None => self.sessions.reserve(session)?,
         }
@@ -28,9 +27,24 @@ impl Namespace {
             .sessions
             .hold(session, self.now.mono_ns, Held::Pin(node, session));
         self.pins.insert(node, session, pin);
-        // Who opened it has the first blocks, and may ask for the others whenever it needs them.
-        self.blocks.clear();
-        Ok(self.opened(index, LeaseId(pin)))
+        Ok(Reply::Opened {
+            node: attributes,
+            lease: LeaseId(pin),
+            // Who opened it has the first blocks, and may ask for the others whenever it needs them.
+            blocks: &[],
+        })
+    }
+
+    /// What is known of a file, or, for who has pinned it already, of what is left of it.
+    fn pinnable(&self, node: NodeId, is_pinned: bool) -> Result<Attributes, Failure> {
+        match self.nodes.records.find(node) {
+            Some(index) if self.kind(index).is_container() => Err(Failure::IsADirectory),
+            Some(index) => Ok(self.attributes(index)),
+            None => {
+                let remains = self.pins.remains(node).filter(|_| is_pinned);
+                remains.map(|(attributes, _)| attributes).ok_or(Failure::NotFound)
+            }
+        }
     }
 
     /// Ends a pin, if it is there.

@@ -43,8 +43,16 @@ fn blocks_of_a_pinned_file_outlive_it() {
         Err(Failure::NotFound),
         "but not be pinned anew"
     );
+    let (again, _) = pin(&mut world, A, file.id).unwrap();
     unpin(&mut world, A, held);
+    assert_eq!(world.used(), before, "who has it pinned may make sure of it");
+    unpin(&mut world, A, again);
     assert_eq!((world.used(), world.usage(|usage| usage.leases)), (0, 0));
+    assert_eq!(
+        pin(&mut world, A, file.id),
+        Err(Failure::NotFound),
+        "it has not any more"
+    );
     assert_eq!(world.blocks(file.id, 0, 0), Err(Failure::NotFound));
 }
 
