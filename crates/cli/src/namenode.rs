@@ -6,7 +6,7 @@ use crake_datapath::Address;
 use crake_server::{Namenode, NamenodeConfig};
 use serde::Serialize;
 
-use crate::config::{Config, Flag, NAMENODE_LISTEN, SHM, WAITING};
+use crate::config::{Config, Flag, NAMENODE_ANSWERS, NAMENODE_LISTEN, SHM, WAITING};
 use crate::endpoint;
 use crate::output::Output;
 use crate::role::{self, Role};
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Whether to offer shared memory to this user's programs on this machine [default: the setting shm]
     #[arg(long, value_name = "on|off")]
     shm: Option<String>,
+    /// Memory for answers that this user's programs on this machine find without asking [default: the setting namenode.answers]
+    #[arg(long, value_name = "SIZE")]
+    answers: Option<String>,
     /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
@@ -39,6 +42,7 @@ impl Arguments {
         let flags = [
             Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref()),
             Flag::new("--shm", &SHM, self.shm.as_ref()),
+            Flag::new("--answers", &NAMENODE_ANSWERS, self.answers.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -59,6 +63,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     let namenode = NamenodeConfig {
         listen: offer.add_to(endpoint::listen(config, &NAMENODE_LISTEN)?, "namenode"),
         host: offer.host(),
+        answers_bytes: config.size(&NAMENODE_ANSWERS).0,
         ..NamenodeConfig::default()
     };
     let start = || {

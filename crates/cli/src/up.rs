@@ -9,7 +9,8 @@ use crake_server::{Datanode, DatanodeConfig, Dram, Memory, Namenode, NamenodeCon
 use serde::Serialize;
 
 use crate::config::{
-    Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_LISTEN, SHM, UP_DATANODES, WAITING,
+    Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_ANSWERS, NAMENODE_LISTEN, SHM, UP_DATANODES,
+    WAITING,
 };
 use crate::endpoint;
 use crate::output::Output;
@@ -46,6 +47,9 @@ pub struct Arguments {
     /// Memory of each datanode [default: the setting datanode.dram]
     #[arg(long, value_name = "SIZE")]
     dram: Option<String>,
+    /// Memory for answers that this user's programs on this machine find without asking [default: the setting namenode.answers]
+    #[arg(long, value_name = "SIZE")]
+    answers: Option<String>,
     /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
@@ -61,6 +65,7 @@ impl Arguments {
             Flag::new("--datanodes", &UP_DATANODES, self.datanodes.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
             Flag::new("--shm", &SHM, self.shm.as_ref()),
+            Flag::new("--answers", &NAMENODE_ANSWERS, self.answers.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -112,6 +117,7 @@ fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer
     let namenode = NamenodeConfig {
         listen: offer.add_to(listen.clone(), "namenode"),
         host: offer.host(),
+        answers_bytes: config.size(&NAMENODE_ANSWERS).0,
         ..NamenodeConfig::default()
     };
     let namenode = Namenode::start(runtime, namenode)

@@ -25,6 +25,11 @@ pub trait Driver {
     /// The clock, exact. Never goes back.
     fn now(&self) -> Time;
 
+    /// The same as cheaply as it can be had: up to 10 ms ago.
+    fn now_coarse(&self) -> Time {
+        self.now()
+    }
+
     /// The time of day.
     fn wall(&self) -> WallTime;
 

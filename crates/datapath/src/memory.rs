@@ -7,8 +7,13 @@ use std::time::Duration;
 
 use crake_mem::{Pinned, Region, Window};
 
+use crate::runtime::Runtime;
+
 /// Regions that one listener shares, at most.
 pub(crate) const SHARED_MAX: usize = 4;
+
+/// A pause is one of so many lengths, each half of that before it.
+const STEP_SCALES: u64 = 6;
 
 /// The regions that the server at the other end of a stream shares, as it gave them to
 /// [`Listener::share`](crate::Listener::share). They stay readable for as long as this is kept, also when the server has gone.
@@ -69,6 +74,14 @@ impl Memory {
     #[inline]
     pub fn step_max(&self) -> Option<Duration> {
         self.step_max
+    }
+
+    /// Waits between two steps of an access, for a short while or a long one, where others act only then.
+    pub async fn pause(&self, runtime: &Runtime) {
+        if let Some(step_max) = self.step_max {
+            let nanos = (step_max.as_nanos() as u64) >> (runtime.random() % STEP_SCALES);
+            runtime.sleep(Duration::from_nanos(nanos)).await;
+        }
     }
 }
 

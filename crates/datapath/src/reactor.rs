@@ -97,6 +97,8 @@ pub(crate) struct Core {
     pub(crate) now: Cell<Time>,
     /// How many turns and calls of `block_on` are on the stack: in them `now` is fresh.
     pub(crate) inside: Cell<u32>,
+    /// When the last turn began.
+    pub(crate) turned_at: Cell<Time>,
     /// When something last happened.
     progress_at: Cell<Time>,
     /// How long to spin: see [`Core::learn_patience`].
@@ -131,6 +133,7 @@ impl Core {
             waiting: config.waiting,
             now: Cell::new(now),
             inside: Cell::new(0),
+            turned_at: Cell::new(now),
             progress_at: Cell::new(now),
             patience: Cell::new(match config.waiting {
                 Waiting::Adaptive { spin } => spin,
@@ -156,6 +159,7 @@ impl Core {
     pub(crate) fn turn(self: &Rc<Core>) -> bool {
         let now = self.driver.now();
         self.now.set(now);
+        self.turned_at.set(now);
         self.inside.set(self.inside.get() + 1);
         let _inside = Inside(&self.inside);
         let mut progress = self.executor.take_remote();

@@ -3,6 +3,7 @@
 use std::io;
 
 use crake_datapath::{Address, Error};
+use crake_mem::RegionError;
 
 use crate::datanode::TierError;
 
@@ -15,6 +16,9 @@ pub enum StartError {
     /// The datanode's memory is not to be had.
     #[error(transparent)]
     Tier(#[from] TierError),
+    /// The namenode's memory for answers is not to be had.
+    #[error("the memory for answers that clients find by themselves: {0}")]
+    Answers(#[from] RegionError),
     /// This process cannot have a runtime: no descriptor is left.
     #[error("no runtime could be made: {0}")]
     Runtime(#[from] io::Error),

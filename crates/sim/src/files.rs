@@ -124,6 +124,45 @@ impl Life {
         }
     }
 
+    /// Looks a name up, some again and again: from the second time on the answer may be found in the namenode's memory.
+    pub(crate) async fn look_up(&self) {
+        let name = match self.world.random.chance(700) {
+            true => self.any_known(|_| true),
+            false => Some(format!(
+                "n{:03}",
+                self.world.random.below(u64::from(self.client.names.get()) + 1)
+            )),
+        };
+        let Some(name) = name else { return };
+        for _ in 0..self.any_times() {
+            self.look_up_once(&name).await;
+        }
+    }
+
+    async fn look_up_once(&self, name: &str) {
+        self.client.does(format!("looking {name} up"));
+        let found = self.store.lookup(&self.client.path(name)).await;
+        let known = self.client.tree.borrow().known(name).cloned();
+        match (found, known) {
+            (Err(error), _) if is_transient(&error) => {}
+            (_, Some(Known::Tainted)) | (Err(Error::NotFound { .. }), None) => {}
+            (Ok(attributes), Some(Known::File(_))) if attributes.kind == Node::File => {
+                self.observe_size(name, attributes.size, !attributes.open);
+            }
+            (Ok(attributes), Some(Known::Directory)) if attributes.kind == Node::Directory => {}
+            (found, known) => {
+                let found = found.map(|attributes| attributes.kind);
+                self.world
+                    .violate(format!("looked {name} up: {found:?}, known {known:?}"));
+            }
+        }
+    }
+
+    /// How often something is asked in a row.
+    pub(crate) fn any_times(&self) -> u64 {
+        1 + self.world.random.below(4)
+    }
+
     /// Opens a file and reads some of it, or all.
     pub(crate) async fn read_file(&self) {
         let Some(name) = self.any_file() else { return };

@@ -47,12 +47,18 @@ impl Life {
         }
     }
 
-    /// Gets a value.
+    /// Gets a value, some again and again: from the second time on it may be found in the namenode's memory.
     pub(crate) async fn get(&self) {
         let key = self.any_key();
+        for _ in 0..self.any_times() {
+            self.get_once(&key).await;
+        }
+    }
+
+    async fn get_once(&self, key: &[u8]) {
         self.client.does(format!("getting {}", key.escape_ascii()));
-        match self.own.get(&key).await {
-            Ok(found) => self.check_key(&key, found.as_ref()),
+        match self.own.get(key).await {
+            Ok(found) => self.check_key(key, found.as_ref()),
             Err(Error::BlockLost { .. }) if self.world.is_disturbed() => {}
             Err(error) if is_transient(&error) => {}
             Err(error) => self
@@ -131,9 +137,15 @@ impl Life {
     /// Gets a value that anybody may have put.
     pub(crate) async fn get_shared(&self) {
         let key = self.any_shared_key();
+        for _ in 0..self.any_times() {
+            self.get_shared_once(&key).await;
+        }
+    }
+
+    async fn get_shared_once(&self, key: &[u8]) {
         self.client.does(format!("getting shared {}", key.escape_ascii()));
-        let version_before = self.world.shared.borrow().version_seen(&key);
-        match self.shared.get(&key).await {
+        let version_before = self.world.shared.borrow().version_seen(key);
+        match self.shared.get(key).await {
             Ok(None) if version_before == 0 => {}
             Ok(None) => self
                 .world
@@ -143,12 +155,12 @@ impl Life {
                     self.world
                         .shared
                         .borrow_mut()
-                        .check(&key, &value.data, value.version, version_before);
+                        .check(key, &value.data, value.version, version_before);
                 if let Err(what) = checked {
                     self.world.violate(what);
                 }
             }
-            Err(error) => self.allow_shared_error(&key, &error),
+            Err(error) => self.allow_shared_error(key, &error),
         }
     }
 

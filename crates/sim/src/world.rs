@@ -247,6 +247,8 @@ impl World {
             listen: vec![namenode_address()],
             lease: self.plan.lease,
             heartbeat_timeout: self.plan.heartbeat_timeout,
+            // So little that answers are written over soon.
+            answers_bytes: 64 << 10,
             ..NamenodeConfig::default()
         };
         let namenode = Namenode::start(&self.network.runtime(NAMENODE), config);

@@ -46,6 +46,21 @@ fn finds_a_seal_above_what_was_published() {
 }
 
 #[test]
+fn finds_a_skipped_second_look() {
+    finds(Canary::SkipSecondLook);
+}
+
+#[test]
+fn finds_forgotten_pins() {
+    finds(Canary::ForgetPins);
+}
+
+#[test]
+fn finds_an_answer_that_is_not_checked() {
+    finds(Canary::SkipAnswerCheck);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");

@@ -26,11 +26,13 @@ pub enum Canary {
     SkipSecondLook,
     /// The namenode frees the blocks of a file that is deleted while somebody looks at it in place.
     ForgetPins,
+    /// A client that finds an answer in the namenode's memory does not look whether it still holds.
+    SkipAnswerCheck,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 8] = [
+    pub const ALL: [Canary; 9] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -39,6 +41,7 @@ impl Canary {
         Canary::SealAbovePublished,
         Canary::SkipSecondLook,
         Canary::ForgetPins,
+        Canary::SkipAnswerCheck,
     ];
 
     /// What the bug is, in one line.
@@ -58,6 +61,9 @@ impl Canary {
             Canary::ForgetPins => {
                 "the namenode frees the blocks of a deleted file that somebody looks at in place"
             }
+            Canary::SkipAnswerCheck => {
+                "a client does not look whether an answer in the namenode's memory still holds"
+            }
         }
     }
 }
@@ -73,6 +79,7 @@ impl fmt::Display for Canary {
             Canary::SealAbovePublished => "seal-above-published",
             Canary::SkipSecondLook => "skip-second-look",
             Canary::ForgetPins => "forget-pins",
+            Canary::SkipAnswerCheck => "skip-answer-check",
         })
     }
 }

@@ -46,7 +46,7 @@ pub struct Datanode {
 /// The datanodes that this store has connections to.
 #[derive(Default)]
 pub(crate) struct Datanodes {
-    links: RefCell<BTreeMap<u32, Rc<Link>>>,
+    links: RefCell<BTreeMap<u32, Rc<Link<MappedTier>>>>,
     /// Where those connections go, or the last ones went.
     paths: RefCell<BTreeMap<u32, PeerPath>>,
     sweeping: Cell<bool>,
@@ -62,7 +62,7 @@ impl Datanodes {
     /// What a datanode shares with this process, if there is a live connection to it.
     #[inline]
     pub(crate) fn tier(&self, id: u32, now: Time) -> Option<Rc<MappedTier>> {
-        self.links.borrow().get(&id)?.tier(now)
+        self.links.borrow().get(&id)?.mapped(now)
     }
 
     /// The connection to a datanode; makes one if there is none. One attempt.

@@ -5,13 +5,13 @@
 
 use std::ops::Range;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crake_datapath::{Memory, Runtime};
 use crake_mem::{Extent, Pinned, Window};
 use crake_rpc::Client;
 
 use crate::canary::{Canary, planted};
+use crate::link::Mapped;
 use crate::protocol::Handle;
 use crate::protocol::tier::{
     BLOCKS, DATANODE_AT, INCARNATION_AT, Layout, MAGIC, MAGIC_AT, Span, TABLE, UNITS_AT, VERSION, VERSION_AT,
@@ -24,11 +24,7 @@ pub(crate) struct MappedTier {
     blocks: Rc<Window>,
     layout: Layout,
     units: usize,
-    step_max: Option<Duration>,
 }
-
-/// A pause is one of so many lengths, each half of that before it.
-const STEP_SCALES: u64 = 6;
 
 /// Where the bytes of a read lie, as the table says before they are copied.
 pub(crate) struct Place {
@@ -47,12 +43,13 @@ impl Place {
     }
 }
 
-impl MappedTier {
-    /// What the server at the other end shares, if it is a datanode's blocks in a layout that is known here.
-    pub(crate) fn of(client: &Client) -> Option<MappedTier> {
+impl Mapped for MappedTier {
+    fn of(client: &Client) -> Option<MappedTier> {
         MappedTier::new(&client.memory()?)
     }
+}
 
+impl MappedTier {
     fn new(memory: &Memory) -> Option<MappedTier> {
         let (table, blocks) = (memory.window(TABLE)?.clone(), memory.window(BLOCKS)?.clone());
         if table.len_bytes() < Layout::new(0).len_bytes() {
@@ -69,14 +66,13 @@ impl MappedTier {
             blocks,
             layout: Layout::new(units),
             units,
-            step_max: memory.step_max(),
         })
     }
 
     /// Whether others act between the steps of a read only while it waits: then [`read_stepwise`](Self::read_stepwise) is to be used.
     #[inline]
     pub(crate) fn is_stepwise(&self) -> bool {
-        self.step_max.is_some()
+        self.memory.step_max().is_some()
     }
 
     /// Copies the bytes of a block from `offset` on over all of `target`, which is not empty. False if what was copied, if anything
@@ -102,11 +98,11 @@ impl MappedTier {
             return false;
         };
         let half = target.len() / 2;
-        self.pause(runtime).await;
+        self.memory.pause(runtime).await;
         self.blocks.copy_to(place.start, &target.slice(..half));
-        self.pause(runtime).await;
+        self.memory.pause(runtime).await;
         self.blocks.copy_to(place.start + half, &target.slice(half..));
-        self.pause(runtime).await;
+        self.memory.pause(runtime).await;
         self.is_still(handle, &place)
     }
 
@@ -118,14 +114,6 @@ impl MappedTier {
     /// Bytes in place, of blocks that the namenode keeps as they are: they are pinned, and were before they were looked for.
     pub(crate) fn pinned(&self, range: Range<usize>) -> Option<Pinned> {
         self.memory.pinned(BLOCKS, range)
-    }
-
-    async fn pause(&self, runtime: &Runtime) {
-        if let Some(step_max) = self.step_max {
-            // Between two loads another thread may get the core, for a short while or a long one.
-            let nanos = (step_max.as_nanos() as u64) >> (runtime.random() % STEP_SCALES);
-            runtime.sleep(Duration::from_nanos(nanos)).await;
-        }
     }
 
     /// What has to be so before the bytes are copied.

@@ -38,6 +38,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod background;
 mod block;
 pub mod blocking;

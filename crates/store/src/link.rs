@@ -8,15 +8,19 @@ use crake_datapath::{Runtime, Time};
 use crake_rpc::Client;
 
 use crate::Error;
-use crate::in_place::MappedTier;
 use crate::signal::Signal;
 
+/// What a server of this machine shares, as its clients see it.
+pub(crate) trait Mapped: Sized {
+    /// What the server at the other end shares, if it is this, in a layout that is known here.
+    fn of(client: &Client) -> Option<Self>;
+}
+
 /// At most one connection, shared by all who ask for it, and at most one attempt to make it at a time.
-#[derive(Default)]
-pub(crate) struct Link {
+pub(crate) struct Link<M> {
     client: RefCell<Option<Client>>,
     /// What its server shares with this process.
-    tier: RefCell<Option<Rc<MappedTier>>>,
+    mapped: RefCell<Option<Rc<M>>>,
     attempting: Cell<bool>,
     /// Why the last attempt failed.
     failure: RefCell<Option<Error>>,
@@ -25,7 +29,21 @@ pub(crate) struct Link {
     used: Cell<Time>,
 }
 
-impl Link {
+impl<M> Default for Link<M> {
+    fn default() -> Self {
+        Link {
+            client: RefCell::default(),
+            mapped: RefCell::default(),
+            attempting: Cell::default(),
+            failure: RefCell::default(),
+            attempt_ended: Signal::default(),
+            established: Cell::default(),
+            used: Cell::default(),
+        }
+    }
+}
+
+impl<M: Mapped + 'static> Link<M> {
     /// The connection, which may have ended, if there is one.
     #[inline]
     pub(crate) fn client_now(&self) -> Ref<'_, Option<Client>> {
@@ -43,13 +61,13 @@ impl Link {
 
     /// What the server shares with this process, as long as there is a live connection to it.
     #[inline]
-    pub(crate) fn tier(&self, now: Time) -> Option<Rc<MappedTier>> {
-        let tier = self.tier.borrow();
-        let tier = tier.as_ref()?;
+    pub(crate) fn mapped(&self, now: Time) -> Option<Rc<M>> {
+        let mapped = self.mapped.borrow();
+        let mapped = mapped.as_ref()?;
         let client = self.client.borrow();
         client.as_ref().filter(|client| client.is_connected())?;
         self.used.set(now);
-        Some(tier.clone())
+        Some(mapped.clone())
     }
 
     /// Whether there is a live connection.
@@ -101,7 +119,7 @@ impl Link {
             Ok(client) => {
                 *self.failure.borrow_mut() = None;
                 self.established.set(now);
-                *self.tier.borrow_mut() = MappedTier::of(&client).map(Rc::new);
+                *self.mapped.borrow_mut() = M::of(&client).map(Rc::new);
                 *self.client.borrow_mut() = Some(client);
             }
             Err(error) => *self.failure.borrow_mut() = Some(error),

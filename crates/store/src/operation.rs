@@ -10,6 +10,7 @@ use crate::cluster::Usage;
 use crate::datanodes::Datanode;
 use crate::node::{Attributes, CreateOptions, Entry, Page};
 use crate::pending::{Operation, Subject};
+use crate::protocol::answers::Key;
 use crate::protocol::namenode::{self, namenode as method};
 use crate::session::Session;
 use crate::stats::OperationKind;
@@ -103,13 +104,34 @@ impl Operation for Lookup<'_> {
     }
 
     #[inline(always)]
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::LookupReplyView::parse(message)?.node()?)
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        self.read_found(session, message)
     }
 
     #[inline]
     fn subject(&self) -> Subject<'_> {
         Subject::Path(self.path)
+    }
+
+    #[inline]
+    fn key(&self) -> Option<Key<'_>> {
+        Some(lookup_key(self.base, self.path, false))
+    }
+
+    #[inline(always)]
+    fn read_found(&self, _: &Rc<Session>, message: &[u8]) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::LookupReplyView::parse(message)?.node()?)
+    }
+}
+
+#[inline]
+fn lookup_key(base: u64, path: &str, blocks: bool) -> Key<'_> {
+    Key {
+        method: method::LOOKUP,
+        flags: u16::from(blocks),
+        base,
+        path: relative(path).as_bytes(),
+        key: &[],
     }
 }
 
@@ -144,6 +166,11 @@ impl Operation for Open<'_> {
 
     fn subject(&self) -> Subject<'_> {
         Subject::Path(self.path)
+    }
+
+    #[inline]
+    fn key(&self) -> Option<Key<'_>> {
+        Some(lookup_key(self.base, self.path, true))
     }
 }
 

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use crake_datapath::Time;
 use crake_mem::Buf;
-use crake_rpc::{Call, CallError, Client, Reply};
+use crake_rpc::{Call, CallError, Client, Payload, Reply};
 use crake_wire::{Encode, WireError};
 
 use crate::Error;
+use crate::answers::MappedAnswers;
 use crate::failure;
+use crate::protocol::answers::Key;
 use crate::session::Session;
 use crate::stats::OperationKind;
 
@@ -41,6 +43,18 @@ pub trait Operation: Clone + Unpin {
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Self::Output, WireError>;
     /// What it is about, for errors.
     fn subject(&self) -> Subject<'_>;
+
+    /// By what the answer is found among those that a namenode of this machine shares, if it is one of these.
+    #[inline]
+    fn key(&self) -> Option<Key<'_>> {
+        None
+    }
+
+    /// Reads an answer's message that was found there.
+    #[inline]
+    fn read_found(&self, session: &Rc<Session>, message: &[u8]) -> Result<Self::Output, WireError> {
+        self.read(session, &Buf::copy_from_slice(message))
+    }
 }
 
 /// What an operation is about, as its errors name it.
@@ -77,14 +91,21 @@ pub struct Pending<'a, O: Operation + 'a> {
     operation: O,
     started: Time,
     deadline: Time,
-    state: State<'a>,
+    state: State<'a, O::Output>,
 }
 
-enum State<'a> {
+enum State<'a, T> {
     Calling(Call),
+    /// Found in the namenode's memory, and counted.
+    Found(Option<T>),
+    /// The same, and the runtime is to turn before the caller goes on.
+    FoundAndRest(Option<T>),
     Repeating(Repeating<'a>),
     Done,
 }
+
+// A result is moved out of it and never pinned.
+impl<T> Unpin for State<'_, T> {}
 
 type Repeating<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
 
@@ -104,10 +125,13 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
 
     #[inline(always)]
     fn start_until(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
-        // A call on a connection that has ended fails at once, and then goes the slow way.
-        let state = match &*session.client_now() {
-            Some(client) => State::Calling(send(client, &operation, deadline)),
-            None => State::Repeating(repeating(session, operation.clone(), deadline, None)),
+        let state = match find(session, &operation, started, deadline) {
+            Some(state) => state,
+            // A call on a connection that has ended fails at once, and then goes the slow way.
+            None => match &*session.client_now() {
+                Some(client) => State::Calling(send(client, &operation, deadline)),
+                None => State::Repeating(repeating(session, operation.clone(), deadline, None)),
+            },
         };
         Pending {
             session: session.clone(),
@@ -154,7 +178,7 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
     #[cold]
     fn poll_repeating(&mut self, context: &mut Context<'_>) -> Poll<Result<O::Output, Error>> {
         let State::Repeating(repeating) = &mut self.state else {
-            panic!("the result of this operation was taken before");
+            return self.rest(context);
         };
         let outcome = ready!(repeating.as_mut().poll(context));
         self.state = State::Done;
@@ -162,6 +186,16 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
             Ok(reply) => self.read(&reply.message),
             Err(error) => Err(self.failed(error)),
         })
+    }
+
+    /// Has the runtime turn before what was found is given.
+    fn rest(&mut self, context: &mut Context<'_>) -> Poll<Result<O::Output, Error>> {
+        let State::FoundAndRest(found) = &mut self.state else {
+            panic!("the result of this operation was taken before");
+        };
+        self.state = State::Found(found.take());
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -171,6 +205,11 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let pending = &mut *self;
+        if let State::Found(found) = &mut pending.state
+            && let Some(found) = found.take()
+        {
+            return Poll::Ready(Ok(found));
+        }
         if let State::Calling(call) = &mut pending.state {
             if let Some(message) = call.try_message() {
                 return Poll::Ready(pending.read(&message));
@@ -189,6 +228,47 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
         }
         pending.poll_repeating(context)
     }
+}
+
+/// Looks for the answer in the memory of a namenode on this machine.
+#[inline(always)]
+fn find<'a, O: Operation + 'a>(
+    session: &Rc<Session>,
+    operation: &O,
+    started: Time,
+    deadline: Time,
+) -> Option<State<'a, O::Output>> {
+    let key = operation.key()?;
+    let answers = session.answers(started)?;
+    if answers.is_stepwise() {
+        let found = find_stepwise(session.clone(), operation.clone(), deadline, answers);
+        return Some(State::Repeating(Box::pin(found)));
+    }
+    let begun = session.time_in_place(O::KIND, 0);
+    let found = answers.find(&key, |message| operation.read_found(session, message).ok())?;
+    Some(match session.note_in_place(O::KIND, 0, begun) {
+        true => State::FoundAndRest(Some(found)),
+        false => State::Found(Some(found)),
+    })
+}
+
+/// The same where others act meanwhile only as long as it waits; asks when there is no answer.
+async fn find_stepwise<O: Operation>(
+    session: Rc<Session>,
+    operation: O,
+    deadline: Time,
+    answers: Rc<MappedAnswers>,
+) -> Result<Reply, Error> {
+    if let Some(key) = operation.key()
+        && let Some(message) = answers.find_stepwise(session.runtime(), &key).await
+    {
+        session.note_found();
+        return Ok(Reply {
+            message: Buf::copy_from_slice(&message),
+            payload: Payload::default(),
+        });
+    }
+    repeat(session, operation, deadline, None).await
 }
 
 #[inline(always)]

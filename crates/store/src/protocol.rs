@@ -1,9 +1,11 @@
 //! What goes over the wire between clients, namenodes and datanodes: the messages of `proto/*.proto`, the status
 //! codes of their services, the block handle, and the memory that they share.
 
+pub mod answers;
 pub mod code;
 pub mod handle;
 pub mod tier;
+pub mod words;
 
 /// What a peer says that it is when it connects.
 pub mod role {

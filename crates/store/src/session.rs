@@ -11,6 +11,7 @@ use std::time::Duration;
 use crake_datapath::{Address, Runtime, Time};
 use crake_rpc::{Client, ClientConfig, ClientId, ConnectError};
 
+use crate::answers::MappedAnswers;
 use crate::buffered::Slices;
 use crate::datanodes::Datanodes;
 use crate::failure::Pause;
@@ -37,7 +38,7 @@ pub struct Session {
     current: Cell<usize>,
     /// Where it goes; while there is none, where it will begin.
     route: RefCell<Rc<Route>>,
-    link: Rc<Link>,
+    link: Rc<Link<MappedAnswers>>,
     /// Of this process; read when a server says which is its own.
     host: OnceCell<String>,
     /// Servers of which it was told that a better way could not be taken: datanodes, and `None` for the namenode.
@@ -51,15 +52,34 @@ pub struct Session {
     in_place: InPlace,
 }
 
-/// Reads in place.
+/// What is read in place.
 #[derive(Default)]
 struct InPlace {
     /// Bytes since the runtime had its turn.
     bytes: Cell<usize>,
+    /// Of datanodes' blocks.
+    reads: Timed,
+    /// Of the namenode's answers.
+    answers: Timed,
+}
+
+/// Operations so short that not each is timed.
+#[derive(Default)]
+struct Timed {
     /// Small ones since one was timed.
     untimed: Cell<u32>,
     /// What the last one that was timed took.
     latency_ns: Cell<u64>,
+}
+
+impl InPlace {
+    #[inline]
+    fn timed(&self, kind: OperationKind) -> &Timed {
+        match kind {
+            OperationKind::Read => &self.reads,
+            _ => &self.answers,
+        }
+    }
 }
 
 /// A way to the namenode.
@@ -100,6 +120,9 @@ const IN_PLACE_BYTES_MAX: usize = 1 << 20;
 /// From this size on each read in place is timed; of smaller ones, one in so many.
 const IN_PLACE_TIMED_BYTES: usize = 64 << 10;
 const IN_PLACE_TIMED_EVERY: u32 = 16;
+
+/// As long as the runtime has turned so lately, the end of a connection would have been seen.
+const KNOWN_FOR: Duration = Duration::from_millis(50);
 
 /// What a read in place takes apart from its bytes, as if it were bytes.
 const IN_PLACE_READ_BYTES: usize = 4 << 10;
@@ -229,6 +252,13 @@ impl Session {
     #[inline]
     pub(crate) fn client_now(&self) -> Ref<'_, Option<Client>> {
         self.link.client_now()
+    }
+
+    /// The answers that a namenode of this machine shares, if it is known to be there.
+    #[inline]
+    pub(crate) fn answers(&self, now: Time) -> Option<Rc<MappedAnswers>> {
+        let answers = self.link.mapped(now)?;
+        (self.runtime.since_turn() <= KNOWN_FOR).then_some(answers)
     }
 
     /// The connection; makes one, trying all addresses in turn until the deadline.
@@ -388,28 +418,38 @@ impl Session {
     /// When a read in place of `len` bytes begins, if it is to be timed: a small one takes hardly longer than to read the clock twice, so
     /// of these one in some stands for the others.
     #[inline]
-    pub(crate) fn time_in_place(&self, len: usize) -> Option<Time> {
-        let untimed = self.in_place.untimed.get() + 1;
+    pub(crate) fn time_in_place(&self, kind: OperationKind, len: usize) -> Option<Time> {
+        let timed = self.in_place.timed(kind);
+        let untimed = timed.untimed.get() + 1;
         let is_due = len >= IN_PLACE_TIMED_BYTES || untimed >= IN_PLACE_TIMED_EVERY;
-        self.in_place.untimed.set(if is_due { 0 } else { untimed });
+        timed.untimed.set(if is_due { 0 } else { untimed });
         is_due.then(|| self.runtime.now_exact())
     }
 
     /// Notes that `len` bytes were read in place, and says whether the reader is to let the runtime turn. Such a read waits for nothing,
-    /// so that a loop of them would never let it: neither would leases be renewed, nor would the end of a datanode be seen.
+    /// so that a loop of them would never let it: neither would leases be renewed, nor would the end of a server be seen.
     #[inline]
-    pub(crate) fn note_in_place(&self, len: usize, begun: Option<Time>) -> bool {
+    pub(crate) fn note_in_place(&self, kind: OperationKind, len: usize, begun: Option<Time>) -> bool {
+        let latency_ns = &self.in_place.timed(kind).latency_ns;
         if let Some(begun) = begun {
             let latency = self.runtime.now_exact() - begun;
-            self.in_place.latency_ns.set(latency.as_nanos() as u64);
+            latency_ns.set(latency.as_nanos() as u64);
         }
         let bytes = self.in_place.bytes.get() + len + IN_PLACE_READ_BYTES;
         let is_due = bytes >= IN_PLACE_BYTES_MAX;
         self.in_place.bytes.set(if is_due { 0 } else { bytes });
         let mut stats = self.stats.borrow_mut();
-        stats.in_place += 1;
-        stats.done(OperationKind::Read, len, self.in_place.latency_ns.get());
+        match kind {
+            OperationKind::Read => stats.in_place += 1,
+            _ => stats.found += 1,
+        }
+        stats.done(kind, len, latency_ns.get());
         is_due
+    }
+
+    /// An answer was found in the namenode's memory that is counted like one that came.
+    pub(crate) fn note_found(&self) {
+        self.stats.borrow_mut().found += 1;
     }
 
     #[inline]

@@ -78,6 +78,8 @@ pub struct Stats {
     pub repeats: u64,
     /// How many reads found their bytes in the memory of a datanode on this machine, without a request.
     pub in_place: u64,
+    /// How many answers were found in the memory of a namenode on this machine, without a request.
+    pub found: u64,
 }
 
 /// Counts of one kind of operation.

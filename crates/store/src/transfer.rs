@@ -195,7 +195,7 @@ impl<H: Holder> Transfer<H> {
                     self.state = match ready!(Pin::new(reading).poll(context)) {
                         true => {
                             let (session, len) = (self.range.holder.session(), self.range.bytes.len());
-                            session.note_in_place(len, Some(self.started));
+                            session.note_in_place(OperationKind::Read, len, Some(self.started));
                             State::Read
                         }
                         false => self.range.ask(self.started),
@@ -278,12 +278,14 @@ impl<H: Holder> Range<H> {
         if tier.is_stepwise() {
             return Some(State::Reading(self.read_stepwise(tier, *handle, target.clone())));
         }
-        let begun = session.time_in_place(target.len());
+        let begun = session.time_in_place(OperationKind::Read, target.len());
         let read = !target.is_empty() && tier.read(handle, self.within(), target);
-        read.then(|| match session.note_in_place(target.len(), begun) {
-            true => State::ReadAndRest,
-            false => State::Read,
-        })
+        read.then(
+            || match session.note_in_place(OperationKind::Read, target.len(), begun) {
+                true => State::ReadAndRest,
+                false => State::Read,
+            },
+        )
     }
 
     fn read_stepwise(&self, tier: Rc<MappedTier>, handle: Handle, target: Extent) -> Background<bool> {

@@ -84,6 +84,14 @@ pub static DATANODE_DRAM: Setting = Setting {
     help: "memory that a datanode gives to its cluster, in whole MiB",
 };
 
+/// How much memory a namenode has for answers that clients find by themselves.
+pub static NAMENODE_ANSWERS: Setting = Setting {
+    key: "namenode.answers",
+    kind: Kind::Size,
+    default: "16MiB",
+    help: "memory for answers that this user's programs on this machine find without asking the namenode; 0: none",
+};
+
 /// Whether servers offer shared memory.
 pub static SHM: Setting = Setting {
     key: "shm",
@@ -113,6 +121,7 @@ pub static SETTINGS: &[&Setting] = &[
     &BENCH_REPETITIONS,
     &DATANODE_DRAM,
     &DATANODE_LISTEN,
+    &NAMENODE_ANSWERS,
     &NAMENODE_LISTEN,
     &SHM,
     &UP_DATANODES,

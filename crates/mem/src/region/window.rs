@@ -34,13 +34,15 @@ use crate::extent::Extent;
 /// # Ok::<(), crake_mem::RegionError>(())
 /// ```
 pub struct Window {
-    memory: Memory,
+    // Of `len_bytes` bytes, mapped as long as `memory` is there.
+    base: NonNull<u8>,
     len_bytes: usize,
+    _memory: Memory,
 }
 
 enum Memory {
-    Mapped(Mapping),
-    Own(Rc<Region>),
+    Mapped(#[expect(dead_code, reason = "unmaps when it is dropped")] Mapping),
+    Own(#[expect(dead_code, reason = "keeps the region")] Rc<Region>),
 }
 
 impl Window {
@@ -52,16 +54,18 @@ impl Window {
         }
         let mapping = Mapping::read_only(&fd, len_bytes)?;
         Ok(Rc::new(Window {
-            memory: Memory::Mapped(mapping),
+            base: mapping.base(),
             len_bytes,
+            _memory: Memory::Mapped(mapping),
         }))
     }
 
     /// A region of this process.
     pub fn of(region: &Rc<Region>) -> Rc<Window> {
         Rc::new(Window {
+            base: region.base(),
             len_bytes: region.len_bytes(),
-            memory: Memory::Own(region.clone()),
+            _memory: Memory::Own(region.clone()),
         })
     }
 
@@ -138,6 +142,19 @@ impl Window {
         fence(Ordering::Acquire);
     }
 
+    /// Copies the bytes from offset `at` on over all of `target`, otherwise as [`copy_to`](Self::copy_to).
+    ///
+    /// # Panics
+    ///
+    /// If they are not all within the window.
+    #[inline(always)]
+    pub fn copy_out(&self, at: usize, target: &mut [u8]) {
+        self.check(at, target.len());
+        // SAFETY: checked to lie within the mapping; no reference to a region's bytes exists, so `target` is elsewhere.
+        unsafe { std::ptr::copy_nonoverlapping(self.at(at).as_ptr(), target.as_mut_ptr(), target.len()) };
+        fence(Ordering::Acquire);
+    }
+
     /// The bytes of a range, in place.
     ///
     /// # Safety
@@ -184,22 +201,21 @@ impl Window {
     #[inline]
     fn check(&self, at: usize, len_bytes: usize) {
         let fits = at <= self.len_bytes && len_bytes <= self.len_bytes - at;
-        assert!(
-            fits,
-            "{len_bytes} bytes at {at} of a window of {}",
-            self.len_bytes
-        );
+        if !fits {
+            self.refuse(at, len_bytes);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, at: usize, len_bytes: usize) -> ! {
+        panic!("{len_bytes} bytes at {at} of a window of {}", self.len_bytes)
     }
 
     /// `at` must have been checked to be at most `len_bytes`.
     #[inline]
     fn at(&self, at: usize) -> NonNull<u8> {
-        let base = match &self.memory {
-            Memory::Mapped(mapping) => mapping.base(),
-            Memory::Own(region) => region.base(),
-        };
         // SAFETY: callers checked `at`, so the result is in the mapping or at its end.
-        unsafe { base.add(at) }
+        unsafe { self.base.add(at) }
     }
 }
 
@@ -253,6 +269,9 @@ mod tests {
         copy.write(0, b"gone");
         window.copy_to_streaming(10, &copy);
         assert_eq!(copy.to_vec(), b"here");
+        let mut out = [0; 4];
+        window.copy_out(10, &mut out);
+        assert_eq!(&out, b"here");
     }
 
     #[test]

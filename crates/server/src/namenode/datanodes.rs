@@ -8,6 +8,7 @@ use siphasher::sip128::SipHasher24;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U32, U64};
 
+use super::answers::Changes;
 use super::blocks::{Class, Extent, Issued, Slots, UNIT_BYTES};
 use super::command::{Block, Datanode, ENDPOINTS_MAX, Failure, Register, Reply};
 use super::names::NAME_BYTES_MAX;
@@ -39,6 +40,8 @@ pub(super) struct Registry {
     turn: usize,
     /// Nobody falls silent before this.
     quiet_until_ns: u64,
+    /// Told when what is said of blocks may be otherwise.
+    pub(super) changes: Changes,
 }
 
 /// What a registry is made with.
@@ -76,6 +79,7 @@ impl Registry {
             tiers: Vec::new(),
             turn: 0,
             quiet_until_ns: u64::MAX,
+            changes: Changes::default(),
         }
     }
 
@@ -239,6 +243,7 @@ impl Registry {
     }
 
     fn liveness_changed(&mut self, now_ns: u64) {
+        self.changes.of_everything();
         let numbered = self.members.iter().zip(1..);
         let live = numbered.filter(|(member, _)| member.alive);
         self.tiers.clear();

@@ -24,6 +24,7 @@
 //! # Ok::<(), Failure>(())
 //! ```
 
+mod answers;
 mod blocks;
 mod check;
 mod children;

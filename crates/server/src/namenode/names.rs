@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
+use crake_store::protocol::words::{fold, mix};
+
 use super::command::Failure;
 
 /// Bytes of a name or key at most.
@@ -146,51 +148,10 @@ impl NameHasher {
     #[inline]
     pub(super) fn tag(&self, parent: u32, name: &[u8]) -> u32 {
         let [first, second, third] = self.keys;
-        let mut state = first ^ (u64::from(parent) << 32 | name.len() as u64);
-        let (words, tail) = name.as_chunks::<8>();
-        for word in words {
-            state = fold(state ^ u64::from_le_bytes(*word), second);
-        }
-        if !tail.is_empty() {
-            state = fold(state ^ last_word(name, tail), second);
-        }
-        let mixed = fold(state ^ third, second);
+        let state = first ^ (u64::from(parent) << 32 | name.len() as u64);
+        let mixed = fold(mix(state, name, second) ^ third, second);
         (mixed >> 32) as u32 ^ mixed as u32
     }
-}
-
-/// The bytes of the tail, and of what is before it if that saves looking at each.
-#[inline]
-pub(super) fn last_word(name: &[u8], tail: &[u8]) -> u64 {
-    if let Some(word) = name.last_chunk::<8>() {
-        return u64::from_le_bytes(*word);
-    }
-    if let (Some(front), Some(back)) = (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*front)) << 32 | u64::from(u32::from_le_bytes(*back));
-    }
-    tail.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
-}
-
-/// Whether two names or paths are the same. Most are short, and to call the C library's comparison takes longer than this.
-#[inline(always)]
-pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let (words, tail) = one.as_chunks::<8>();
-    let (other_words, other_tail) = other.as_chunks::<8>();
-    words
-        .iter()
-        .zip(other_words)
-        .all(|(word, other)| u64::from_le_bytes(*word) == u64::from_le_bytes(*other))
-        && (tail.is_empty() || last_word(one, tail) == last_word(other, other_tail))
-}
-
-/// The two halves of a product as one: each bit depends on many of both factors.
-#[inline]
-pub(super) fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 /// Bytes that a [`Name`] has room for in itself.
@@ -280,21 +241,6 @@ mod tests {
                     assert_eq!(find_last_slash(&bytes), Some(at), "{filler:#x} {len}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn names_are_the_same_if_all_their_bytes_are() {
-        for len in 0..40 {
-            let name: Vec<u8> = (0..len).collect();
-            assert!(is_same(&name, &name.clone()), "{len}");
-            for at in 0..usize::from(len) {
-                let mut other = name.clone();
-                other[at] ^= 0x80;
-                assert!(!is_same(&name, &other), "{len} {at}");
-            }
-            let longer = [&name[..], b"x"].concat();
-            assert!(!is_same(&name, &longer) && !is_same(&longer, &name), "{len}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crake_store::canary::{Canary, planted};
 
+use super::answers::Changes;
 use super::blocks::Extent;
 use super::command::{
     Attributes, Block, Command, DatanodeIds, Datanodes, Failure, Kind, LeaseId, NodeId, Now, PageItem, Reply,
@@ -32,6 +33,7 @@ pub struct Namespace {
     pub(super) index: Index,
     pub(super) shortcuts: Shortcuts,
     pub(super) hasher: NameHasher,
+    changes: Changes,
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
     pub(super) pins: Pins,
@@ -78,6 +80,7 @@ impl Namespace {
             index: Index::new(),
             shortcuts: Shortcuts::new(),
             hasher: NameHasher::new(config.seed),
+            changes: Changes::default(),
             registry: Registry::new(Limits {
                 datanodes_max: config.datanodes_max,
                 heartbeat_timeout_ns: config.heartbeat_timeout_ns,
@@ -91,6 +94,13 @@ impl Namespace {
             page: Vec::new(),
             config,
         }
+    }
+
+    /// Has all changes told from now on, for who keeps answers.
+    pub(super) fn tell(&mut self, changes: &Changes) {
+        self.changes = changes.clone();
+        self.nodes.records.changes = changes.clone();
+        self.registry.changes = changes.clone();
     }
 
     /// Does what a session asks, after everything that was due before `now`.
@@ -372,6 +382,7 @@ impl Namespace {
     pub(super) fn unlink(&mut self, index: u32) {
         if self.kind(index).is_container() {
             self.shortcuts.forget();
+            self.changes.of_everything();
         }
         let parent = self.nodes.records.at(index).parent;
         self.index

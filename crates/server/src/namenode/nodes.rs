@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use crake_store::protocol::words::is_same;
 use smallvec::SmallVec;
 
 use super::blocks::Extent;
 use super::children::Children;
 use super::command::{Attributes, Block, Kind, NodeId, Value};
-use super::names::is_same;
 use super::records::{Place, Record, Records, TAIL_BYTES};
 use super::slab::{NONE, Slab};
 

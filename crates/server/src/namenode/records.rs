@@ -1,5 +1,6 @@
 //! Nodes as fixed records of 128 bytes, in chunks that never move.
 
+use super::answers::Changes;
 use super::command::{Kind, NodeId};
 use super::slab::NONE;
 
@@ -80,8 +81,9 @@ impl Record {
 }
 
 /// All records. An index is used again after its record was freed, with a higher generation.
-#[derive(Debug)]
 pub(super) struct Records {
+    /// Told of each record that is touched.
+    pub(super) changes: Changes,
     chunks: Vec<Box<[Record; CHUNK]>>,
     free_head: u32,
     /// Records ever used: those from here on are fresh.
@@ -92,6 +94,7 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn new() -> Self {
         Self {
+            changes: Changes::default(),
             chunks: Vec::new(),
             free_head: NONE,
             fresh: 0,
@@ -156,6 +159,7 @@ impl Records {
 
     #[inline]
     pub(super) fn at_mut(&mut self, index: u32) -> &mut Record {
+        self.changes.of_node(index);
         &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
     }
 

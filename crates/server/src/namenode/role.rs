@@ -5,13 +5,14 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crake_datapath::{Address, Runtime, Task, Time};
+use crake_datapath::{Address, Listener, Runtime, Task, Time};
 use crake_rpc::{Server, ServerConfig};
 
+use super::answers::Answers;
 use super::config::Config;
 use super::names::NAME_BYTES_MAX;
 use super::namespace::Namespace;
-use super::service::{NamenodeService, Site};
+use super::service::{Endpoint, NamenodeService, Site};
 use crate::StartError;
 
 /// The port that a namenode listens at unless told otherwise.
@@ -48,11 +49,14 @@ pub struct NamenodeConfig {
     pub heartbeat_timeout: Duration,
     /// Clients at each address, at most.
     pub connections_max: usize,
+    /// Memory for answers that clients of this machine find without asking, where there can be such clients (`local://` and `shm://`
+    /// addresses): about 200 bytes for each path that is looked up again and again. 0: none.
+    pub answers_bytes: u64,
 }
 
 impl Default for NamenodeConfig {
     /// 100 M nodes, 65,536 sessions of 65,536 leases, 4,096 datanodes, values up to 1 KiB inline, leases of 10 s,
-    /// datanodes silent for 5 s, 65,536 connections; no addresses.
+    /// datanodes silent for 5 s, 65,536 connections, 16 MiB of answers; no addresses.
     fn default() -> NamenodeConfig {
         let namespace = Config::default();
         NamenodeConfig {
@@ -66,6 +70,7 @@ impl Default for NamenodeConfig {
             lease: Duration::from_nanos(namespace.lease_ns),
             heartbeat_timeout: Duration::from_nanos(namespace.heartbeat_timeout_ns),
             connections_max: 65_536,
+            answers_bytes: 16 << 20,
         }
     }
 }
@@ -106,7 +111,11 @@ impl Namenode {
     pub fn start(runtime: &Runtime, config: NamenodeConfig) -> Result<Namenode, StartError> {
         check(&config)?;
         let namespace = Namespace::new(namespace_config(runtime, &config));
-        let service = Rc::new(RefCell::new(NamenodeService::new(runtime, namespace)));
+        let mut service = NamenodeService::new(runtime, namespace);
+        if let Some(answers) = answers(&config)? {
+            service.share(answers);
+        }
+        let service = Rc::new(RefCell::new(service));
         let servers = listen(runtime, &config, &service)?;
         service.borrow_mut().set_site(Site {
             endpoints: servers.iter().filter_map(endpoint).collect(),
@@ -144,13 +153,13 @@ impl Namenode {
         }
     }
 
-    /// Looks at everything in the namespace for contradictions: blocks that belong to nobody or to two, counts that do
-    /// not add up. Takes time in proportion to the number of nodes; for tests and simulations.
+    /// Looks at everything for contradictions: blocks that belong to nobody or to two, counts that do not add up, answers
+    /// that clients find and that are wrong. Takes time in proportion to the number of nodes; for tests and simulations.
     ///
     /// # Errors
     /// The first one that was found.
     pub fn check(&self) -> Result<(), String> {
-        self.service.borrow().namespace().check()
+        self.service.borrow_mut().check()
     }
 
     /// Stops in good order: takes no more requests and answers those that it has. The namespace is gone when the
@@ -215,13 +224,33 @@ fn listen(
         connections_max: config.connections_max,
         ..ServerConfig::default()
     };
+    let shared: Vec<_> = service.borrow().shared().into_iter().collect();
     let listen = config.listen.iter().map(|address| {
-        Server::bind(runtime, address, server_config, service.clone()).map_err(|error| StartError::Listen {
+        let serve = |listener: Listener| {
+            let shares = !shared.is_empty() && listener.share(&shared);
+            let endpoint = Rc::new(RefCell::new(Endpoint::new(service, shares)));
+            Server::serve(runtime, listener, server_config, endpoint)
+        };
+        let served = runtime.listen(address).and_then(serve);
+        served.map_err(|error| StartError::Listen {
             address: address.clone(),
             error,
         })
     });
     listen.collect()
+}
+
+/// Room for the answers that clients of this machine find by themselves, unless there is to be none, or can be no such clients.
+fn answers(config: &NamenodeConfig) -> Result<Option<Answers>, StartError> {
+    let is_tcp = |address: &Address| matches!(address, Address::Tcp(_) | Address::Unix(_));
+    if config.answers_bytes == 0 || config.listen.iter().all(is_tcp) {
+        return Ok(None);
+    }
+    let in_file = config
+        .listen
+        .iter()
+        .any(|address| matches!(address, Address::Shm(_)));
+    Ok(Some(Answers::new(config.answers_bytes, in_file)?))
 }
 
 /// What clients are told of where it listens. Not the address that says "any": it means another machine to each.

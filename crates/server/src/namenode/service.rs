@@ -1,14 +1,19 @@
 //! Answers the requests of clients and datanodes: turns messages into commands and replies into messages.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
+use std::rc::Rc;
 
 use crake_datapath::Runtime;
+use crake_mem::Region;
 use crake_rpc::{BATCH_MAX, Head, Peer, Place, Replies, Request, Service, Status};
+use crake_store::protocol::answers::Key;
 use crake_store::protocol::namenode::{self as wire, namenode as method};
 use crake_store::protocol::role;
-use crake_wire::WireError;
+use crake_wire::{Encode, WireError};
 use smallvec::SmallVec;
 
+use super::answers::Answers;
 use super::command::{
     Attributes, Block, Command, Create, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put, Register,
     Reply, SessionId, Usage, Value,
@@ -20,6 +25,7 @@ use super::translate;
 /// What all endpoints of a namenode serve.
 pub(crate) struct NamenodeService {
     namespace: Namespace,
+    answers: Option<Answers>,
     runtime: Runtime,
     /// The wall clock less the runtime's, as it was when it was last looked at.
     wall_offset_ns: u64,
@@ -39,6 +45,7 @@ impl NamenodeService {
     pub(crate) fn new(runtime: &Runtime, namespace: Namespace) -> NamenodeService {
         let mut service = NamenodeService {
             namespace,
+            answers: None,
             runtime: runtime.clone(),
             wall_offset_ns: 0,
             detail: String::new(),
@@ -53,8 +60,33 @@ impl NamenodeService {
         self.site = site;
     }
 
-    pub(crate) fn namespace(&self) -> &Namespace {
-        &self.namespace
+    /// Has answers written down where clients of this machine find them.
+    pub(crate) fn share(&mut self, answers: Answers) {
+        self.namespace.tell(&answers.changes());
+        self.answers = Some(answers);
+    }
+
+    /// What clients of this machine may look at.
+    pub(crate) fn shared(&self) -> Option<Rc<Region>> {
+        Some(self.answers.as_ref()?.region().clone())
+    }
+
+    /// Looks for contradictions in the namespace, and for answers that clients find and that are wrong.
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        self.namespace.check()?;
+        let now = self.now();
+        self.namespace.advance(now);
+        let (mut outcome, namespace) = (Ok(()), &mut self.namespace);
+        if let Some(answers) = &self.answers {
+            answers.each(|key, message| {
+                if answer_again(namespace, now, key).as_deref() != Some(message) {
+                    outcome = Err(format!(
+                        "clients find another answer than they would be given: {key:?}"
+                    ));
+                }
+            });
+        }
+        outcome
     }
 
     /// How full the namespace is, and how many datanodes are alive.
@@ -117,10 +149,43 @@ impl NamenodeService {
     }
 }
 
-impl Service for NamenodeService {
+/// One address where a namenode listens.
+pub(crate) struct Endpoint {
+    service: Rc<RefCell<NamenodeService>>,
+    /// Whether its clients find answers by themselves.
+    shares: bool,
+}
+
+impl Endpoint {
+    pub(crate) fn new(service: &Rc<RefCell<NamenodeService>>, shares: bool) -> Endpoint {
+        Endpoint {
+            service: service.clone(),
+            shares,
+        }
+    }
+}
+
+impl Service for Endpoint {
     fn serve(&mut self, peer: &Peer, requests: &[Request<'_>], replies: &mut Replies<'_>) {
+        self.service
+            .borrow_mut()
+            .serve(peer, requests, replies, self.shares);
+    }
+
+    fn place(&mut self, _: &Peer, _: &Head, _: &[u8]) -> Place {
+        Place::Refuse(
+            Status::BAD_REQUEST,
+            "no method of a namenode takes a payload".into(),
+        )
+    }
+}
+
+impl NamenodeService {
+    fn serve(&mut self, peer: &Peer, requests: &[Request<'_>], replies: &mut Replies<'_>, shares: bool) {
+        let now = self.now();
         let mut caller = Caller {
-            now: self.now(),
+            answers: self.answers.as_mut().filter(|_| shares),
+            now,
             session: SessionId(peer.client.0),
             is_datanode: peer.role == role::DATANODE,
             namespace: &mut self.namespace,
@@ -140,13 +205,6 @@ impl Service for NamenodeService {
         for (request, refused) in caller.refusals {
             self.fail(request, refused, replies);
         }
-    }
-
-    fn place(&mut self, _: &Peer, _: &Head, _: &[u8]) -> Place {
-        Place::Refuse(
-            Status::BAD_REQUEST,
-            "no method of a namenode takes a payload".into(),
-        )
     }
 }
 
@@ -184,6 +242,8 @@ type Answered = Result<(), Refused>;
 /// One batch of requests of one client.
 struct Caller<'n, 'r> {
     namespace: &'n mut Namespace,
+    /// Where answers to who looks there are written down.
+    answers: Option<&'n mut Answers>,
     site: &'n Site,
     now: Now,
     session: SessionId,
@@ -209,6 +269,7 @@ impl<'r> Caller<'_, 'r> {
             .map(|request| (request, read_of(request).unwrap_or(Read::NOWHERE)));
         let mut replies = ReadAnswers {
             replies,
+            answers: self.answers.as_deref_mut(),
             refusals: &mut self.refusals,
         };
         self.namespace.read_batch(self.now, reads, &mut replies);
@@ -653,6 +714,7 @@ fn check_read(request: &Request<'_>) -> Result<(), WireError> {
 /// Sends what reads find.
 struct ReadAnswers<'c, 'r, 'a> {
     replies: &'c mut Replies<'a>,
+    answers: Option<&'c mut Answers>,
     refusals: &'c mut Refusals<'r>,
 }
 
@@ -665,12 +727,23 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
             inline_value,
         };
         self.replies.send(request, &message);
+        if let Some(answers) = &mut self.answers
+            && let Some(key) = key_of(request)
+        {
+            answers.given(&key, node.id.index(), || message.encode_to_vec());
+        }
     }
 
     #[inline]
     fn value(&mut self, request: &'r Request<'r>, value: Value<'_>) {
         let blocks = translate::blocks(value.blocks);
-        self.replies.send(request, &translate::value(&value, &blocks));
+        let message = translate::value(&value, &blocks);
+        self.replies.send(request, &message);
+        if let Some(answers) = self.answers.as_mut().filter(|_| value.found)
+            && let Some(key) = key_of(request)
+        {
+            answers.given(&key, value.node.index(), || message.encode_to_vec());
+        }
     }
 
     #[cold]
@@ -680,6 +753,58 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
             Err(error) => Refused::Unreadable(error),
         };
         self.refusals.push((request, refused));
+    }
+}
+
+/// By what clients find the answer to a read.
+#[inline]
+fn key_of<'r>(request: &Request<'r>) -> Option<Key<'r>> {
+    let (flags, base, path, key): (_, _, _, &[u8]) = match read_of(request).ok()? {
+        Read::Lookup { base, path, blocks } => (u16::from(blocks), base, path, &[]),
+        Read::Get { table, path, key } => (0, table, path, key),
+    };
+    Some(Key {
+        method: request.head.method,
+        flags,
+        base: base.0,
+        path,
+        key,
+    })
+}
+
+/// The message that answers a read now; nothing if it is refused.
+fn answer_again(namespace: &mut Namespace, now: Now, key: &Key<'_>) -> Option<Vec<u8>> {
+    let (base, path) = (NodeId(key.base), str::from_utf8(key.path).ok()?);
+    let command = match key.method {
+        method::LOOKUP => Command::Lookup {
+            base,
+            path,
+            blocks: key.flags != 0,
+        },
+        _ => Command::Get {
+            table: base,
+            path,
+            key: key.key,
+        },
+    };
+    match namespace.apply(now, SessionId::default(), &command).ok()? {
+        Reply::Node {
+            node,
+            blocks,
+            inline_value,
+        } => {
+            let message = wire::LookupReply {
+                node: Some(translate::attributes(&node)),
+                blocks: &translate::blocks(blocks),
+                inline_value,
+            };
+            Some(message.encode_to_vec())
+        }
+        Reply::Value(value) => {
+            let blocks = translate::blocks(value.blocks);
+            Some(translate::value(&value, &blocks).encode_to_vec())
+        }
+        _ => wrong_reply(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where the directories lead that lookups went through lately, so that most lookups look for one name only.
 
+use crake_store::protocol::words::{is_same, mix};
+
 use super::command::NodeId;
-use super::names::{find_last_slash, fold, is_same, last_word};
+use super::names::find_last_slash;
 
 /// With two slots each: as many directories, if lookups go through that many in turn, are nearly all known.
 const SETS: usize = 1 << SET_BITS;
@@ -134,12 +136,7 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 #[inline]
 fn set_of(base: NodeId, directory: &[u8]) -> usize {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (words, tail) = directory.as_chunks::<8>();
-    let mut state = base.0 ^ directory.len() as u64;
-    for word in words {
-        state = fold(state ^ u64::from_le_bytes(*word), ODD);
-    }
-    let mixed = (state ^ last_word(directory, tail)).wrapping_mul(ODD);
+    let mixed = mix(base.0 ^ directory.len() as u64, directory, ODD).wrapping_mul(ODD);
     (mixed >> (u64::BITS - SET_BITS)) as usize
 }
 

@@ -10,6 +10,7 @@ use crate::block::{Blocks, read_blocks};
 use crate::node::Page;
 use crate::operation::keep;
 use crate::pending::{Operation, Subject};
+use crate::protocol::answers::Key;
 use crate::protocol::namenode::{self, namenode as method};
 use crate::session::Session;
 use crate::stats::OperationKind;
@@ -134,6 +135,17 @@ impl Operation for GetValue<'_> {
     #[inline]
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Found, WireError> {
         Found::read(session, message, namenode::ValueView::parse(message)?)
+    }
+
+    #[inline]
+    fn key(&self) -> Option<Key<'_>> {
+        Some(Key {
+            method: method::GET,
+            flags: 0,
+            base: self.table.id,
+            path: &[],
+            key: self.key,
+        })
     }
 
     #[inline]
