@@ -24,7 +24,8 @@ pub use window::{Pinned, Window};
 /// Whether to ask for huge pages. They are never required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HugePages {
-    /// Reserved ones (`MAP_HUGETLB`) if the system has them, else transparent ones, else none.
+    /// Reserved ones (`MAP_HUGETLB`) if the system has enough of them for all, else transparent ones, else none. Shared memory is made of
+    /// transparent ones at once (`MADV_COLLAPSE`), whatever the system's switches say.
     Try,
     /// Pages of the usual size.
     Never,

@@ -7,7 +7,8 @@ pub(super) use none::{Mapping, close};
 
 #[cfg(not(miri))]
 mod kernel {
-    use std::ffi::c_void;
+    use std::ffi::{c_int, c_void};
+    use std::ops::Range;
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::ptr::NonNull;
 
@@ -22,12 +23,17 @@ mod kernel {
     /// Size and alignment of a huge page, on all processors that Crake runs on with 4 KiB pages.
     const HUGE_PAGE_BYTES: usize = 2 << 20;
 
+    /// madvise(2): from Linux 6.1 on. Neither rustix nor every C library's headers have it.
+    const MADV_COLLAPSE: c_int = 25;
+
     /// A range of addresses of this process, unmapped when dropped.
     pub(in crate::region) struct Mapping {
         base: NonNull<u8>,
         mapped_bytes: usize,
         /// Up to the end of the page with the last byte: beyond it a file may have nothing.
         used_bytes: usize,
+        /// The machine has given all of its memory already.
+        is_taken: bool,
     }
 
     impl Mapping {
@@ -64,17 +70,14 @@ mod kernel {
             check_available(len_bytes)?;
             let fd = new_memfd(name, MemfdFlags::empty()).map_err(RegionError::refused("memfd_create"))?;
             rustix::fs::ftruncate(&fd, len_bytes as u64).map_err(RegionError::refused("ftruncate"))?;
-            let mapping = Self::address_space(len_bytes, pages)?;
+            let mut mapping = Self::address_space(len_bytes, pages)?;
             mapping
                 .replace(read_write(), MapFlags::SHARED, Some(fd.as_fd()))
                 .map_err(RegionError::refused("mmap"))?;
-            let huge = wants_huge(len_bytes, pages) && mapping.advise_huge(Transparent::Shared);
-            if huge {
-                // The file's pages are huge only if they are first touched through the advised mapping.
-                mapping.populate()?;
-            }
+            let huge = wants_huge(len_bytes, pages) && mapping.make_huge(len_bytes);
             rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, len_bytes as u64)
                 .map_err(RegionError::refused("fallocate"))?;
+            mapping.is_taken = true;
             seal(&fd)?;
             Ok((mapping, huge, fd))
         }
@@ -82,7 +85,7 @@ mod kernel {
         /// Somebody else's file, which must be as [`memfd`](Self::memfd) makes it.
         pub(in crate::region) fn shared(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
             check_file(fd, len_bytes, SealFlags::SHRINK)?;
-            let mapping = Self::address_space(len_bytes, HugePages::Never)?;
+            let mapping = Self::address_space(len_bytes, HugePages::Try)?;
             mapping
                 .replace(read_write(), MapFlags::SHARED, Some(fd.as_fd()))
                 .map_err(RegionError::refused("mmap"))?;
@@ -110,7 +113,9 @@ mod kernel {
         }
 
         pub(in crate::region) fn prefault(&self) -> Result<(), RegionError> {
-            check_available(self.used_bytes)?;
+            if !self.is_taken {
+                check_available(self.used_bytes)?;
+            }
             self.populate()
         }
 
@@ -126,6 +131,7 @@ mod kernel {
                 base: NonNull::new(base.ok()?)?.cast(),
                 mapped_bytes,
                 used_bytes: mapped_bytes,
+                is_taken: true,
             };
             // Reserved is not yet granted: a control group may refuse at first touch, and that would kill.
             mapping.populate().ok()?;
@@ -154,6 +160,7 @@ mod kernel {
                 base: NonNull::new(base.ok()?)?.cast(),
                 mapped_bytes,
                 used_bytes: mapped_bytes,
+                is_taken: true,
             };
             mapping.populate().ok()?;
             Some((mapping, fd))
@@ -190,6 +197,7 @@ mod kernel {
                 base: NonNull::new(base).ok_or_else(too_much)?,
                 mapped_bytes,
                 used_bytes: len_bytes.next_multiple_of(rustix::param::page_size()),
+                is_taken: false,
             })
         }
 
@@ -212,21 +220,57 @@ mod kernel {
 
         /// Whether the kernel will use transparent huge pages: it takes the advice even where they are switched off.
         fn advise_huge(&self, kind: Transparent) -> bool {
-            kind.is_enabled() && self.advise(self.mapped_bytes, Advice::LinuxHugepage).is_ok()
+            kind.is_enabled() && self.advise(0..self.mapped_bytes, Advice::LinuxHugepage).is_ok()
         }
 
-        fn advise(&self, len_bytes: usize, advice: Advice) -> Result<(), Errno> {
+        /// Gives a new file huge pages as far as there are such: all of it but an end that does not fill one. Says whether that is so, or the kernel
+        /// agreed to try.
+        fn make_huge(&self, len_bytes: usize) -> bool {
+            let is_advised = self.advise_huge(Transparent::Shared);
+            let whole_bytes = len_bytes - len_bytes % HUGE_PAGE_BYTES;
+            let is_collapsed =
+                self.begin_huge_pages(whole_bytes).is_ok() && self.collapse(whole_bytes).is_ok();
+            is_collapsed || is_advised
+        }
+
+        /// Makes the first page of each huge one present: where there is nothing at all the kernel collapses nothing, and where there is
+        /// everything it copies.
+        fn begin_huge_pages(&self, len_bytes: usize) -> Result<(), Errno> {
+            let mut starts = (0..len_bytes).step_by(HUGE_PAGE_BYTES);
+            starts.try_for_each(|at| self.populate_range(at..at + rustix::param::page_size()))
+        }
+
+        /// Puts huge pages in the place of small ones here and now, whatever the system's switches say. One call for all: each waits for what
+        /// other processors have put aside.
+        fn collapse(&self, len_bytes: usize) -> Result<(), Errno> {
             debug_assert!(len_bytes <= self.mapped_bytes);
-            // SAFETY: the addresses are ours; the advices used here do not change what the memory holds.
-            unsafe { rustix::mm::madvise(self.base.as_ptr().cast(), len_bytes, advice) }
+            // SAFETY: the addresses are ours, and what the memory holds does not change.
+            match unsafe { libc::madvise(self.base.as_ptr().cast(), len_bytes, MADV_COLLAPSE) } {
+                0 => Ok(()),
+                _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)),
+            }
         }
 
-        /// Makes all pages present. Unlike touching them this fails with an error. Linux 5.14 or later.
+        fn advise(&self, range: Range<usize>, advice: Advice) -> Result<(), Errno> {
+            debug_assert!(range.end <= self.mapped_bytes);
+            // SAFETY: the range is within the mapping.
+            let start = unsafe { self.base.add(range.start) };
+            // SAFETY: the addresses are ours; the advices used here do not change what the memory holds.
+            unsafe { rustix::mm::madvise(start.as_ptr().cast(), range.len(), advice) }
+        }
+
+        /// Makes all pages present.
         fn populate(&self) -> Result<(), RegionError> {
+            self.populate_range(0..self.used_bytes)
+                .map_err(RegionError::refused("madvise(MADV_POPULATE_WRITE)"))
+        }
+
+        /// Unlike touching them this fails with an error. Linux 5.14 or later.
+        fn populate_range(&self, range: Range<usize>) -> Result<(), Errno> {
             loop {
-                match self.advise(self.used_bytes, Advice::LinuxPopulateWrite) {
+                match self.advise(range.clone(), Advice::LinuxPopulateWrite) {
                     Err(Errno::INTR | Errno::AGAIN) => {}
-                    result => return result.map_err(RegionError::refused("madvise(MADV_POPULATE_WRITE)")),
+                    result => return result,
                 }
             }
         }
