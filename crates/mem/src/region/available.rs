@@ -45,28 +45,69 @@ fn machine_available_bytes(meminfo: &str) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The least that any group from this process's own up to the root has left (cgroup v2, `memory.max`).
+/// A version of control groups: where its groups are, and their files.
+struct Hierarchy {
+    root: &'static str,
+    limit: &'static str,
+    used: &'static str,
+    /// The line of `memory.stat` with what is used by files that nobody read lately: it is given back before anything fails.
+    idle_files: &'static str,
+}
+
+/// Linux, admin-guide/cgroup-v2.
+const UNIFIED: Hierarchy = Hierarchy {
+    root: "/sys/fs/cgroup",
+    limit: "memory.max",
+    used: "memory.current",
+    idle_files: "inactive_file ",
+};
+
+/// Linux, admin-guide/cgroup-v1/memory.
+const MEMORY: Hierarchy = Hierarchy {
+    root: "/sys/fs/cgroup/memory",
+    limit: "memory.limit_in_bytes",
+    used: "memory.usage_in_bytes",
+    idle_files: "total_inactive_file ",
+};
+
+/// The least that any group from this process's own up to the root has left, by the text of `/proc/self/cgroup` (cgroups(7)).
 fn group_available_bytes(cgroup: &str) -> Option<u64> {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let root = Path::new("/sys/fs/cgroup");
-    let own = root.join(path);
-    own.ancestors()
-        .take_while(|group| group.starts_with(root))
-        .filter_map(group_left_bytes)
+    let groups = cgroup.lines().filter_map(own_group);
+    groups
+        .filter_map(|(hierarchy, path)| hierarchy.available_bytes(path))
         .min()
 }
 
-fn group_left_bytes(group: &Path) -> Option<u64> {
-    let read = |name: &str| {
-        fs::read_to_string(group.join(name))
-            .ok()?
-            .trim()
-            .parse::<u64>()
-            .ok()
-    };
-    // Not a number ("max") where there is no limit.
-    let limit = read("memory.max")?;
-    Some(limit.saturating_sub(read("memory.current")?))
+/// A line's hierarchy, if it is one that limits memory, and the group's path within it.
+fn own_group(line: &str) -> Option<(&'static Hierarchy, &str)> {
+    let (_, rest) = line.split_once(':')?;
+    let (controllers, path) = rest.split_once(":/")?;
+    match controllers {
+        "" => Some((&UNIFIED, path)),
+        _ if controllers.split(',').any(|name| name == "memory") => Some((&MEMORY, path)),
+        _ => None,
+    }
+}
+
+impl Hierarchy {
+    fn available_bytes(&self, path: &str) -> Option<u64> {
+        let own = Path::new(self.root).join(path);
+        own.ancestors()
+            .take_while(|group| group.starts_with(self.root))
+            .filter_map(|group| self.left_bytes(group))
+            .min()
+    }
+
+    fn left_bytes(&self, group: &Path) -> Option<u64> {
+        let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+        // Not a number ("max") where there is no limit.
+        let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+        let (limit, used) = (number(self.limit)?, number(self.used)?);
+        let stat = read("memory.stat").unwrap_or_default();
+        let idle_files = stat.lines().find_map(|line| line.strip_prefix(self.idle_files));
+        let idle_files = idle_files.and_then(|bytes| bytes.trim().parse::<u64>().ok());
+        Some(limit.saturating_sub(used.saturating_sub(idle_files.unwrap_or(0))))
+    }
 }
 
 #[cfg(test)]
@@ -86,8 +127,17 @@ mod tests {
 
     #[test]
     fn a_group_without_a_limit_does_not_count() {
-        assert_eq!(group_left_bytes(Path::new("/nonexistent")), None);
-        assert_eq!(group_available_bytes("12:memory:/v1\n"), None);
+        assert_eq!(UNIFIED.left_bytes(Path::new("/nonexistent")), None);
+        assert_eq!(group_available_bytes("12:cpu,cpuacct:/group\nnonsense\n"), None);
+    }
+
+    #[test]
+    fn a_process_is_in_a_group_of_either_version() {
+        let of = |line| own_group(line).map(|(hierarchy, path)| (hierarchy.root, path));
+        assert_eq!(of("0::/user/1"), Some((UNIFIED.root, "user/1")));
+        assert_eq!(of("4:memory:/"), Some((MEMORY.root, "")));
+        assert_eq!(of("4:hugetlb,memory:/a:b"), Some((MEMORY.root, "a:b")));
+        assert_eq!(of("5:cpu:/a"), None);
     }
 
     #[test]
@@ -96,14 +146,19 @@ mod tests {
             eprintln!("skipped: Miri has no files");
             return;
         }
-        let group = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
-        write("memory.max", "1000\n");
-        write("memory.current", "400\n");
-        assert_eq!(group_left_bytes(group.path()), Some(600));
-        write("memory.current", "2000\n");
-        assert_eq!(group_left_bytes(group.path()), Some(0));
-        write("memory.max", "max\n");
-        assert_eq!(group_left_bytes(group.path()), None);
+        for (hierarchy, idle_files) in [(UNIFIED, "inactive_file"), (MEMORY, "total_inactive_file")] {
+            let group = tempfile::tempdir().unwrap();
+            let write = |name: &str, text: &str| fs::write(group.path().join(name), text).unwrap();
+            let left = || hierarchy.left_bytes(group.path());
+            write(hierarchy.limit, "1000\n");
+            write(hierarchy.used, "400\n");
+            assert_eq!(left(), Some(600));
+            write("memory.stat", &format!("cache 300\n{idle_files} 150\n"));
+            assert_eq!(left(), Some(750));
+            write(hierarchy.used, "2000\n");
+            assert_eq!(left(), Some(0));
+            write(hierarchy.limit, "max\n");
+            assert_eq!(left(), None);
+        }
     }
 }
