@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crake_datapath::{Address, Runtime, RuntimeConfig, Stream, Waiting};
-use crake_mem::{Buf, Sga};
+use crake_datapath::{Address, Error, Runtime, RuntimeConfig, Stream, Waiting};
+use crake_mem::{Buf, HugePages, Region, Sga};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const IDLE: usize = 10_000;
@@ -23,6 +23,7 @@ fn many_streams_and_too_many() {
         return hold_streams(&address);
     }
     out_of_descriptors_streams_wait_to_be_accepted();
+    too_few_descriptors_for_shared_memory_are_an_error();
     idle_streams_cost_an_active_one_little();
 }
 
@@ -73,6 +74,69 @@ fn out_of_descriptors_streams_wait_to_be_accepted() {
         .wait(accept, None)
         .expect("accepted once there are descriptors");
     drop(near);
+}
+
+/// Each side needs a socket, the server a file for the pipes, and the client gets that and one for each region: whatever fits of them,
+/// nothing is left of what does not work.
+fn too_few_descriptors_for_shared_memory_are_an_error() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = Address::Shm(directory.path().join("shm"));
+    let runtime = runtime();
+    let listener = runtime.listen(&address).expect("listen");
+    let shared = ["one", "two"].map(|name| Region::memfd(name, 4096, HugePages::Never).expect("memory"));
+    shared
+        .iter()
+        .for_each(|region| region.close_file().expect("sealed"));
+    assert!(listener.share(&shared));
+    let serving = runtime.spawn(async move {
+        while let Ok(stream) = listener.accept().await {
+            let _ = stream.pop().await;
+        }
+    });
+    let before = getrlimit(Resource::Nofile).current.expect("a limit");
+    let open = open_descriptors();
+    let mut outcomes = Vec::new();
+    for spare in 0..8 {
+        assert!(limit_descriptors(lowest_free_descriptor() + spare));
+        let deadline = runtime.now_exact() + Duration::from_millis(100);
+        let connected = runtime.block_on(runtime.timeout(deadline, runtime.connect(&address)));
+        outcomes.push(match connected {
+            Ok(Ok(stream)) => Ok(stream.memory().is_some()),
+            Ok(Err(error)) => Err(error),
+            // Nobody could accept.
+            Err(_) => Err(Error::TimedOut),
+        });
+        assert!(limit_descriptors(before));
+        runtime.block_on(runtime.sleep(Duration::from_millis(20)));
+        assert_eq!(
+            open_descriptors(),
+            open,
+            "{spare} spare descriptors: {outcomes:?}"
+        );
+    }
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Ok(true) | Err(Error::Exhausted | Error::TimedOut))),
+        "{outcomes:?}"
+    );
+    assert!(
+        outcomes[3..6]
+            .iter()
+            .all(|outcome| *outcome == Err(Error::Exhausted)),
+        "{outcomes:?}"
+    );
+    assert_eq!(outcomes[7], Ok(true), "{outcomes:?}");
+    drop(serving);
+}
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("/proc").count()
+}
+
+fn lowest_free_descriptor() -> u64 {
+    let free = std::fs::File::open("/dev/null").expect("a descriptor");
+    std::os::fd::AsRawFd::as_raw_fd(&free) as u64
 }
 
 /// Holds them until its input ends.

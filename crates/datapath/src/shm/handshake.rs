@@ -9,8 +9,8 @@ use std::task::Poll;
 use crake_mem::{HugePages, Region, Window, pipe};
 use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 
 use crate::error::Error;
@@ -148,7 +148,12 @@ fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
         RecvAncillaryMessage::ScmRights(files) => files.collect::<Vec<_>>(),
         _ => Vec::new(),
     });
-    Ok((bytes[..received.bytes].to_vec(), files.collect()))
+    let files = files.collect();
+    match received.flags.contains(ReturnFlags::CTRUNC) {
+        // This process may have no more descriptors; those that fitted are closed here.
+        true => Err(Errno::MFILE),
+        false => Ok((bytes[..received.bytes].to_vec(), files)),
+    }
 }
 
 /// What a welcome says.
