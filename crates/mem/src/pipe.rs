@@ -20,10 +20,12 @@
 //! ```
 
 mod control;
+mod distance;
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use crate::buf::BufMut;
 use crate::copy::copy_streaming;
@@ -33,6 +35,7 @@ use crate::segment::Segment;
 use control::Control;
 
 pub use control::End;
+pub use distance::Distance;
 
 /// What the two sides publish, before the bytes. A page, so that the bytes begin with one.
 const CONTROL_BYTES: usize = 4096;
@@ -40,8 +43,8 @@ const CONTROL_BYTES: usize = 4096;
 /// What is published at once: the other side copies the first part of much while the rest is still being written.
 const PART_BYTES: usize = 32 << 10;
 
-/// From this size on what is read goes past the caches.
-const STREAMED_BYTES: usize = 32 << 10;
+/// From this size on what is read goes past the caches, and what is written to a reader that is far away: see [`Writer::set_far`].
+pub const BULK_BYTES: usize = 32 << 10;
 
 const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
 
@@ -110,6 +113,7 @@ pub struct Writer {
     tail: Cell<u64>,
     /// The reader's index when we last had to look.
     head_seen: Cell<u64>,
+    is_far: Cell<bool>,
 }
 
 /// The end that bytes come out of.
@@ -182,7 +186,25 @@ impl Writer {
             memory: Memory::new(memory),
             tail: Cell::new(0),
             head_seen: Cell::new(0),
+            is_far: Cell::new(false),
         }
+    }
+
+    /// How long the cache line with the reader's index takes to come here, by this clock; `None` if the reader has not written there since we last
+    /// looked, so that the line had not to come from its core.
+    #[inline]
+    pub fn line_time(&self, clock: impl Fn() -> Instant) -> Option<Duration> {
+        let start = clock();
+        let head = self.memory.control().reader.index();
+        let took = clock().saturating_duration_since(start);
+        (self.head_seen.replace(head) != head).then_some(took)
+    }
+
+    /// Whether the reader's core shares no cache with this one. Much is then written past the caches: it gets it sooner out of memory than
+    /// out of ours, and we need not first fetch what it has of the place.
+    #[inline]
+    pub fn set_far(&self, is_far: bool) {
+        self.is_far.set(is_far);
     }
 
     /// Bytes that would be taken now.
@@ -202,15 +224,19 @@ impl Writer {
     #[inline]
     pub fn write_slice(&self, bytes: &[u8]) -> Result<Progress, Broken> {
         // SAFETY: a slice is readable for its length.
-        unsafe { self.write_from(bytes.as_ptr(), bytes.len()) }
+        unsafe { self.write_by(ptr::copy, bytes.as_ptr(), bytes.len()) }
     }
 
-    /// Takes what fits of `segments`, from the front.
+    /// Takes what fits of `segments`, from the front; those that are much in the way that suits the reader's distance.
     pub fn write(&self, segments: &[Segment]) -> Result<Progress, Broken> {
         let mut all = Progress::default();
         for segment in segments {
+            let copy = match self.is_far.get() && segment.len() >= BULK_BYTES {
+                true => copy_apart,
+                false => ptr::copy,
+            };
             // SAFETY: a segment is readable for its length while it lives.
-            let one = unsafe { self.write_from(segment.as_ptr(), segment.len()) }?;
+            let one = unsafe { self.write_by(copy, segment.as_ptr(), segment.len()) }?;
             all.count += one.count;
             all.wake |= one.wake;
             if one.count < segment.len() {
@@ -222,9 +248,9 @@ impl Writer {
 
     /// # Safety
     ///
-    /// `len_bytes` bytes are readable at `bytes`. They may lie in a region and change meanwhile.
+    /// `len_bytes` bytes are readable at `bytes`. They may lie in a region and change meanwhile. `copy` asks for no more than [`ptr::copy`].
     #[inline]
-    unsafe fn write_from(&self, bytes: *const u8, len_bytes: usize) -> Result<Progress, Broken> {
+    unsafe fn write_by(&self, copy: Copy, bytes: *const u8, len_bytes: usize) -> Result<Progress, Broken> {
         let mut all = Progress::default();
         while all.count < len_bytes {
             let wanted = (len_bytes - all.count).min(PART_BYTES);
@@ -239,7 +265,7 @@ impl Writer {
             // SAFETY: `all.count` is less than `len_bytes`.
             let rest = unsafe { bytes.add(all.count) };
             // SAFETY: `all.count + count` is at most `len_bytes`, and `count` at most the room.
-            unsafe { self.copy_in(rest, count) };
+            unsafe { self.copy_in(copy, rest, count) };
             all.count += count;
             self.tail.set(self.tail.get().wrapping_add(count as u64));
             all.wake |= self.memory.control().writer.advance(self.tail.get());
@@ -249,18 +275,18 @@ impl Writer {
 
     /// # Safety
     ///
-    /// `count` bytes are readable at `bytes`, and there is room for so many.
+    /// `count` bytes are readable at `bytes`, and there is room for so many; `copy` asks for no more than [`ptr::copy`].
     #[inline]
-    unsafe fn copy_in(&self, bytes: *const u8, count: usize) {
+    unsafe fn copy_in(&self, copy: Copy, bytes: *const u8, count: usize) {
         let (place, until_end) = self.memory.place(self.tail.get());
         let first = count.min(until_end);
         // SAFETY: as the caller promises, and `first` bytes follow the place. `copy` allows the source to be in the same mapping.
-        unsafe { std::ptr::copy(bytes, place, first) };
+        unsafe { copy(bytes, place, first) };
         if first < count {
             // SAFETY: less than `count`.
             let rest = unsafe { bytes.add(first) };
             // SAFETY: what is left is less than the capacity.
-            unsafe { std::ptr::copy(rest, self.memory.bytes.as_ptr(), count - first) };
+            unsafe { copy(rest, self.memory.bytes.as_ptr(), count - first) };
         }
     }
 
@@ -323,7 +349,7 @@ impl Reader {
     /// `len_bytes` bytes at `target` are writable. They may lie in a region.
     #[inline]
     pub unsafe fn read_to(&self, target: *mut u8, len_bytes: usize) -> Result<Progress, Broken> {
-        let copy = match len_bytes >= STREAMED_BYTES {
+        let copy = match len_bytes >= BULK_BYTES {
             true => copy_apart,
             false => ptr::copy,
         };
@@ -441,6 +467,39 @@ mod tests {
             prop_assert!(writer.write_slice(&bytes).map_or(true, |written| written.count <= 64));
             let _ = (reader.ended(), writer.end(End::Broken));
         }
+    }
+
+    #[test]
+    fn much_for_a_far_reader_comes_out_as_it_went_in() {
+        let bytes: Vec<u8> = (0..3 * BULK_BYTES + 77).map(|at| (at % 251) as u8).collect();
+        let region = Region::allocated(bytes.len()).unwrap();
+        region.extent(..).write(0, &bytes);
+        let (writer, reader) = pipe(2 * BULK_BYTES);
+        writer.set_far(true);
+        let (mut rest, mut received) = (region.extent(..).segment(), Vec::new());
+        while received.len() < bytes.len() {
+            let written = writer.write(std::slice::from_ref(&rest)).unwrap().count;
+            rest = rest.slice(written..);
+            // The next bulk begins elsewhere in the memory.
+            let mut part = vec![0; BULK_BYTES + 1001];
+            let count = reader.read_slice(&mut part).unwrap().count;
+            received.extend_from_slice(&part[..count]);
+        }
+        assert!(received == bytes);
+    }
+
+    #[test]
+    fn only_a_line_that_came_from_the_reader_has_a_time() {
+        let (writer, reader) = pipe(4096);
+        let (start, ticks) = (Instant::now(), Cell::new(0));
+        let clock = || start + Duration::from_nanos(60 * ticks.replace(ticks.get() + 1));
+        assert_eq!(writer.line_time(clock), None);
+        writer.write_slice(b"bytes").unwrap();
+        assert_eq!(writer.line_time(clock), None);
+        reader.read_slice(&mut [0; 5]).unwrap();
+        assert_eq!(writer.line_time(clock), Some(Duration::from_nanos(60)));
+        assert_eq!(writer.line_time(clock), None);
+        assert_eq!(writer.room(), Ok(4096));
     }
 
     #[test]
