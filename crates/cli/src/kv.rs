@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
-use crake_mem::{Buf, Sga};
+use crake_mem::Sga;
 use crake_store::{Condition, Table};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -213,7 +213,7 @@ async fn put_stdin(table: &Table, key: &[u8], condition: Condition) -> Result<u6
     let mut stdin = Stdin::open()?;
     let first = stdin.next().await?;
     let second = if first.is_empty() {
-        Vec::new()
+        first.slice(..0)
     } else {
         stdin.next().await?
     };
@@ -221,10 +221,10 @@ async fn put_stdin(table: &Table, key: &[u8], condition: Condition) -> Result<u6
         // It may be small enough to ride in the message.
         return Ok(table.put_when(key, &first, condition).await?);
     }
-    let mut value = Sga::from(Buf::from_vec(first));
+    let mut value = Sga::from(first);
     let mut chunk = second;
     while !chunk.is_empty() {
-        value.push(Buf::from_vec(chunk));
+        value.push(chunk);
         chunk = stdin.next().await?;
     }
     Ok(table.put_from(key, value, condition).await?)

@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 use anyhow::{Context, Result};
+use crake_mem::Buf;
 
 use crate::fs::transfer::{CHUNK_BYTES, Source, read_up_to};
 
@@ -121,14 +122,14 @@ fn bring(lane: &Lane) {
 }
 
 impl Source for Stdin {
-    async fn next(&mut self) -> Result<Vec<u8>> {
+    async fn next(&mut self) -> Result<Buf> {
         let chunk = self.lane.wait_async(|state| match state.chunks.pop_front() {
             Some(chunk) => Some(Ok(chunk)),
             None => state
                 .ended
                 .then(|| state.error.take().map_or(Ok(Vec::new()), Err)),
         });
-        chunk.await.context("standard input")
+        chunk.await.map(Buf::from_vec).context("standard input")
     }
 }
 

@@ -8,12 +8,14 @@ use std::thread;
 
 use serde_json::Value;
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 16] = [
     "write",
     "write-async",
     "read-sequential",
     "read-sequential-async",
     "read-random",
+    "put-file",
+    "view",
     "create-file",
     "create-file-async",
     "get-file",
@@ -79,24 +81,44 @@ fn has_two_cores() -> bool {
 fn every_operation_runs_against_a_cluster_of_its_own() {
     if has_two_cores() {
         for (kind, transport) in KINDS.iter().flat_map(|kind| [(kind, "unix"), (kind, "shm")]) {
-            let row = summary(&[kind, "--transport", transport, "-k", "30"]);
+            let row = summary(&few(kind, transport));
             assert_eq!(
                 (&row["transport"], &row["count"]),
                 (&transport.into(), &30.into())
             );
             check_copies(&row);
+            check_views(&row);
         }
     }
 }
 
+/// Thirty operations, of files that are not as large as usual.
+fn few<'a>(kind: &'a str, transport: &'a str) -> Vec<&'a str> {
+    let mut arguments = vec![kind, "--transport", transport, "-k", "30"];
+    if ["put-file", "view"].contains(&kind) {
+        arguments.extend(["-s", "3MiB"]);
+    }
+    arguments
+}
+
+/// A row of views, and no other, says whether they were in place, which they are where client and datanode share memory.
+fn check_views(row: &Value) {
+    let expected = match row["bench"].as_str().unwrap() {
+        "view" => (row["transport"] != "unix").into(),
+        _ => Value::Null,
+    };
+    assert_eq!(row["in_place"], expected, "{row}");
+}
+
 /// Where client and datanode share memory, reads and writes of files are measured beside both ways to copy; nothing else is.
 fn check_copies(row: &Value) {
-    const COPIED: [&str; 5] = [
+    const COPIED: [&str; 6] = [
         "write",
         "write-async",
         "read-sequential",
         "read-sequential-async",
         "read-random",
+        "put-file",
     ];
     let is_copied = COPIED.contains(&row["bench"].as_str().unwrap()) && row["transport"] != "unix";
     for field in ["raw_memcpy_bytes_per_s", "raw_nontemporal_bytes_per_s"] {
@@ -112,9 +134,10 @@ fn check_copies(row: &Value) {
 fn every_operation_runs_within_the_process() {
     if has_two_cores() {
         for kind in KINDS {
-            let row = summary(&[kind, "--transport", "embedded", "-k", "30"]);
+            let row = summary(&few(kind, "embedded"));
             assert_eq!(row["transport"], "embedded");
             check_copies(&row);
+            check_views(&row);
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::size::Size;
   crake bench get-file-async -b 128 --files 1000000 --directories 1000
   crake bench write -s 1MiB --json                    a stream into a file
   crake bench read-sequential -s 1KiB --buffered      small reads through a buffered stream
+  crake bench view --transport shm                    a file of 100MiB looked at in place, opened anew each time
+  crake bench put-file --transport shm -s 1GiB
   crake bench rpc --url 'crake://localhost:9060?transport=tcp'   a cluster that runs already, over TCP
 
 It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation
@@ -32,7 +34,7 @@ pub struct Arguments {
     /// What carries the traffic; to a cluster that runs already, what its URL leads to and allows
     #[arg(long, default_value = "tcp")]
     pub transport: Transport,
-    /// Bytes of one operation [default: 1MiB for reads and writes, else 64]
+    /// Bytes of one operation, or of the file that is viewed [default: 1MiB for reads and writes, 100MiB for put-file and view, else 64]
     #[arg(short, long, value_name = "SIZE")]
     pub size: Option<Size>,
     /// Operations in one repetition [default: about a tenth of a second's worth]

@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use super::arguments::{Arguments, Direction, Transport};
 use super::client::Client;
 use super::operations::{
-    self, BufferedRead, BufferedWrite, CreateFile, EnumerateDir, GetFile, GetKey, Order, PutKey, Read, Rpc,
-    Write,
+    self, BufferedRead, BufferedWrite, CreateFile, EnumerateDir, GetFile, GetKey, Order, PutFile, PutKey,
+    Read, Rpc, View, Write,
 };
 use super::raw::{Course, MESSAGE_BYTES, Shape, Walk};
 use super::runner::Operation;
@@ -27,6 +27,10 @@ pub enum Kind {
     ReadSequentialAsync,
     /// Reads of a file in random order
     ReadRandom,
+    /// Whole files from memory, as `crake fs put` stores them: created, written and sealed, one at a time
+    PutFile,
+    /// Views of a file, each opened anew and let go of when its first byte was read, one at a time
+    View,
     /// Creations of files, one at a time
     CreateFile,
     /// Creations of files, many in flight
@@ -115,14 +119,15 @@ impl Plan {
         let course = match self.kind {
             Kind::ReadSequential | Kind::ReadSequentialAsync => Course::Read(Order::Sequential),
             Kind::ReadRandom => Course::Read(Order::Random),
-            Kind::Write | Kind::WriteAsync => Course::Write,
+            Kind::Write | Kind::WriteAsync | Kind::PutFile => Course::Write,
             Kind::Raw if self.copies => Course::Read(Order::Sequential),
             _ => return None,
         };
         let is_shared = matches!(transport, Transport::Shm | Transport::Embedded);
         (is_shared && !self.buffered).then_some(Walk {
             size: self.size.0,
-            count: self.count,
+            // A file is put from where the one before came from.
+            count: if self.kind == Kind::PutFile { 1 } else { self.count },
             in_flight: self.shape.in_flight,
             course,
         })
@@ -131,10 +136,19 @@ impl Plan {
     /// Bytes that lie in the cluster at a time.
     pub fn stored_bytes(&self, files: u64) -> u64 {
         match self.kind {
-            Kind::Write | Kind::WriteAsync => self.count * self.size.0,
+            Kind::Write | Kind::WriteAsync | Kind::PutFile => self.count * self.size.0,
+            Kind::View => self.size.0,
             Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadRandom => self.count * self.size.0,
             Kind::PutKey | Kind::GetKey | Kind::GetKeyAsync => files * self.size.0.next_multiple_of(4096),
             _ => 0,
+        }
+    }
+
+    /// Bytes that one operation moves.
+    pub fn moved_bytes(&self) -> u64 {
+        match self.kind {
+            Kind::View => 1,
+            _ => self.size.0,
         }
     }
 
@@ -151,6 +165,8 @@ impl Plan {
                 Box::new(Read::new(client, size, count, Order::Sequential)?)
             }
             Kind::ReadRandom => Box::new(Read::new(client, size, count, Order::Random)?),
+            Kind::PutFile => Box::new(PutFile::new(client, size)),
+            Kind::View => Box::new(View::new(client, size)?),
             Kind::CreateFile | Kind::CreateFileAsync => Box::new(CreateFile::new(client, count)?),
             Kind::GetFile | Kind::GetFileAsync => {
                 Box::new(GetFile::new(client, files, arguments.directories)?)
@@ -171,6 +187,12 @@ fn check(arguments: &Arguments, size: Size, in_flight: u64) -> Result<(), Usage>
     }
     if arguments.files < arguments.directories {
         return Err(Usage("--files must be at least as many as --directories".into()));
+    }
+    if arguments.kind.is_one_at_a_time() && (in_flight > 1 || arguments.clients > 1) {
+        return Err(Usage(format!(
+            "{} is measured with one client, one at a time",
+            arguments.kind.name()
+        )));
     }
     let is_apart = matches!(arguments.transport, Transport::Tcp | Transport::Unix);
     if arguments.kind == Kind::Raw && arguments.shape == Direction::Copy && is_apart {
@@ -207,6 +229,8 @@ impl Kind {
             Kind::ReadSequential => "read-sequential",
             Kind::ReadSequentialAsync => "read-sequential-async",
             Kind::ReadRandom => "read-random",
+            Kind::PutFile => "put-file",
+            Kind::View => "view",
             Kind::CreateFile => "create-file",
             Kind::CreateFileAsync => "create-file-async",
             Kind::GetFile => "get-file",
@@ -232,11 +256,16 @@ impl Kind {
         matches!(self, Kind::CreateFile | Kind::CreateFileAsync)
     }
 
+    /// Whether an operation is several steps, one after the other.
+    fn is_one_at_a_time(self) -> bool {
+        matches!(self, Kind::PutFile | Kind::View)
+    }
+
     fn default_size(self) -> Size {
-        if self.streams() {
-            Size(1 << 20)
-        } else {
-            Size(MESSAGE_BYTES)
+        match self {
+            Kind::PutFile | Kind::View => Size(100 << 20),
+            _ if self.streams() => Size(1 << 20),
+            _ => Size(MESSAGE_BYTES),
         }
     }
 
@@ -252,9 +281,9 @@ impl Kind {
     fn shape(self, arguments: &Arguments, size: Size, in_flight: u64) -> Shape {
         let message = size.0.max(MESSAGE_BYTES);
         let (request_bytes, reply_bytes) = match self {
-            Kind::Write | Kind::WriteAsync => (size.0, MESSAGE_BYTES),
+            Kind::Write | Kind::WriteAsync | Kind::PutFile => (size.0, MESSAGE_BYTES),
             Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadRandom => (MESSAGE_BYTES, size.0),
-            Kind::CreateFile | Kind::CreateFileAsync | Kind::GetFile | Kind::GetFileAsync => {
+            Kind::CreateFile | Kind::CreateFileAsync | Kind::GetFile | Kind::GetFileAsync | Kind::View => {
                 (MESSAGE_BYTES, MESSAGE_BYTES)
             }
             Kind::PutKey => (message, MESSAGE_BYTES),
@@ -275,7 +304,7 @@ impl Kind {
     }
 
     /// Operations that take about a tenth of a second: some 20,000 round trips, or a million when they overlap, but not more
-    /// than half a GiB.
+    /// than half a GiB. Whole files are as few as come to that, for they lie there together.
     fn default_count(self, shape: Shape, operations_per_exchange: u64) -> u64 {
         let exchange_bytes = shape.request_bytes + shape.reply_bytes;
         let most = match shape.in_flight {
@@ -283,8 +312,9 @@ impl Kind {
             _ if self.creates() => 20_000,
             _ => 1_000_000,
         };
+        let least = if self == Kind::PutFile { 1 } else { 16 };
         let exchanges =
-            ((512 << 20) / exchange_bytes).clamp(shape.in_flight.max(16), most.max(shape.in_flight));
+            ((512 << 20) / exchange_bytes).clamp(shape.in_flight.max(least), most.max(shape.in_flight));
         exchanges * operations_per_exchange
     }
 }
@@ -331,6 +361,8 @@ mod tests {
         assert_eq!(shape("read-sequential-async -s 64KiB"), (64, 65_536, 8));
         assert_eq!(shape("enumerate-dir --files 10000"), (64, 256 * 120, 1));
         assert_eq!(shape("raw -s 1000 --shape read"), (64, 1000, 1));
+        assert_eq!(shape("view"), (64, 64, 1));
+        assert_eq!(shape("put-file"), (100 << 20, 64, 1));
     }
 
     #[test]
@@ -362,6 +394,7 @@ mod tests {
         );
         assert_eq!(copied("read-random -s 4KiB -k 9"), Some((4096, 9, 1, random)));
         assert_eq!(copied("write-async -k 9"), Some((1 << 20, 9, 8, Course::Write)));
+        assert_eq!(copied("put-file -k 9"), Some((100 << 20, 1, 1, Course::Write)));
         assert_eq!(
             copied("raw --shape copy --transport shm -s 4KiB -k 9"),
             Some((4096, 9, 1, sequential))
@@ -370,6 +403,7 @@ mod tests {
             "raw",
             "get-key",
             "rpc",
+            "view",
             "read-sequential --buffered -s 1KiB",
             "write --buffered -s 1KiB",
         ] {
@@ -389,6 +423,9 @@ mod tests {
         assert_eq!(plan("write").unwrap().count, 511);
         assert_eq!(plan("raw -s 1GiB --shape write -b 64").unwrap().count, 64);
         assert_eq!(plan("write -k 7").unwrap().count, 7);
+        assert_eq!(plan("view").unwrap().count, 20_000);
+        assert_eq!(plan("put-file").unwrap().count, 5);
+        assert_eq!(plan("put-file -s 1GiB").unwrap().count, 1);
     }
 
     #[test]
@@ -403,6 +440,10 @@ mod tests {
             "create-file -k 60001",
             "get-file --files 10 --directories 11",
             "raw --shape copy --transport unix",
+            "view -b 2",
+            "view --clients 2",
+            "put-file -b 2",
+            "put-file --buffered",
         ] {
             assert!(plan(line).is_err(), "{line}");
         }

@@ -105,15 +105,24 @@ fn measure(
         None => Vec::new(),
     };
     let transport = transport(arguments, config, &paths, output)?;
+    let operation = match cluster {
+        Some(cluster) => {
+            let client = Client::connect(runtime, cluster, arguments.clients, plan.in_flight)?;
+            plan.operation(client, arguments)?
+        }
+        None => raw_alone(plan, transport, cores)?,
+    };
     let subject = Subject {
         bench: plan.kind.name(),
         transport,
         size: plan.size,
+        moved_bytes: plan.moved_bytes(),
         in_flight: plan.in_flight,
         clients: arguments.clients,
         buffered: plan.buffered,
         count: plan.count,
         shielded,
+        in_place: operation.is_in_place(),
         against: match (&arguments.against, plan.walk(transport)) {
             (Some(_), _) => "redis",
             (None, Some(_)) => "raw copy",
@@ -125,13 +134,7 @@ fn measure(
         cores,
         count: plan.count,
         compare: subject.compare(),
-        operation: match cluster {
-            Some(cluster) => {
-                let client = Client::connect(runtime, cluster, arguments.clients, plan.in_flight)?;
-                plan.operation(client, arguments)?
-            }
-            None => raw_alone(plan, transport, cores)?,
-        },
+        operation,
         raw: beside(plan, arguments, transport, cores)?,
     };
     let wanted = arguments

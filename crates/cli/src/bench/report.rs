@@ -20,8 +20,11 @@ pub struct Subject {
     pub bench: &'static str,
     /// What carried the traffic.
     pub transport: Transport,
-    /// Bytes of one operation.
+    /// Bytes of one operation, or of the file that it looks at.
     pub size: Size,
+    /// Bytes that one operation moves.
+    #[serde(skip)]
+    pub moved_bytes: u64,
     /// Operations in flight, of each client.
     pub in_flight: u64,
     /// Clients.
@@ -32,6 +35,9 @@ pub struct Subject {
     pub count: u64,
     /// Whether other processes were kept off the cores.
     pub shielded: bool,
+    /// Of views: whether they show the bytes where they are. Else they are copies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_place: Option<bool>,
     /// What stands in the fields that start with `raw_`.
     pub against: &'static str,
     /// How the clients reach each server; empty without a cluster.
@@ -149,38 +155,38 @@ pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
         raw_p99_ns: raw.quantile_ns(0.99),
         ..row(subject, first, part)
     };
-    let size = subject.size.0 as f64;
+    let moved = subject.moved_bytes as f64;
     let copied =
         |rate: fn(Copies<f64>) -> f64| median(good.iter().filter_map(|r| r.raw.copy_rates).map(rate));
     let rates = copied(|rates| rates.memcpy).zip(copied(|rates| rates.nontemporal));
     let rates = rates.map(|(memcpy, nontemporal)| Copies { memcpy, nontemporal });
     Ok(Row {
-        copies: rates.map(|rates| CopiedBytes::of(rates, size)),
-        bytes_per_s: medians.ops_per_s * size,
-        raw_bytes_per_s: medians.raw_ops_per_s * size,
+        copies: rates.map(|rates| CopiedBytes::of(rates, moved)),
+        bytes_per_s: medians.ops_per_s * moved,
+        raw_bytes_per_s: medians.raw_ops_per_s * moved,
         ..medians
     })
 }
 
 fn row(subject: &Subject, repetition: &Repetition, part: Part) -> Row {
     let (run, raw) = (&repetition.run, &repetition.raw.run);
-    let size = subject.size.0 as f64;
+    let moved = subject.moved_bytes as f64;
     Row {
         subject: subject.clone(),
         ops_per_s: run.rate(),
-        bytes_per_s: run.rate() * size,
+        bytes_per_s: run.rate() * moved,
         p50_ns: run.quantile_ns(0.5),
         p99_ns: run.quantile_ns(0.99),
         p999_ns: run.quantile_ns(0.999),
         max_ns: run.latencies.max(),
         raw_ops_per_s: raw.rate(),
-        raw_bytes_per_s: raw.rate() * size,
+        raw_bytes_per_s: raw.rate() * moved,
         raw_p50_ns: raw.quantile_ns(0.5),
         raw_p99_ns: raw.quantile_ns(0.99),
         copies: repetition
             .raw
             .copy_rates
-            .map(|rates| CopiedBytes::of(rates, size)),
+            .map(|rates| CopiedBytes::of(rates, moved)),
         ratio: repetition.ratio,
         rate_ratio: run.rate() / raw.rate(),
         near: repetition.distance.is_near(),
@@ -233,7 +239,7 @@ pub fn summary_table(row: &Row) -> Table {
     for (way, bytes_per_s) in row.copies.iter().flat_map(CopiedBytes::ways) {
         lines.add_row([
             way.into(),
-            short(bytes_per_s / row.subject.size.0 as f64),
+            short(bytes_per_s / row.subject.moved_bytes as f64),
             short(bytes_per_s),
         ]);
     }
@@ -251,11 +257,16 @@ pub fn summary_line(subject: &Subject, row: &Row, outcome: &Outcome) -> String {
         paths => format!("\n{}", paths::line(paths)),
     };
     format!(
-        "{} of {}{} over {}, {} in flight: ratio {:.3}, {what}\n\
+        "{} of {}{}{} over {}, {} in flight: ratio {:.3}, {what}\n\
          median of {} repetitions of {} operations, {} dropped; cores {} ({} ns); {}{paths}",
         subject.bench,
         subject.size,
         if subject.buffered { " buffered" } else { "" },
+        match subject.in_place {
+            None => "",
+            Some(true) => " in place",
+            Some(false) => " by a copy",
+        },
         subject.transport,
         subject.in_flight * subject.clients,
         row.ratio,
@@ -300,11 +311,13 @@ mod tests {
             bench: "raw",
             transport: Transport::Unix,
             size: Size(64),
+            moved_bytes: 64,
             in_flight: 1,
             clients: 1,
             buffered: false,
             count: 100,
             shielded: false,
+            in_place: None,
             against: "raw loop",
             paths: Vec::new(),
         }

@@ -19,6 +19,11 @@ const WARM_UP_PART: u64 = 20;
 pub trait Operation {
     /// Runs `operations` of them and times them.
     fn run(&mut self, operations: u64) -> Result<Run>;
+
+    /// Of views: whether they show the bytes where they are. Else they are copies.
+    fn is_in_place(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// The raw loop as an operation that may stand for a part of one exchange: small writes that travel in slices.

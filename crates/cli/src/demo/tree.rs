@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use anyhow::{Context, Error, Result, bail};
+use crake_mem::Buf;
 use crake_store::{Node, Store};
 
 use super::folder::Folder;
@@ -40,7 +41,7 @@ struct Timed<'a> {
 }
 
 impl Source for Timed<'_> {
-    async fn next(&mut self) -> Result<Vec<u8>> {
+    async fn next(&mut self) -> Result<Buf> {
         // Reading a local file does not wait for anything of the runtime's.
         self.watch.aside(|| self.file.read())
     }

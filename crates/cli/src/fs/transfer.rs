@@ -96,7 +96,7 @@ impl Drop for Chunk {
 /// Where a file that goes into the store comes from.
 pub trait Source {
     /// The next bytes, at most a chunk of them; empty at the end.
-    async fn next(&mut self) -> Result<Vec<u8>>;
+    async fn next(&mut self) -> Result<Buf>;
 }
 
 /// A local file, from its start.
@@ -116,17 +116,17 @@ impl LocalFile {
     }
 
     /// The next bytes, at most a chunk of them; empty at the end.
-    pub fn read(&mut self) -> Result<Vec<u8>> {
+    pub fn read(&mut self) -> Result<Buf> {
         let expected = self.rest.min(CHUNK_BYTES as u64) as usize;
         let mut bytes = Vec::with_capacity(expected);
         read_up_to(&mut self.file, CHUNK_BYTES, &mut bytes)?;
         self.rest = self.rest.saturating_sub(bytes.len() as u64);
-        Ok(bytes)
+        Ok(Buf::from_vec(bytes))
     }
 }
 
 impl Source for LocalFile {
-    async fn next(&mut self) -> Result<Vec<u8>> {
+    async fn next(&mut self) -> Result<Buf> {
         self.read()
     }
 }
@@ -164,7 +164,7 @@ pub async fn store_file(
 async fn write(
     writer: &Writer,
     chunks: &Chunks,
-    first: Vec<u8>,
+    first: Buf,
     source: &mut impl Source,
     mut seen: impl FnMut(&[u8]),
 ) -> Result<()> {
@@ -184,7 +184,7 @@ async fn write(
                 },
             }
         };
-        in_flight.push_back((writer.write(Buf::from_vec(bytes)), permit));
+        in_flight.push_back((writer.write(bytes), permit));
         bytes = source.next().await?;
     }
     Ok(writer.flush().await?)

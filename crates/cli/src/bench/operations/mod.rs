@@ -4,9 +4,11 @@ mod create_file;
 mod enumerate_dir;
 mod get_file;
 mod get_key;
+mod put_file;
 mod put_key;
 mod read;
 mod rpc;
+mod view;
 mod write;
 
 use anyhow::{Context, Result};
@@ -16,9 +18,11 @@ pub use self::create_file::CreateFile;
 pub use self::enumerate_dir::{EnumerateDir, page_bytes};
 pub use self::get_file::GetFile;
 pub use self::get_key::GetKey;
+pub use self::put_file::PutFile;
 pub use self::put_key::PutKey;
 pub use self::read::{BufferedRead, Order, Read};
 pub use self::rpc::Rpc;
+pub use self::view::View;
 pub use self::write::{BufferedWrite, Write};
 
 use super::client::Client;
