@@ -55,7 +55,7 @@ pub struct Arguments {
     /// Directories that the files of get-file are in
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub directories: u64,
-    /// A server to measure beside, instead of the raw loop: redis://HOST:PORT, for the types of keys
+    /// A server to measure beside, instead of the raw loop: redis://HOST:PORT or redis+unix:///PATH, for the types of keys
     #[arg(long, value_name = "URL")]
     pub against: Option<String>,
     /// Good repetitions wanted [default: the setting bench.repetitions]

@@ -5,11 +5,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::fd::AsFd;
-use rustix::io::Errno;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::kind::Kind;
@@ -23,7 +24,7 @@ const RECEIVE_BYTES: usize = 256 << 10;
 
 /// A connection to a Redis server that holds the keys.
 pub struct Redis {
-    socket: TcpStream,
+    socket: OwnedFd,
     /// All requests in a row, one per key.
     requests: Vec<u8>,
     /// Bytes of one of them.
@@ -37,14 +38,30 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Connects to `redis://HOST:PORT`, sets `keys` keys to values of `size` bytes, and asks for one of them.
+    /// Connects to `redis://HOST:PORT` or `redis+unix:///PATH`, sets `keys` keys to values of `size` bytes, and asks for one
+    /// of them.
     pub fn start(url: &str, kind: Kind, keys: u64, size: u64, in_flight: u64) -> Result<Redis> {
+        if let Some(place) = url.strip_prefix("redis://") {
+            Redis::over(connect_tcp(url, place)?, kind, keys, size, in_flight)
+        } else if let Some(path) = url
+            .strip_prefix("redis+unix://")
+            .filter(|path| path.starts_with('/'))
+        {
+            Redis::over(connect_unix(url, path)?, kind, keys, size, in_flight)
+        } else {
+            bail!("{url}: expected redis://HOST:PORT or redis+unix:///PATH")
+        }
+    }
+
+    fn over<S>(mut socket: S, kind: Kind, keys: u64, size: u64, in_flight: u64) -> Result<Redis>
+    where
+        S: Read + Write + Into<OwnedFd>,
+    {
         let command: fn(u64, &[u8]) -> Vec<u8> = match kind {
             Kind::GetKey | Kind::GetKeyAsync => |number, _| get(number),
             Kind::PutKey => set,
-            _ => bail!("--against redis:// goes with get-key, get-key-async and put-key"),
+            _ => bail!("--against a Redis goes with get-key, get-key-async and put-key"),
         };
-        let mut socket = connect(url)?;
         let value = vec![b'v'; size as usize];
         for number in 0..keys {
             ask(&mut socket, &set(number, &value), b"+OK\r\n")?;
@@ -54,7 +71,8 @@ impl Redis {
             _ => [format!("${size}\r\n").as_bytes(), &value, b"\r\n"].concat(),
         };
         ask(&mut socket, &command(0, &value), &reply)?;
-        socket.set_nonblocking(true)?;
+        let socket = socket.into();
+        ioctl_fionbio(&socket, true)?;
         let requests: Vec<u8> = (0..keys).flat_map(|number| command(number, &value)).collect();
         Ok(Redis {
             socket,
@@ -116,10 +134,7 @@ impl Operation for Redis {
     }
 }
 
-fn connect(url: &str) -> Result<TcpStream> {
-    let place = url
-        .strip_prefix("redis://")
-        .with_context(|| format!("{url}: expected redis://HOST:PORT"))?;
+fn connect_tcp(url: &str, place: &str) -> Result<TcpStream> {
     let addresses: Vec<SocketAddr> = place.to_socket_addrs().with_context(|| url.to_owned())?.collect();
     let address = addresses.first().with_context(|| format!("{url}: no address"))?;
     let socket =
@@ -129,8 +144,14 @@ fn connect(url: &str) -> Result<TcpStream> {
     Ok(socket)
 }
 
+fn connect_unix(url: &str, path: &str) -> Result<UnixStream> {
+    let socket = UnixStream::connect(path).with_context(|| format!("no redis at {url}"))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
 /// Asks and compares the whole reply.
-fn ask(socket: &mut TcpStream, request: &[u8], expected: &[u8]) -> Result<()> {
+fn ask(socket: &mut (impl Read + Write), request: &[u8], expected: &[u8]) -> Result<()> {
     socket.write_all(request)?;
     let mut reply = vec![0; expected.len()];
     socket.read_exact(&mut reply).context("waiting for redis")?;
@@ -163,6 +184,7 @@ fn key(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
     use std::thread;
 
     use super::*;
@@ -177,24 +199,52 @@ mod tests {
         );
     }
 
+    /// A server's first reply, whatever it is asked.
+    fn answer(mut socket: impl Write) {
+        socket.write_all(b"HTTP/1.0 400 Bad Request\r\n").unwrap();
+    }
+
+    fn refusal(url: &str, kind: Kind) -> String {
+        format!("{:#}", Redis::start(url, kind, 1, 8, 1).err().unwrap())
+    }
+
     #[test]
     fn what_is_no_redis_is_said_to_be_none() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let unix = UnixListener::bind(&path).unwrap();
+        let urls = [
+            format!("redis://{}", tcp.local_addr().unwrap()),
+            format!("redis+unix://{}", path.display()),
+        ];
         let server = thread::spawn(move || {
-            let (mut socket, _) = listener.accept().unwrap();
-            socket.write_all(b"HTTP/1.0 400 Bad Request\r\n").unwrap();
+            answer(tcp.accept().unwrap().0);
+            answer(unix.accept().unwrap().0);
         });
-        let error = Redis::start(&url, Kind::GetKey, 1, 8, 1).err().unwrap();
-        assert!(format!("{error:#}").contains("HTTP/"), "{error:#}");
+        for url in urls {
+            let error = refusal(&url, Kind::GetKey);
+            assert!(error.contains("HTTP/"), "{error}");
+        }
         server.join().unwrap();
     }
 
     #[test]
+    fn a_url_is_of_a_host_or_of_a_path() {
+        for url in ["redis+unix://relative", "http://127.0.0.1:1", "/path"] {
+            let error = refusal(url, Kind::GetKey);
+            assert!(error.contains("expected"), "{error}");
+        }
+        let error = refusal("redis+unix:///nowhere/redis", Kind::GetKey);
+        assert!(error.contains("no redis at"), "{error}");
+    }
+
+    #[test]
     fn other_types_have_no_counterpart() {
-        let error = Redis::start("redis://127.0.0.1:1", Kind::Write, 1, 8, 1)
-            .err()
-            .unwrap();
-        assert!(error.to_string().contains("get-key"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let error = refusal(&format!("redis+unix://{}", path.display()), Kind::Write);
+        assert!(error.contains("get-key"), "{error}");
     }
 }
