@@ -4,6 +4,7 @@
 mod arguments;
 mod bench;
 mod client;
+mod cluster;
 mod config;
 mod datanode;
 mod demo;

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use crake_datapath::Runtime;
 use crake_store::{Error, Store};
 
-use super::cluster::Cluster;
 use super::stats::Run;
 use super::window::keep_in_flight;
+use crate::cluster::Cluster;
 
 /// The directory that a benchmark works in. It makes it anew and removes it.
 pub const FOLDER: &str = "/bench";

@@ -6,7 +6,6 @@
 
 mod arguments;
 mod client;
-mod cluster;
 mod cores;
 mod kind;
 mod names;
@@ -26,17 +25,16 @@ use anyhow::{Result, anyhow};
 use crake_datapath::Runtime;
 
 pub use self::arguments::Arguments;
-use self::arguments::Transport;
+pub use self::arguments::Transport;
 use self::client::Client;
-use self::cluster::Cluster;
-use self::cores::Cores;
-pub use self::cores::pin;
+pub use self::cores::{Cores, pin};
 use self::kind::{Kind, Plan};
-pub use self::raw::PeerArguments;
 use self::raw::{Copying, RawLoop, Way};
+pub use self::raw::{PeerArguments, Shape};
 use self::redis::Redis;
 use self::report::Subject;
 use self::runner::{Copies, Exchanges, Limit, Measurement, Operation};
+use crate::cluster::{Cluster, Wanted};
 use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
 use crate::endpoint;
 use crate::output::Output;
@@ -56,19 +54,16 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     measure(&plan, arguments, config, output, cores, shielded)
 }
 
-/// Operations a second of the raw loop within one thread, with so many in flight.
-pub fn raw_rate_embedded(
-    request_bytes: u64,
-    reply_bytes: u64,
-    in_flight: u64,
-    operations: u64,
-) -> Result<f64> {
-    let shape = raw::Shape {
-        request_bytes,
-        reply_bytes,
-        in_flight,
-    };
-    raw::rate_within_a_thread(shape, operations)
+/// Exchanges a second of the raw loop: between two cores, on the first of which this thread is, through shared memory, or
+/// within this thread.
+pub fn raw_rate(cores: Option<Cores>, shape: Shape, operations: u64) -> Result<f64> {
+    match cores {
+        Some(cores) => {
+            let mut raw = RawLoop::start(Transport::Shm, shape, cores)?;
+            Ok(raw.run(operations)?.rate())
+        }
+        None => raw::rate_within_a_thread(shape, operations),
+    }
 }
 
 /// The other side of a raw loop.
@@ -221,7 +216,15 @@ fn cluster(
     }
     let cluster = match running(config) {
         Some(url) => Cluster::running(url),
-        None => Cluster::start(arguments.transport, dram(plan, arguments), cores, runtime)?,
+        None => {
+            let wanted = Wanted {
+                transport: arguments.transport,
+                datanodes: 1,
+                dram: dram(plan, arguments),
+                core: Some(cores.server),
+            };
+            Cluster::start(wanted, runtime)?
+        }
     };
     Ok(Some(cluster))
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use crake_server::Memory;
 
 /// What is in it, as far as it is stored: regular files in the order of their paths, until there is enough.
 pub struct Folder {
@@ -19,14 +18,17 @@ pub struct Folder {
     pub files: Vec<(String, u64)>,
     /// Of all these files.
     pub bytes: u64,
+    /// Of the blocks that they fill.
+    blocks_bytes: u64,
     /// Whether nothing was left out for its size.
     pub is_whole: bool,
 }
 
 /// Room for what is in the namespace and on its way, beyond the files.
 const SPARE_BYTES: u64 = 128 << 20;
-/// What the memory of the machine is divided by.
+/// What the memory of the machine is divided by, for the files and for the blocks that a cluster takes for them at start.
 const PART_OF_MEMORY: u64 = 3;
+const PART_OF_MEMORY_FOR_BLOCKS: u64 = 2;
 
 impl Folder {
     /// The folder at `dir`, or one that most machines have; up to `limit` bytes of it, and up to a third of the memory that
@@ -37,15 +39,18 @@ impl Folder {
             None => usual_folder().context("no folder was found; name one: crake demo DIR")?,
         };
         let root = fs::canonicalize(&root).with_context(|| root.display().to_string())?;
-        let limit = spare_memory().map_or(limit, |spare| limit.min(spare / PART_OF_MEMORY));
+        let spare = spare_memory();
+        let limit = spare.map_or(limit, |spare| limit.min(spare / PART_OF_MEMORY));
+        let capacity_max = spare.map_or(u64::MAX, |spare| spare / PART_OF_MEMORY_FOR_BLOCKS);
         let mut folder = Folder {
             root,
             directories: Vec::new(),
             files: Vec::new(),
             bytes: 0,
+            blocks_bytes: 0,
             is_whole: true,
         };
-        folder.walk(limit)?;
+        folder.walk(limit, capacity_max)?;
         if folder.files.is_empty() {
             bail!(
                 "{}: no files with at most {limit} bytes in it",
@@ -60,27 +65,12 @@ impl Folder {
         self.root.join(path)
     }
 
-    /// What the cluster needs to hold it. A block is 4 KiB, 64 KiB or 1 MiB, and a file may need one more than its bytes fill.
+    /// What the cluster needs to hold it.
     pub fn capacity(&self) -> u64 {
-        let blocks = self.files.iter().map(|&(_, len)| match len {
-            0 => 0,
-            1..=4096 => 4096,
-            4097..=65_536 => 65_536,
-            len => len.next_multiple_of(1 << 20) + (1 << 20),
-        });
-        blocks.sum::<u64>() + SPARE_BYTES
+        self.blocks_bytes + SPARE_BYTES
     }
 
-    /// Taken at start if there is plenty, as a datanode does it: then the times are those of storing and not those of the
-    /// kernel clearing pages. Blocks that are filled in part need far less than their capacity, so otherwise as it is filled.
-    pub fn memory(&self) -> Memory {
-        match spare_memory() {
-            Some(spare) if self.capacity() <= spare / 2 => Memory::AtStart,
-            _ => Memory::OnDemand,
-        }
-    }
-
-    fn walk(&mut self, limit: u64) -> Result<()> {
+    fn walk(&mut self, limit: u64, capacity_max: u64) -> Result<()> {
         let mut todo = vec![String::new()];
         while let Some(directory) = todo.pop() {
             let entries = match entries(&self.local(&directory)) {
@@ -104,8 +94,12 @@ impl Folder {
                 };
                 match kind {
                     Kind::Directory => below.push(path),
-                    Kind::File(len) if self.bytes + len <= limit => {
+                    Kind::File(len)
+                        if self.bytes + len <= limit
+                            && self.capacity() + blocks_bytes(len) <= capacity_max =>
+                    {
                         self.bytes += len;
+                        self.blocks_bytes += blocks_bytes(len);
                         self.files.push((path, len));
                     }
                     Kind::File(_) => self.is_whole = false,
@@ -114,6 +108,16 @@ impl Folder {
             todo.extend(below.into_iter().rev());
         }
         Ok(())
+    }
+}
+
+/// A block is 4 KiB, 64 KiB or 1 MiB, and a file may need one more than its bytes fill.
+fn blocks_bytes(len: u64) -> u64 {
+    match len {
+        0 => 0,
+        1..=4096 => 4096,
+        4097..=65_536 => 65_536,
+        len => len.next_multiple_of(1 << 20) + (1 << 20),
     }
 }
 
@@ -198,6 +202,7 @@ mod tests {
         assert_eq!(names, [("a", 5), ("b/1", 1000), ("b/2", 10), ("c/d/e", 0)]);
         assert_eq!(folder.directories, ["b", "c", "c/d"]);
         assert_eq!((folder.bytes, folder.is_whole), (1015, true));
+        assert_eq!(folder.capacity(), 3 * 4096 + SPARE_BYTES);
     }
 
     #[test]

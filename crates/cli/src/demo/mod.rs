@@ -11,12 +11,13 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use clap::Args;
 use crake_datapath::{Runtime, RuntimeConfig};
-use crake_server::{Cluster, ClusterConfig, DatanodeConfig, NamenodeConfig};
 use crake_store::Store;
 use serde::Serialize;
 
 use self::folder::Folder;
 use self::measure::{Measured, Raw};
+use crate::bench::{Cores, Transport, pin};
+use crate::cluster::{Cluster, Wanted};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::paths;
@@ -28,9 +29,11 @@ use crate::size::Size;
   crake demo
   crake demo ~/photos
   crake demo --limit 100MiB --json
+  crake demo --embedded
 
-It runs a cluster of two datanodes within itself: no ports, no files. It stores the folder, lists it, reads it back and
-compares the checksum of every MiB, then puts, gets and scans keys. The first difference ends it with exit code 1.")]
+It starts a cluster of two datanodes in another process, reached through shared memory, or with --embedded one within
+itself: no ports, no files. It stores the folder, lists it, reads it back and compares the checksum of every MiB, then
+puts, gets and scans keys. The first difference ends it with exit code 1, and the cluster ends with it.")]
 pub struct Arguments {
     /// What to store [default: the Rust toolchain's own folder, else /usr/lib, else the current directory]
     dir: Option<PathBuf>,
@@ -40,6 +43,9 @@ pub struct Arguments {
     /// Keys to put, get and scan
     #[arg(long, default_value = "100000", value_name = "N")]
     keys: u64,
+    /// The cluster within this process, as it is anyway where there is only one core
+    #[arg(long)]
+    embedded: bool,
 }
 
 /// Datanodes of the cluster.
@@ -76,29 +82,22 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
             ", as much of it as the limit and the memory here allow"
         },
     ))?;
-    let raw = Raw::measure()?;
+    let place = Place::choose(arguments)?;
+    let prepared = prepare(&place, &runtime, &folder, output);
     let outcome = runtime.block_on(interrupt.or(async {
-        let cluster = start(&runtime, &folder)?;
-        cluster.ready().await;
-        output.line(&format!(
-            "a cluster within this process: a namenode and {DATANODES} datanodes with {} of memory",
-            Size(folder.capacity()).rounded()
-        ))?;
-        let store = Store::attach(&runtime, &cluster.address()).await?;
+        // Not before a signal was looked for: what failed may have failed because of one.
+        let (raw, cluster) = prepared?;
+        let store = Store::connect(&runtime, &cluster.url()).await?;
         let paths = paths::of_all(&store).await?;
         output.line(&paths::line(&paths))?;
         let measured = steps(&store, &folder, arguments.keys, &raw, output).await?;
-        cluster
-            .namenode()
-            .check()
-            .map_err(anyhow::Error::msg)
-            .context("the namenode contradicts itself")?;
+        cluster.check()?;
         drop(store);
-        Ok::<_, anyhow::Error>((measured, paths))
+        Ok::<_, anyhow::Error>((measured, raw, paths))
     }));
     runtime.shutdown();
-    let (measured, paths) = outcome??;
-    measure::show(&measured, output)?;
+    let (measured, raw, paths) = outcome??;
+    measure::show(&measured, &raw, output)?;
     output.row(&Summary {
         summary: true,
         identical: true,
@@ -120,17 +119,63 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
     Ok(())
 }
 
-fn start(runtime: &Runtime, folder: &Folder) -> Result<Cluster> {
-    let config = ClusterConfig {
-        datanodes: DATANODES as usize,
-        datanode: DatanodeConfig {
-            dram_bytes: (folder.capacity() / DATANODES).next_multiple_of(1 << 20),
-            memory: folder.memory(),
-            ..DatanodeConfig::default()
-        },
-        namenode: NamenodeConfig::default(),
-    };
-    Cluster::start(runtime, config).context("starting a cluster within this process")
+/// Where the cluster runs.
+enum Place {
+    /// In a process on one core, used from another.
+    Process(Cores),
+    /// Here.
+    Embedded,
+}
+
+impl Place {
+    /// Two processes that never sleep for long want a core each.
+    fn choose(arguments: &Arguments) -> Result<Place> {
+        match Cores::find() {
+            Ok(cores) if !arguments.embedded => {
+                pin(cores.client)?;
+                Ok(Place::Process(cores))
+            }
+            _ => Ok(Place::Embedded),
+        }
+    }
+
+    fn cores(&self) -> Option<Cores> {
+        match *self {
+            Place::Process(cores) => Some(cores),
+            Place::Embedded => None,
+        }
+    }
+
+    fn described(&self) -> &'static str {
+        match self {
+            Place::Process(_) => "in a process of its own",
+            Place::Embedded => "within this process",
+        }
+    }
+
+    fn start(&self, runtime: &Runtime, folder: &Folder) -> Result<Cluster> {
+        let wanted = Wanted {
+            transport: match self {
+                Place::Process(_) => Transport::Shm,
+                Place::Embedded => Transport::Embedded,
+            },
+            datanodes: DATANODES,
+            dram: Size((folder.capacity() / DATANODES).next_multiple_of(1 << 20)),
+            core: self.cores().map(|cores| cores.server),
+        };
+        Cluster::start(wanted, runtime).with_context(|| format!("starting a cluster {}", self.described()))
+    }
+}
+
+fn prepare(place: &Place, runtime: &Runtime, folder: &Folder, output: Output) -> Result<(Raw, Cluster)> {
+    let raw = Raw::measure(place.cores())?;
+    let cluster = place.start(runtime, folder)?;
+    output.line(&format!(
+        "a cluster {}: a namenode and {DATANODES} datanodes with {} of memory",
+        place.described(),
+        Size(folder.capacity()).rounded()
+    ))?;
+    Ok((raw, cluster))
 }
 
 async fn steps(

@@ -1,7 +1,9 @@
-//! The cluster under a benchmark: one that runs already, one in a process of its own, or one within this process.
+//! The cluster under a benchmark or a demonstration: one that runs already, one in a process of its own, or one within this
+//! process.
 
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -12,22 +14,33 @@ use crake_store::Store;
 use rustix::process::getpid;
 use serde::Deserialize;
 
-use super::arguments::Transport;
-use super::cores::Cores;
+use crate::bench::Transport;
 use crate::paths;
 use crate::size::Size;
 
-/// A cluster that a benchmark may use. One that was started for it ends when this is dropped.
+/// A cluster to use. One that was started for that ends when this is dropped.
 pub enum Cluster {
     /// Somebody else's.
     Running {
         /// Where it is.
         url: String,
     },
-    /// A process of `crake up` on the server's core.
+    /// A process of `crake up`.
     Process(Process),
     /// Guests of the client's own runtime.
     Embedded(Box<Embedded>),
+}
+
+/// A cluster to start.
+pub struct Wanted {
+    /// The only way to it.
+    pub transport: Transport,
+    /// How many.
+    pub datanodes: u64,
+    /// Memory of each, taken at start.
+    pub dram: Size,
+    /// Where its process runs, if it has one of its own and is to stay on one core.
+    pub core: Option<usize>,
 }
 
 impl Cluster {
@@ -36,25 +49,24 @@ impl Cluster {
         Cluster::Running { url: url.into() }
     }
 
-    /// A new one with so much memory.
-    pub fn start(transport: Transport, dram: Size, cores: Cores, runtime: &Runtime) -> Result<Cluster> {
-        match transport {
-            Transport::Tcp => {
-                Process::start(transport, "127.0.0.1:0", None, dram, cores).map(Cluster::Process)
-            }
+    /// A new one, which serves when this returns.
+    pub fn start(wanted: Wanted, runtime: &Runtime) -> Result<Cluster> {
+        match wanted.transport {
+            Transport::Tcp => Process::start(&wanted, "127.0.0.1:0", None).map(Cluster::Process),
             Transport::Unix | Transport::Shm => {
-                let path = env::temp_dir().join(format!("crake-bench-{}.sock", getpid().as_raw_nonzero()));
-                let listen = format!("{transport}://{}", path.display());
-                Process::start(transport, &listen, Some(path), dram, cores).map(Cluster::Process)
+                let path = env::temp_dir().join(format!("crake-own-{}.sock", getpid().as_raw_nonzero()));
+                let listen = format!("{}://{}", wanted.transport, path.display());
+                Process::start(&wanted, &listen, Some(path)).map(Cluster::Process)
             }
             Transport::Embedded => {
                 let datanode = DatanodeConfig {
-                    dram_bytes: dram.0,
+                    dram_bytes: wanted.dram.0,
                     ..DatanodeConfig::default()
                 };
                 let cluster = Embedded::start(
                     runtime,
                     ClusterConfig {
+                        datanodes: wanted.datanodes as usize,
                         datanode,
                         ..ClusterConfig::default()
                     },
@@ -77,6 +89,18 @@ impl Cluster {
         found.with_context(|| format!("connecting to {url}"))
     }
 
+    /// Fails if the namenode contradicts itself, as far as that can be seen from here.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Cluster::Embedded(cluster) => cluster
+                .namenode()
+                .check()
+                .map_err(anyhow::Error::msg)
+                .context("the namenode contradicts itself"),
+            Cluster::Running { .. } | Cluster::Process(_) => Ok(()),
+        }
+    }
+
     /// Where clients find it.
     pub fn url(&self) -> String {
         match self {
@@ -92,7 +116,7 @@ pub struct Process {
     child: Child,
     url: String,
     /// Where it has its sockets, to remove what it leaves.
-    socket: Option<PathBuf>,
+    sockets: Vec<PathBuf>,
 }
 
 /// What `crake up --json` says once it serves.
@@ -103,13 +127,7 @@ struct Serves {
 
 impl Process {
     /// Listens at one address, so that nothing but what is to be measured can be taken.
-    fn start(
-        transport: Transport,
-        listen: &str,
-        socket: Option<PathBuf>,
-        dram: Size,
-        cores: Cores,
-    ) -> Result<Process> {
+    fn start(wanted: &Wanted, listen: &str, socket: Option<PathBuf>) -> Result<Process> {
         let child = Command::new(env::current_exe().context("finding this program's file")?)
             .args([
                 "up",
@@ -119,11 +137,19 @@ impl Process {
                 "--shm",
                 "off",
                 "--datanodes",
-                "1",
+                &wanted.datanodes.to_string(),
                 "--dram",
-                &dram.to_string(),
+                &wanted.dram.to_string(),
             ])
-            .args(["--end-with-parent", "--core", &cores.server.to_string()])
+            .arg("--end-with-parent")
+            .args(
+                wanted
+                    .core
+                    .iter()
+                    .flat_map(|core| ["--core".into(), core.to_string()]),
+            )
+            // Ctrl-C ends it through this process, which still has something to ask it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -131,10 +157,10 @@ impl Process {
         let mut process = Process {
             child,
             url: String::new(),
-            socket,
+            sockets: socket.map_or_else(Vec::new, |path| sockets(path, wanted.datanodes)),
         };
         let url = process.wait_until_it_serves()?;
-        process.url = format!("{url}?transport={transport}");
+        process.url = format!("{url}?transport={}", wanted.transport);
         Ok(process)
     }
 
@@ -157,12 +183,14 @@ impl Drop for Process {
         // It keeps nothing that needs an orderly end. Both calls fail only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for path in self
-            .socket
-            .iter()
-            .flat_map(|path| [path.clone(), path.with_extension("sock.datanode0")])
-        {
+        for path in &self.sockets {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Those of a namenode at `path` and of its datanodes.
+fn sockets(path: PathBuf, datanodes: u64) -> Vec<PathBuf> {
+    let beside = (0..datanodes).map(|number| path.with_extension(format!("sock.datanode{number}")));
+    beside.chain([path.clone()]).collect()
 }
