@@ -162,8 +162,9 @@ fn an_interrupted_demo_leaves_nothing() {
     demo.env("TMPDIR", sockets.path()).stdout(Stdio::piped());
     let mut demo = Process::start(&mut demo);
     let mut line = String::new();
-    let stdout = demo.child().stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
+    // Kept until the end: it goes on to tell of its steps.
+    let mut stdout = BufReader::new(demo.child().stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
     assert!(line.contains("store"), "{line}");
     let cluster = children(demo.child().id());
     demo.signal(Signal::INT);
