@@ -200,7 +200,8 @@ mod tests {
     }
 
     /// A server's first reply, whatever it is asked.
-    fn answer(mut socket: impl Write) {
+    fn answer(mut socket: impl Read + Write) {
+        assert!(socket.read(&mut [0; 256]).unwrap() > 0);
         socket.write_all(b"HTTP/1.0 400 Bad Request\r\n").unwrap();
     }
 
