@@ -120,6 +120,8 @@ const IN_PLACE_BYTES_MAX: usize = 1 << 20;
 /// From this size on each read in place is timed; of smaller ones, one in so many.
 const IN_PLACE_TIMED_BYTES: usize = 64 << 10;
 const IN_PLACE_TIMED_EVERY: u32 = 16;
+/// The same of answers, which take less.
+const ANSWERS_TIMED_EVERY: u32 = 64;
 
 /// As long as the runtime has turned so lately, the end of a connection would have been seen.
 const KNOWN_FOR: Duration = Duration::from_millis(50);
@@ -421,7 +423,11 @@ impl Session {
     pub(crate) fn time_in_place(&self, kind: OperationKind, len: usize) -> Option<Time> {
         let timed = self.in_place.timed(kind);
         let untimed = timed.untimed.get() + 1;
-        let is_due = len >= IN_PLACE_TIMED_BYTES || untimed >= IN_PLACE_TIMED_EVERY;
+        let every = match kind {
+            OperationKind::Read => IN_PLACE_TIMED_EVERY,
+            _ => ANSWERS_TIMED_EVERY,
+        };
+        let is_due = len >= IN_PLACE_TIMED_BYTES || untimed >= every;
         timed.untimed.set(if is_due { 0 } else { untimed });
         is_due.then(|| self.runtime.now_exact())
     }

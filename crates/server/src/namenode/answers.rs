@@ -54,8 +54,10 @@ pub(super) struct Answers {
     whole: Extent,
     /// Where the next one goes, in lines since the first.
     head: u64,
-    /// What was asked last, by place in the index: only what is asked again is worth writing down.
-    asked: Vec<u32>,
+    /// The last two that were asked for, by place in the index: only what is asked again is worth writing down.
+    asked: Vec<[u32; 2]>,
+    /// The last entry that was looked at.
+    copy: Box<[u8; ENTRY_BYTES_MAX]>,
 }
 
 impl Answers {
@@ -79,7 +81,8 @@ impl Answers {
                 layout,
             }),
             head: 0,
-            asked: vec![0; places],
+            asked: vec![[0; 2]; places],
+            copy: Box::new([0; ENTRY_BYTES_MAX]),
         })
     }
 
@@ -94,26 +97,29 @@ impl Answers {
         }
     }
 
-    /// An answer about a node was given; `message` makes it again if it is to be written down: when it is asked for the second time in
-    /// a row, as far as is remembered.
+    /// An answer about a node was given; `message` makes it again if it is to be written down: when it is asked for the second time, as
+    /// far as is remembered.
     #[inline]
     pub(super) fn given(&mut self, key: &Key<'_>, node: u32, message: impl FnOnce() -> Vec<u8>) {
         let hash = key.hash();
         let place = hash as usize & (self.asked.len() - 1);
-        let mark = (hash >> 32) as u32;
-        if std::mem::replace(&mut self.asked[place], mark) == mark && !self.is_there(hash, key) {
+        let (mark, asked) = ((hash >> 32) as u32, &mut self.asked[place]);
+        if !asked.contains(&mark) {
+            *asked = [mark, asked[0]];
+        } else if !self.is_there(hash, key) {
             self.write(hash, key, node, &message());
         }
     }
 
     /// Whether there is such an answer that holds. Who asks all the same does not look, or cannot.
-    fn is_there(&self, hash: u64, key: &Key<'_>) -> bool {
+    fn is_there(&mut self, hash: u64, key: &Key<'_>) -> bool {
         self.entries(hash).into_iter().any(|entry| {
-            let found = self.read(entry);
+            let is_it = |head: &EntryHead| head.message_of(hash, key).is_some();
             entry.may_be(hash)
-                && found.is_some_and(|(head, bytes)| {
-                    head.message_of(hash, key).is_some() && has_names(&bytes, key) && self.holds(&head)
-                })
+                && self
+                    .read(entry)
+                    .is_some_and(|head| is_it(&head) && self.holds(&head))
+                && has_names(&*self.copy, key)
         })
     }
 
@@ -122,18 +128,15 @@ impl Answers {
         [at, at + 8].map(|at| Entry(self.shared.window.load_u64(at)))
     }
 
-    /// An entry with its bytes, if it was not written over.
-    fn read(&self, entry: Entry) -> Option<(EntryHead, Vec<u8>)> {
+    /// Copies an entry, if it was not written over, and gives its head.
+    fn read(&mut self, entry: Entry) -> Option<EntryHead> {
         let layout = &self.shared.layout;
         if entry == Entry(0) || self.head - entry.position() > layout.lines() {
             return None;
         }
-        let mut bytes = vec![0; ENTRY_BYTES_MAX];
-        self.shared
-            .window
-            .copy_out(layout.ring_at(entry.position()), &mut bytes);
-        let head = EntryHead::read_from_bytes(&bytes[..ENTRY_HEAD_BYTES]).expect("it is as long as that");
-        Some((head, bytes))
+        let at = layout.ring_at(entry.position());
+        self.shared.window.copy_out(at, &mut self.copy[..]);
+        EntryHead::read_from_bytes(&self.copy[..ENTRY_HEAD_BYTES]).ok()
     }
 
     fn holds(&self, head: &EntryHead) -> bool {
@@ -180,12 +183,13 @@ impl Answers {
     }
 
     /// All that hold: the key's method, flags, base, path and key, and the message.
-    pub(super) fn each(&self, mut found: impl FnMut(&Key<'_>, &[u8])) {
+    pub(super) fn each(&mut self, mut found: impl FnMut(&Key<'_>, &[u8])) {
         for place in 0..self.asked.len() as u64 {
             for entry in self.entries(place) {
-                let Some((head, bytes)) = self.read(entry).filter(|(head, _)| self.holds(head)) else {
+                let Some(head) = self.read(entry).filter(|head| self.holds(head)) else {
                     continue;
                 };
+                let bytes = &self.copy;
                 let names = ENTRY_HEAD_BYTES + usize::from(head.path_len.get());
                 let message = names + usize::from(head.key_len.get());
                 let key = Key {

@@ -77,7 +77,7 @@ impl NamenodeService {
         let now = self.now();
         self.namespace.advance(now);
         let (mut outcome, namespace) = (Ok(()), &mut self.namespace);
-        if let Some(answers) = &self.answers {
+        if let Some(answers) = &mut self.answers {
             answers.each(|key, message| {
                 if answer_again(namespace, now, key).as_deref() != Some(message) {
                     outcome = Err(format!(
