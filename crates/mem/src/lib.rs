@@ -4,7 +4,7 @@
 //! copied only where a layer says so. Nothing here does I/O and nothing here is a general allocator.
 //!
 //! * [`Region`]: memory in one piece: anonymous, a memfd that other processes can map, or the allocator's.
-//! * [`Window`]: the memory of a region that somebody else has made and writes, to be read.
+//! * [`Window`]: the memory of a region that somebody else has made and writes, to be read; if its maker lets us, to be written, too.
 //! * [`Extent`]: a place in a region that bytes may be received into, at any time.
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.

@@ -130,6 +130,18 @@ impl Region {
         }
     }
 
+    /// From now on whoever is handed the file can map it to write ([`Window::map_writable`]), and nobody can change that: neither its
+    /// length nor its seals.
+    ///
+    /// They can also take pages out of it. That is not noticed as long as the machine has memory: new pages take their place, zeroed, when
+    /// they are touched. So this is for processes that are trusted not to.
+    pub fn open_file(&self) -> Result<(), RegionError> {
+        match &self.fd {
+            Some(fd) => mapping::open(fd),
+            None => Ok(()),
+        }
+    }
+
     fn new(memory: Memory, len_bytes: usize, huge: bool, fd: Option<OwnedFd>) -> Rc<Self> {
         let owner = Owner::Region(std::cell::Cell::new(std::ptr::null()));
         let header = Header::new(memory.base(), len_bytes, owner);

@@ -1,9 +1,9 @@
 //! The mapping itself: what is asked of the kernel, and in which order.
 
 #[cfg(not(miri))]
-pub(super) use kernel::{Mapping, close};
+pub(super) use kernel::{Mapping, close, open};
 #[cfg(miri)]
-pub(super) use none::{Mapping, close};
+pub(super) use none::{Mapping, close, open};
 
 #[cfg(not(miri))]
 mod kernel {
@@ -104,6 +104,21 @@ mod kernel {
             let mapping = Self::address_space(len_bytes, HugePages::Try)?;
             mapping
                 .replace(ProtFlags::READ, MapFlags::SHARED, Some(fd.as_fd()))
+                .map_err(RegionError::refused("mmap"))?;
+            Ok(mapping)
+        }
+
+        /// Somebody else's file to be read and written, if its length is settled, and if nobody can keep it from being mapped so. Who may
+        /// write it may take pages out of it, too.
+        pub(in crate::region) fn writable(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
+            check_file(
+                fd,
+                len_bytes,
+                SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+            )?;
+            let mapping = Self::address_space(len_bytes, HugePages::Try)?;
+            mapping
+                .replace(read_write(), MapFlags::SHARED, Some(fd.as_fd()))
                 .map_err(RegionError::refused("mmap"))?;
             Ok(mapping)
         }
@@ -307,6 +322,11 @@ mod kernel {
         }
     }
 
+    /// As [`close`], for a file that others may map to write.
+    pub(in crate::region) fn open(fd: &OwnedFd) -> Result<(), RegionError> {
+        add_seals(fd, SealFlags::SEAL)
+    }
+
     fn add_seals(fd: &OwnedFd, seals: SealFlags) -> Result<(), RegionError> {
         rustix::fs::fcntl_add_seals(fd, seals).map_err(RegionError::refused("fcntl(F_ADD_SEALS)"))
     }
@@ -372,6 +392,10 @@ mod none {
             Err(RegionError::refused("mmap")(rustix::io::Errno::NOSYS))
         }
 
+        pub(in crate::region) fn writable(_: &OwnedFd, _: usize) -> Result<Self, RegionError> {
+            Err(RegionError::refused("mmap")(rustix::io::Errno::NOSYS))
+        }
+
         pub(in crate::region) fn base(&self) -> NonNull<u8> {
             match *self {}
         }
@@ -382,6 +406,12 @@ mod none {
     }
 
     pub(in crate::region) fn close(_: &OwnedFd) -> Result<(), RegionError> {
+        Err(RegionError::refused("fcntl(F_ADD_SEALS)")(
+            rustix::io::Errno::NOSYS,
+        ))
+    }
+
+    pub(in crate::region) fn open(_: &OwnedFd) -> Result<(), RegionError> {
         Err(RegionError::refused("fcntl(F_ADD_SEALS)")(
             rustix::io::Errno::NOSYS,
         ))

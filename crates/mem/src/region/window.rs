@@ -1,4 +1,4 @@
-//! Memory that somebody else writes.
+//! Memory that somebody else has made.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -11,10 +11,11 @@ use super::mapping::Mapping;
 use super::{Region, RegionError};
 use crate::copy::copy_streaming;
 use crate::extent::Extent;
+use crate::segment::Segment;
 
-/// The memory of a region, to be read: that of another process, or of this one.
+/// The memory of a region, to be read: that of another process, or of this one. One that its maker has left open can be written, too.
 ///
-/// Whoever made the region may write to it at any time. What is copied out may be of before and of after; to know that it is whole,
+/// Whoever made the region, and whoever else may write it, does so at any time. What is copied out may be of before and of after; to know that it is whole,
 /// look before and after at a number that the writer changes ([`load_u32`](Self::load_u32), [`load_u64`](Self::load_u64)).
 /// Nothing that the other process does makes an access fail.
 ///
@@ -37,6 +38,7 @@ pub struct Window {
     // Of `len_bytes` bytes, mapped as long as `memory` is there.
     base: NonNull<u8>,
     len_bytes: usize,
+    is_writable: bool,
     _memory: Memory,
 }
 
@@ -56,17 +58,52 @@ impl Window {
         Ok(Rc::new(Window {
             base: mapping.base(),
             len_bytes,
+            is_writable: false,
+            _memory: Memory::Mapped(mapping),
+        }))
+    }
+
+    /// Maps the first `len_bytes` of a file that its maker has left open, to be read and written: see [`Region::open_file`]. Refused if it is
+    /// shorter, or if anybody could make it so.
+    ///
+    /// What others who may write it do can make an access fail, and kill this process, if the machine has no memory left besides: they are
+    /// trusted not to take pages out of it.
+    pub fn map_writable(fd: OwnedFd, len_bytes: usize) -> Result<Rc<Window>, RegionError> {
+        if len_bytes == 0 {
+            return Err(RegionError::Empty);
+        }
+        let mapping = Mapping::writable(&fd, len_bytes)?;
+        Ok(Rc::new(Window {
+            base: mapping.base(),
+            len_bytes,
+            is_writable: true,
             _memory: Memory::Mapped(mapping),
         }))
     }
 
     /// A region of this process.
     pub fn of(region: &Rc<Region>) -> Rc<Window> {
+        Window::of_own(region, false)
+    }
+
+    /// The same to be written, too.
+    pub fn writable_of(region: &Rc<Region>) -> Rc<Window> {
+        Window::of_own(region, true)
+    }
+
+    fn of_own(region: &Rc<Region>, is_writable: bool) -> Rc<Window> {
         Rc::new(Window {
             base: region.base(),
             len_bytes: region.len_bytes(),
+            is_writable,
             _memory: Memory::Own(region.clone()),
         })
+    }
+
+    /// Whether it may be written.
+    #[inline]
+    pub fn is_writable(&self) -> bool {
+        self.is_writable
     }
 
     /// Its size.
@@ -191,6 +228,48 @@ impl Window {
         fence(Ordering::Acquire);
     }
 
+    /// Copies all bytes of `segment` to offset `at`.
+    ///
+    /// Nobody may rely meanwhile on what was there: that nobody does, and that nobody else writes there, is between the writers of the region
+    /// and those who read it.
+    ///
+    /// # Panics
+    ///
+    /// If the window is not writable, or if the bytes do not all lie within it.
+    #[inline]
+    pub fn write_segment(&self, at: usize, segment: &Segment) {
+        let to = self.target(at, segment.len());
+        // SAFETY: `to` is checked to be writable for this length, and the segment keeps its own bytes valid; one of this very region may overlap,
+        // which `copy` allows.
+        unsafe { std::ptr::copy(segment.as_ptr(), to, segment.len()) };
+        fence(Ordering::Release);
+    }
+
+    /// The same by stores that pass the caches, where there are such: for bytes that this core does not read soon.
+    ///
+    /// # Panics
+    ///
+    /// If the window is not writable, or if the bytes do not all lie within it.
+    #[inline]
+    pub fn write_segment_streaming(&self, at: usize, segment: &Segment) {
+        let (from, to) = (segment.as_ptr(), self.target(at, segment.len()));
+        if from.addr().abs_diff(to.addr()) < segment.len() {
+            return self.write_segment(at, segment);
+        }
+        // SAFETY: `to` is checked to be writable for this length, and the segment keeps its own bytes valid; that they do not overlap was just
+        // checked.
+        unsafe { copy_streaming(from, to, segment.len()) };
+        fence(Ordering::Release);
+    }
+
+    /// Where so many bytes may be written: the mapping permits it, as only a writable window is mapped so.
+    #[inline]
+    fn target(&self, at: usize, len_bytes: usize) -> *mut u8 {
+        assert!(self.is_writable, "a window that may only be read");
+        self.check(at, len_bytes);
+        self.at(at).as_ptr()
+    }
+
     #[inline]
     fn number(&self, at: usize, size: usize) -> *mut u8 {
         self.check(at, size);
@@ -252,7 +331,7 @@ impl fmt::Debug for Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HugePages;
+    use crate::{Buf, HugePages};
 
     #[test]
     fn shows_what_its_owner_writes_in_this_process() {
@@ -286,6 +365,71 @@ mod tests {
                 assert_eq!(target.to_vec(), bytes[100..1100], "{to}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_written_is_seen_by_the_region_and_by_other_windows() {
+        let region = Region::anonymous(8192, HugePages::Never).unwrap();
+        let (writer, reader) = (Window::writable_of(&region), Window::of(&region));
+        assert!(writer.is_writable() && !reader.is_writable());
+        let bytes: Vec<u8> = (0..5000).map(|at| (at % 251) as u8).collect();
+        for write in [Window::write_segment, Window::write_segment_streaming] {
+            region.extent(..).fill(.., 0);
+            write(&writer, 3000, &Buf::copy_from_slice(&bytes).into());
+            assert_eq!(region.extent(3000..8000).to_vec(), bytes);
+            let copy = Region::allocated(8192).unwrap().extent(..);
+            reader.copy_to(0, &copy);
+            assert_eq!(copy.slice(3000..8000).to_vec(), bytes);
+            let around = [copy.slice(..3000).to_vec(), copy.slice(8000..).to_vec()].concat();
+            assert!(around.iter().all(|byte| *byte == 0));
+            // Bytes of the same region, that lie partly where they go.
+            write(&writer, 3100, &region.extent(3000..8000).segment());
+            assert_eq!(region.extent(3100..8100).to_vec(), bytes);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "may only be read")]
+    fn what_was_mapped_to_be_read_is_not_written() {
+        let window = Window::of(&Region::anonymous(4096, HugePages::Never).unwrap());
+        window.write_segment(0, &Buf::from_static(b"x").into());
+    }
+
+    #[test]
+    #[should_panic(expected = "of a window of 4096")]
+    fn nothing_is_written_beyond_its_end() {
+        let window = Window::writable_of(&Region::anonymous(4096, HugePages::Never).unwrap());
+        window.write_segment(4000, &Buf::from_static(&[0; 97]).into());
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn only_a_file_that_was_left_open_is_mapped_to_write() {
+        let made = || Region::memfd("window", 4096, HugePages::Never).unwrap();
+        let file = |region: &Region| region.as_fd().unwrap().try_clone_to_owned().unwrap();
+        let (open, closed) = (made(), made());
+        assert!(
+            Window::map_writable(file(&open), 4096).is_err(),
+            "its seals may change"
+        );
+        open.open_file().unwrap();
+        closed.close_file().unwrap();
+        assert!(Window::map_writable(file(&closed), 4096).is_err());
+        assert!(Window::map(file(&open), 4096).is_err(), "it may lose pages");
+        assert!(
+            open.close_file().is_err() && closed.open_file().is_err(),
+            "it is settled"
+        );
+        assert!(
+            Window::map_writable(file(&open), 8192).is_err(),
+            "longer than the file"
+        );
+        let [one, other] = [(); 2].map(|()| Window::map_writable(file(&open), 4096).unwrap());
+        one.write_segment(10, &Buf::from_static(b"here").into());
+        open.extent(20..24).write(0, b"back");
+        let copy = Region::allocated(14).unwrap().extent(..);
+        other.copy_to(10, &copy);
+        assert_eq!(copy.to_vec(), b"here\0\0\0\0\0\0back");
     }
 
     #[test]
