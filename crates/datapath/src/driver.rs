@@ -7,16 +7,15 @@
 //! reporting is a hang.
 
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crake_mem::{Buf, Extent, Pool, Region, Segment};
+use crake_mem::{Buf, Extent, Pool, Segment};
 
 use crate::address::Address;
 use crate::error::Error;
 use crate::executor::Alarm;
-use crate::memory::Memory;
+use crate::memory::{Held, Memory, Shared};
 use crate::slab::Key;
 use crate::time::{Time, WallTime};
 
@@ -196,6 +195,11 @@ pub trait StreamDevice {
         None
     }
 
+    /// What the other end still has of memory that this end's listener shares for writing; nothing if it was given none.
+    fn held(&self) -> Option<Held> {
+        None
+    }
+
     /// The process at the other end, where the system knows.
     fn peer_process(&self) -> Result<PeerProcess, Error> {
         Err(Error::Invalid("only Unix sockets know the process of their peer"))
@@ -210,8 +214,8 @@ pub trait ListenerDevice {
     /// The next stream. `Exhausted` makes the runtime try again a little later.
     fn accept(&self) -> Poll<Result<Box<dyn StreamDevice>, Error>>;
 
-    /// Lets all that connect from now on read these regions; false if there is no way to them from where they connect.
-    fn share(&self, _regions: &[Rc<Region>]) -> bool {
+    /// Lets all that connect from now on use these regions; false if there is no way to them from where they connect.
+    fn share(&self, _regions: &[Shared]) -> bool {
         false
     }
 

@@ -65,7 +65,7 @@ pub use driver::{Attention, Driver, Event, ListenerDevice, PeerProcess, StreamDe
 pub use error::{Error, Fault};
 pub use executor::Alarm;
 pub use listener::Listener;
-pub use memory::Memory;
+pub use memory::{Held, Hold, Memory, Shared};
 pub use op::{Op, Outcome};
 pub use random::Random;
 pub use reactor::LINGER;

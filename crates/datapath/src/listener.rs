@@ -7,12 +7,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crake_mem::Region;
-
 use crate::address::Address;
 use crate::driver::ListenerDevice;
 use crate::error::Error;
-use crate::memory::SHARED_MAX;
+use crate::memory::{SHARED_MAX, Shared};
 use crate::op::{Kind, Op, OpId, Value};
 use crate::reactor::Core;
 use crate::slab::Key;
@@ -42,12 +40,12 @@ impl Listener {
         Op::waiting(&self.core, op)
     }
 
-    /// Lets all clients that connect from now on read these regions, as [`Stream::memory`]; false if this transport has no way to
-    /// them. Through shared memory a region must be a memfd that was closed ([`Region::close_file`]).
+    /// Lets all clients that connect from now on use these regions, as [`Stream::memory`]; false if this transport has no way to
+    /// them.
     ///
     /// # Panics
     /// If they are more than 4.
-    pub fn share(&self, regions: &[Rc<Region>]) -> bool {
+    pub fn share(&self, regions: &[Shared]) -> bool {
         assert!(regions.len() <= SHARED_MAX, "a listener shares up to 4 regions");
         self.state.device.share(regions)
     }

@@ -3,17 +3,18 @@
 //! A pair is bounded: an end that is not read takes no more, so that a slow reader holds back
 //! its writer as it does over a network.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::task::Poll;
 
-use crake_mem::{Buf, Pool, Region, Segment};
+use crake_mem::{Buf, Pool, Segment};
 
 use crate::address::Address;
 use crate::driver::{Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
-use crate::memory::Memory;
+use crate::memory::{Held, Memory, Shared};
 
 /// What one direction of a pair holds at most: bytes, and segments.
 const BYTES_MAX: usize = 1 << 20;
@@ -58,7 +59,14 @@ impl Names {
             return Err(Error::Refused);
         }
         let (near, far) = pair(&self.events, name);
-        near.memory.replace(backlog.memory.borrow().clone());
+        if let Some(memory) = &*backlog.memory.borrow() {
+            let tie: Rc<dyn Any> = Rc::new(());
+            let seen = Rc::downgrade(&tie);
+            near.memory.replace(Some(memory.clone().tied_to(seen.clone())));
+            near.tie.replace(Some(tie));
+            let is_writable = backlog.is_writable.get();
+            far.held.replace(is_writable.then(|| Held::by_neighbour(seen)));
+        }
         backlog.arrived.borrow_mut().push_back(far);
         if let Some(token) = backlog.token.get() {
             self.events.borrow_mut().push(Event::readable(token));
@@ -72,6 +80,8 @@ struct Backlog {
     arrived: RefCell<VecDeque<LocalStream>>,
     token: Cell<Option<Token>>,
     memory: RefCell<Option<Memory>>,
+    /// Whether some of it may be written.
+    is_writable: Cell<bool>,
 }
 
 struct LocalListener {
@@ -93,8 +103,11 @@ impl ListenerDevice for LocalListener {
         }
     }
 
-    fn share(&self, regions: &[Rc<Region>]) -> bool {
-        self.backlog.memory.replace(Some(Memory::of_regions(regions)));
+    fn share(&self, regions: &[Shared]) -> bool {
+        self.backlog.memory.replace(Some(Memory::of_shared(regions)));
+        self.backlog
+            .is_writable
+            .set(regions.iter().any(Shared::is_writable));
         true
     }
 
@@ -119,6 +132,8 @@ fn pair(events: &Events, name: &str) -> (LocalStream, LocalStream) {
         incoming: incoming.clone(),
         events: events.clone(),
         memory: RefCell::default(),
+        tie: RefCell::default(),
+        held: RefCell::default(),
     };
     (end(&there, &back), end(&back, &there))
 }
@@ -172,6 +187,10 @@ struct LocalStream {
     incoming: Rc<Pipe>,
     events: Events,
     memory: RefCell<Option<Memory>>,
+    /// A client's: what its holds keep, too.
+    tie: RefCell<Option<Rc<dyn Any>>>,
+    /// A server's.
+    held: RefCell<Option<Held>>,
 }
 
 impl LocalStream {
@@ -270,6 +289,10 @@ impl StreamDevice for LocalStream {
 
     fn memory(&self) -> Option<Memory> {
         self.memory.borrow().clone()
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.held.borrow().clone()
     }
 
     fn local_address(&self) -> Result<Address, Error> {

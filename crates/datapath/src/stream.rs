@@ -16,7 +16,7 @@ use crake_mem::{Buf, BufMut, Extent, Sga};
 use crate::address::Address;
 use crate::driver::{Event, PeerProcess, StreamDevice};
 use crate::error::Error;
-use crate::memory::Memory;
+use crate::memory::{Held, Memory};
 use crate::op::{Op, OpId, Value};
 use crate::reactor::Core;
 use crate::slab::Key;
@@ -135,6 +135,12 @@ impl Stream {
     /// The memory that the server shares, if this is a client's end and has a way to it.
     pub fn memory(&self) -> Option<Memory> {
         self.state.device.borrow().memory()
+    }
+
+    /// What the client at the other end still has of memory that is shared for writing; `None` if it was given none, or if this is a client's
+    /// end.
+    pub fn held(&self) -> Option<Held> {
+        self.state.device.borrow().held()
     }
 
     /// Bytes that were pushed and not yet taken by the device.

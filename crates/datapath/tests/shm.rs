@@ -10,8 +10,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Runtime, RuntimeConfig, Stream, Waiting};
-use crake_mem::{Buf, Extent, Region, Sga, pipe};
+use crake_datapath::{Address, Error, Runtime, RuntimeConfig, Shared, Stream, Waiting};
+use crake_mem::{Buf, Extent, HugePages, Region, Sga, pipe};
 use rustix::fs::FallocateFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
 
@@ -322,6 +322,122 @@ fn memory_cannot_be_taken_away() {
         thread::sleep(Duration::from_millis(20));
     });
     assert_eq!(popped, Ok(5));
+}
+
+/// A region that others may read, and one that they may write, of a page each.
+fn shared() -> [Shared; 2] {
+    let made = |name| Region::memfd(name, 4096, HugePages::Never).expect("memory");
+    let (closed, open) = (made("closed"), made("open"));
+    closed.close_file().expect("a file");
+    open.open_file().expect("a file");
+    [Shared::to_read(&closed), Shared::to_write(&open)]
+}
+
+#[test]
+fn what_is_shared_for_writing_is_held_until_the_other_side_lets_go() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = runtime(Waiting::default());
+    let places = [socket(&directory), Address::Local("held".into())];
+    for address in places {
+        runtime.block_on(async {
+            let listener = runtime.listen(&address).expect("listen");
+            let regions = shared();
+            assert!(listener.share(&regions));
+            let client = runtime.connect(&address).await.expect("connect");
+            let server = listener.accept().await.expect("accept");
+            exchange_within(&client, &server).await;
+            let held = server.held().expect("it has memory");
+            assert!(client.held().is_none() && server.memory().is_none());
+            let memory = client.memory().expect("what is shared");
+            let windows = [0, 1].map(|key| memory.window(key).expect("a region").clone());
+            assert_eq!(
+                windows.each_ref().map(|window| window.is_writable()),
+                [false, true]
+            );
+            windows[1].write_segment(7, &Buf::from_static(b"bytes").into());
+            assert_eq!(regions[1].region().extent(7..12).to_vec(), b"bytes");
+
+            // The server closes its end, and knows nothing.
+            let hold = memory.hold().expect("a stream that is open");
+            drop(server);
+            assert!(client.pop().await.is_ok_and(|bytes| bytes.is_empty()));
+            assert!(!held.is_over());
+            drop(client);
+            runtime.sleep(Duration::from_millis(5)).await;
+            assert!(!held.is_over(), "it may be writing at {address}");
+            drop(hold);
+            assert!(held.is_over() && memory.hold().is_none(), "{address}");
+        });
+    }
+}
+
+#[test]
+fn a_client_that_lets_go_is_seen_to_whatever_else_it_keeps() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = socket(&directory);
+    let runtime = runtime(Waiting::default());
+    runtime.block_on(async {
+        let listener = runtime.listen(&address).expect("listen");
+        listener.share(&shared());
+        let client = runtime.connect(&address).await.expect("connect");
+        let server = listener.accept().await.expect("accept");
+        exchange_within(&client, &server).await;
+        let held = server.held().expect("it has memory");
+        let memory = client.memory().expect("what is shared");
+        assert!(!held.is_over());
+        drop(client);
+        assert!(server.pop().await.is_ok_and(|bytes| bytes.is_empty()));
+        assert!(held.is_over(), "memory alone holds nothing");
+        assert!(memory.hold().is_none() && memory.window(1).is_some());
+    });
+}
+
+#[test]
+fn what_is_shared_to_be_read_alone_is_held_by_nobody() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = socket(&directory);
+    let runtime = runtime(Waiting::default());
+    runtime.block_on(async {
+        let listener = runtime.listen(&address).expect("listen");
+        listener.share(&shared()[..1]);
+        let client = runtime.connect(&address).await.expect("connect");
+        let server = listener.accept().await.expect("accept");
+        exchange_within(&client, &server).await;
+        assert!(server.held().is_none() && client.memory().is_some());
+    });
+}
+
+/// A region whose seals are not those of what is offered: the connection serves, and nothing is mapped.
+#[test]
+fn a_region_that_is_not_what_it_should_be_is_not_mapped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = socket(&directory);
+    let runtime = runtime(Waiting::default());
+    let [closed, open] = shared();
+    for wrong in [Shared::to_write(closed.region()), Shared::to_read(open.region())] {
+        runtime.block_on(async {
+            let listener = runtime.listen(&address).expect("listen");
+            listener.share(&[wrong]);
+            let client = runtime.connect(&address).await.expect("connect");
+            let server = listener.accept().await.expect("accept");
+            exchange_within(&client, &server).await;
+            assert!(client.memory().is_none());
+        });
+    }
+}
+
+/// Bytes there and back, in one runtime.
+async fn exchange_within(client: &Stream, server: &Stream) {
+    client
+        .push(Sga::from(Buf::from_static(b"there")))
+        .await
+        .expect("push");
+    assert_eq!(&server.pop().await.expect("pop")[..], b"there");
+    server
+        .push(Sga::from(Buf::from_static(b"back")))
+        .await
+        .expect("push");
+    assert_eq!(&client.pop().await.expect("pop")[..], b"back");
 }
 
 /// The clients are processes, killed wherever they are.

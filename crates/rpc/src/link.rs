@@ -7,7 +7,7 @@ use std::rc::Weak;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Intake, Memory, Op, Runtime, Stream};
+use crake_datapath::{Address, Error, Held, Intake, Memory, Op, Runtime, Stream};
 use crake_mem::{Buf, Extent, Pool, Sga};
 
 use crate::header::{Header, Kind};
@@ -106,6 +106,11 @@ impl Link {
     /// What the server shares; nothing once the link is closed.
     pub(crate) fn memory(&self) -> Option<Memory> {
         self.stream.borrow().as_ref().and_then(Stream::memory)
+    }
+
+    /// What the client still has of memory that the server shares for writing.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.stream.borrow().as_ref().and_then(Stream::held)
     }
 
     /// Whether the stream has not yet taken what it was given.

@@ -1,6 +1,6 @@
 //! What a server runs: the trait, and what it is shown of a request.
 
-use crake_datapath::Address;
+use crake_datapath::{Address, Held};
 use crake_mem::Extent;
 
 use crate::handshake::ClientId;
@@ -45,7 +45,7 @@ pub trait Service: 'static {
 pub const BATCH_MAX: usize = 64;
 
 /// A client, as one connection knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// Number of the connection, never used twice by a server.
     pub id: u64,
@@ -55,6 +55,8 @@ pub struct Peer {
     pub role: u8,
     /// Where it is, if the transport knows.
     pub address: Option<Address>,
+    /// What it still has of memory that the server's listener shares for writing; nothing if it was given none.
+    pub held: Option<Held>,
 }
 
 /// What a request's header says.

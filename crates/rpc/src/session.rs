@@ -131,6 +131,7 @@ async fn handshake<S: Service>(
         client: hello.client,
         role: hello.role,
         address: link.peer_address(),
+        held: link.held(),
     };
     let opened = service.borrow_mut().opened(&peer);
     opened.map_err(|refusal| End::Rejected(refusal.into()))?;

@@ -192,7 +192,7 @@ impl MappedAnswers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crake_datapath::{Address, RuntimeConfig};
+    use crake_datapath::{Address, RuntimeConfig, Shared};
     use crake_mem::{HugePages, Region};
     use zerocopy::IntoBytes;
 
@@ -222,7 +222,7 @@ mod tests {
         let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
         let address = Address::Local("answers".into());
         let listener = runtime.listen(&address).unwrap();
-        assert!(listener.share(std::slice::from_ref(region)));
+        assert!(listener.share(&[Shared::to_read(region)]));
         let stream = runtime.wait(runtime.connect(&address), None).unwrap();
         MappedAnswers::new(&stream.memory().unwrap())
     }

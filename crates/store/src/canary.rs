@@ -28,11 +28,13 @@ pub enum Canary {
     ForgetPins,
     /// A client that finds an answer in the namenode's memory does not look whether it still holds.
     SkipAnswerCheck,
+    /// The datanode takes the end of a connection for the end of what its client writes in place.
+    FreeReservationsOnCutOff,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 9] = [
+    pub const ALL: [Canary; 10] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -42,6 +44,7 @@ impl Canary {
         Canary::SkipSecondLook,
         Canary::ForgetPins,
         Canary::SkipAnswerCheck,
+        Canary::FreeReservationsOnCutOff,
     ];
 
     /// What the bug is, in one line.
@@ -64,6 +67,9 @@ impl Canary {
             Canary::SkipAnswerCheck => {
                 "a client does not look whether an answer in the namenode's memory still holds"
             }
+            Canary::FreeReservationsOnCutOff => {
+                "the datanode takes the end of a connection for the end of what its client writes in place"
+            }
         }
     }
 }
@@ -80,6 +86,7 @@ impl fmt::Display for Canary {
             Canary::SkipSecondLook => "skip-second-look",
             Canary::ForgetPins => "forget-pins",
             Canary::SkipAnswerCheck => "skip-answer-check",
+            Canary::FreeReservationsOnCutOff => "free-reservations-on-cut-off",
         })
     }
 }

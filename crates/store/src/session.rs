@@ -458,6 +458,10 @@ impl Session {
         self.stats.borrow_mut().found += 1;
     }
 
+    pub(crate) fn count_written_in_place(&self) {
+        self.stats.borrow_mut().written_in_place += 1;
+    }
+
     #[inline]
     pub(crate) fn count(&self, kind: OperationKind, bytes: usize, started: Time) {
         let latency_ns = self.runtime.now().0.saturating_sub(started.0);

@@ -80,6 +80,8 @@ pub struct Stats {
     pub in_place: u64,
     /// How many answers were found in the memory of a namenode on this machine, without a request.
     pub found: u64,
+    /// How many writes put their bytes into the memory of a datanode on this machine by themselves.
+    pub written_in_place: u64,
 }
 
 /// Counts of one kind of operation.

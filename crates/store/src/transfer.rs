@@ -148,6 +148,10 @@ enum State {
     ReadAndRest,
     /// Being read in place, with others acting meanwhile; false if the datanode has to be asked.
     Reading(Background<bool>),
+    /// Being written in place; false if the datanode has to be asked.
+    Writing(Background<bool>),
+    /// Written in place.
+    Written,
     Calling(SmallVec<[(u32, Call); 1]>),
     Repeating(Background<Result<(), Error>>),
 }
@@ -171,10 +175,11 @@ impl<H: Holder> Transfer<H> {
             bytes,
             deadline,
         };
-        let state = match range.read_in_place(started) {
-            Some(state) => state,
-            None => range.ask(started),
+        let in_place = match &range.bytes {
+            Bytes::Read(target) => range.read_in_place(target, started),
+            Bytes::Write(list) => range.write_in_place(list, started),
         };
+        let state = in_place.unwrap_or_else(|| range.ask(started));
         Transfer {
             range,
             started,
@@ -185,7 +190,7 @@ impl<H: Holder> Transfer<H> {
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             let failed = match &mut self.state {
-                State::Read => return Poll::Ready(Ok(())),
+                State::Read | State::Written => return Poll::Ready(Ok(())),
                 State::ReadAndRest => {
                     self.state = State::Read;
                     context.waker().wake_by_ref();
@@ -197,6 +202,16 @@ impl<H: Holder> Transfer<H> {
                             let (session, len) = (self.range.holder.session(), self.range.bytes.len());
                             session.note_in_place(OperationKind::Read, len, Some(self.started));
                             State::Read
+                        }
+                        false => self.range.ask(self.started),
+                    };
+                    continue;
+                }
+                State::Writing(writing) => {
+                    self.state = match ready!(Pin::new(writing).poll(context)) {
+                        true => {
+                            self.range.holder.session().count_written_in_place();
+                            State::Written
                         }
                         false => self.range.ask(self.started),
                     };
@@ -268,10 +283,7 @@ impl<H: Holder> Range<H> {
     /// Reads from the memory of a datanode of this machine. `None` if there is no such way, or if the datanode has to say what is the
     /// matter.
     #[inline]
-    fn read_in_place(&self, started: Time) -> Option<State> {
-        let Bytes::Read(target) = &self.bytes else {
-            return None;
-        };
+    fn read_in_place(&self, target: &Extent, started: Time) -> Option<State> {
         let handle = self.block.handles.first().filter(|_| !self.block.lost)?;
         let session = self.holder.session();
         let tier = session.datanodes().tier(handle.datanode.get(), started)?;
@@ -294,6 +306,31 @@ impl<H: Holder> Range<H> {
         Background::start(&runtime, async move {
             tier.read_stepwise(&reading, &handle, offset, &target).await
         })
+    }
+
+    /// Writes to the memory of a datanode of this machine. `None` if there is no such way, or it is not the best one.
+    fn write_in_place(&self, list: &Sga, started: Time) -> Option<State> {
+        let [handle] = &self.block.handles[..] else {
+            return None;
+        };
+        let session = self.holder.session();
+        let datanode = handle.datanode.get();
+        let tier = session
+            .datanodes()
+            .tier(datanode, started)
+            .filter(|tier| !self.block.lost && tier.takes_write(list.len_bytes()))?;
+        let connection = (
+            session.runtime().clone(),
+            session.datanodes().ready(datanode, started)?,
+        );
+        let writing = tier.write(
+            connection,
+            *handle,
+            self.within(),
+            list.clone(),
+            self.attempt_deadline(),
+        );
+        Some(State::Writing(Background::start(session.runtime(), writing)))
     }
 
     /// Begins with a request to each datanode concerned.

@@ -65,7 +65,7 @@ impl Poller {
     }
 
     /// Reports no more of `socket`.
-    pub(super) fn remove(&self, socket: impl AsFd) -> Result<(), Error> {
+    pub(crate) fn remove(&self, socket: impl AsFd) -> Result<(), Error> {
         Ok(epoll::delete(&self.epoll, socket)?)
     }
 

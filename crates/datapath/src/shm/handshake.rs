@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Poll;
 
-use crake_mem::{HugePages, Region, Window, pipe};
+use crake_mem::{HugePages, Region, RegionError, Window, pipe};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -14,7 +14,7 @@ use rustix::net::{
 };
 
 use crate::error::Error;
-use crate::memory::{Memory, SHARED_MAX};
+use crate::memory::{Memory, SHARED_MAX, Shared};
 
 /// What one direction holds. Half a MiB for a connection, all of it taken when it is made.
 const CAPACITY: usize = 256 << 10;
@@ -23,10 +23,16 @@ const CAPACITY: usize = 256 << 10;
 const CAPACITY_MAX: u64 = 64 << 20;
 
 const MAGIC: [u8; 8] = *b"CRAKESHM";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// Of a welcome that shares nothing.
 const WELCOME_BYTES: usize = 24;
-const WELCOME_BYTES_MAX: usize = WELCOME_BYTES + 8 * SHARED_MAX;
+/// For each shared region.
+const REGION_BYTES: usize = 16;
+const WELCOME_BYTES_MAX: usize = WELCOME_BYTES + REGION_BYTES * SHARED_MAX;
+
+/// What a client may do with a region.
+const TO_READ: u64 = 0;
+const TO_WRITE: u64 = 1;
 
 /// The client's answer: it has mapped the memory.
 pub(super) const MAPPED: u8 = 1;
@@ -79,7 +85,7 @@ pub(super) enum Refusal {
 
 /// Makes the memory of a connection and hands it to the client, with the regions that are shared; what it is sent fits an idle
 /// socket.
-pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Rc<Region>]) -> Result<Pipes, Error> {
+pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes, Error> {
     let pipes = match Pipes::new() {
         Ok(pipes) => pipes,
         Err(error) => {
@@ -87,7 +93,7 @@ pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Rc<Region>]) -> Result<P
             return Err(error);
         }
     };
-    let regions = std::iter::once(&pipes.region).chain(shared);
+    let regions = std::iter::once(&pipes.region).chain(shared.iter().map(Shared::region));
     let files = regions.map(|region| region.as_fd()).collect::<Option<Vec<_>>>();
     let files = files.ok_or(Error::Invalid("memory without a file"))?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1 + SHARED_MAX))];
@@ -108,14 +114,16 @@ pub(super) fn refuse(socket: BorrowedFd<'_>, refusal: Refusal) {
     let _ = rustix::net::send(socket, &message(refusal as u16, 0, &[]), flags);
 }
 
-fn message(status: u16, capacity: u64, shared: &[Rc<Region>]) -> Vec<u8> {
+fn message(status: u16, capacity: u64, shared: &[Shared]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(VERSION.to_le_bytes());
     bytes.extend(status.to_le_bytes());
     bytes.extend((shared.len() as u32).to_le_bytes());
     bytes.extend(capacity.to_le_bytes());
-    for region in shared {
-        bytes.extend((region.len_bytes() as u64).to_le_bytes());
+    for shared in shared {
+        bytes.extend((shared.region().len_bytes() as u64).to_le_bytes());
+        let access = if shared.is_writable() { TO_WRITE } else { TO_READ };
+        bytes.extend(access.to_le_bytes());
     }
     bytes
 }
@@ -161,15 +169,43 @@ fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
 struct Offer {
     /// Of each pipe.
     capacity: usize,
-    /// Lengths of the shared regions.
-    shared: Vec<usize>,
+    /// The shared regions.
+    shared: Vec<OfferedRegion>,
+}
+
+/// A region that a server shares, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OfferedRegion {
+    len_bytes: usize,
+    is_writable: bool,
+}
+
+impl OfferedRegion {
+    fn read(bytes: &[u8]) -> Option<OfferedRegion> {
+        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        Some(OfferedRegion {
+            len_bytes: usize::try_from(number(0)?).ok()?,
+            is_writable: match number(8)? {
+                TO_READ => false,
+                TO_WRITE => true,
+                _ => return None,
+            },
+        })
+    }
+
+    fn map(self, file: OwnedFd) -> Result<Rc<Window>, RegionError> {
+        match self.is_writable {
+            true => Window::map_writable(file, self.len_bytes),
+            false => Window::map(file, self.len_bytes),
+        }
+    }
 }
 
 fn read(bytes: &[u8]) -> Result<Offer, Error> {
     if bytes.is_empty() {
         return Err(Error::Reset);
     }
-    let (head, lengths) = bytes.split_at(bytes.len().min(WELCOME_BYTES));
+    let (head, regions) = bytes.split_at(bytes.len().min(WELCOME_BYTES));
     let short = |at: usize| {
         let field = head.get(at..at + 2)?;
         Some(u16::from_le_bytes([field[0], field[1]]))
@@ -181,7 +217,7 @@ fn read(bytes: &[u8]) -> Result<Offer, Error> {
     }
     match short(10) {
         Some(0) => {
-            offer(head, lengths).ok_or(Error::Invalid("a welcome to shared memory that makes no sense"))
+            offer(head, regions).ok_or(Error::Invalid("a welcome to shared memory that makes no sense"))
         }
         Some(status) if status == Refusal::OtherUser as u16 => Err(Error::Denied),
         Some(status) if status == Refusal::NoMemory as u16 => Err(Error::Exhausted),
@@ -189,15 +225,17 @@ fn read(bytes: &[u8]) -> Result<Offer, Error> {
     }
 }
 
-fn offer(head: &[u8], lengths: &[u8]) -> Option<Offer> {
+fn offer(head: &[u8], regions: &[u8]) -> Option<Offer> {
     let count = u32::from_le_bytes(head.get(12..16)?.try_into().ok()?);
     let capacity = u64::from_le_bytes(head.get(16..24)?.try_into().ok()?);
     let is_sound = capacity.is_power_of_two()
         && (4096..=CAPACITY_MAX).contains(&capacity)
         && count as usize <= SHARED_MAX
-        && lengths.len() == 8 * count as usize;
-    let length = |field: &[u8]| usize::try_from(u64::from_le_bytes(field.try_into().ok()?)).ok();
-    let shared = lengths.chunks_exact(8).map(length).collect::<Option<Vec<_>>>();
+        && regions.len() == REGION_BYTES * count as usize;
+    let shared = regions
+        .chunks_exact(REGION_BYTES)
+        .map(OfferedRegion::read)
+        .collect::<Option<Vec<_>>>();
     Some(Offer {
         capacity: capacity as usize,
         shared: shared.filter(|_| is_sound)?,
@@ -221,14 +259,12 @@ fn accept(socket: BorrowedFd<'_>, offer: &Offer, files: Vec<OwnedFd>) -> Result<
 }
 
 /// Without it everything works, if slower: so it is no reason to give up the connection.
-fn map_shared(files: impl Iterator<Item = OwnedFd>, lengths: &[usize]) -> Option<Memory> {
-    let windows = files
-        .zip(lengths)
-        .map(|(file, length)| Window::map(file, *length));
+fn map_shared(files: impl Iterator<Item = OwnedFd>, regions: &[OfferedRegion]) -> Option<Memory> {
+    let windows = files.zip(regions).map(|(file, region)| region.map(file));
     match windows.collect::<Result<Vec<_>, _>>() {
         Ok(windows) => (!windows.is_empty()).then(|| Memory::new(windows)),
         Err(error) => {
-            tracing::warn!(%error, "what a server of this machine shares cannot be read in place");
+            tracing::warn!(%error, "what a server of this machine shares cannot be used in place");
             None
         }
     }
@@ -242,9 +278,12 @@ mod tests {
 
     #[test]
     fn bytes_are_those_of_the_format_text() {
-        let text = "4352414b4553484d 0200 0000 01000000 0000040000000000 0010000000000000".replace(' ', "");
-        let shared = Region::anonymous(4096, HugePages::Never).unwrap();
-        let bytes: String = message(0, 256 << 10, &[shared])
+        let text = "4352414b4553484d 0300 0000 02000000 0000040000000000 0010000000000000 0000000000000000 \
+                    0000100000000000 0100000000000000"
+            .replace(' ', "");
+        let region = |len_bytes| Region::anonymous(len_bytes, HugePages::Never).unwrap();
+        let shared = [Shared::to_read(&region(4096)), Shared::to_write(&region(1 << 20))];
+        let bytes: String = message(0, 256 << 10, &shared)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -281,7 +320,7 @@ mod tests {
             let mut bytes = MAGIC.to_vec();
             bytes.extend(rest);
             if as_expected && bytes.len() >= 12 {
-                bytes[8..12].copy_from_slice(&[2, 0, 0, 0]);
+                bytes[8..12].copy_from_slice(&[3, 0, 0, 0]);
             }
             if as_expected && bytes.len() >= 16 {
                 bytes[12..16].copy_from_slice(&[shared, 0, 0, 0]);
@@ -289,8 +328,10 @@ mod tests {
             let capacity = bytes.get(16..24).map(|field| u64::from_le_bytes(field.try_into().expect("8 bytes")));
             match read(&bytes) {
                 Ok(read) => {
-                    prop_assert!(bytes[8..12] == [2, 0, 0, 0] && read.shared.len() <= SHARED_MAX);
-                    prop_assert_eq!(bytes.len(), WELCOME_BYTES + 8 * read.shared.len());
+                    prop_assert!(bytes[8..12] == [3, 0, 0, 0] && read.shared.len() <= SHARED_MAX);
+                    prop_assert_eq!(bytes.len(), WELCOME_BYTES + REGION_BYTES * read.shared.len());
+                    let accesses = bytes[WELCOME_BYTES..].chunks_exact(REGION_BYTES).map(|region| region[8]);
+                    prop_assert!(accesses.eq(read.shared.iter().map(|region| u8::from(region.is_writable))));
                     prop_assert!(capacity == Some(read.capacity as u64) && read.capacity.is_power_of_two());
                 }
                 Err(error) => prop_assert!(matches!(error, Error::Invalid(_) | Error::Denied | Error::Exhausted)),
@@ -298,10 +339,26 @@ mod tests {
         }
 
         #[test]
-        fn what_is_shared_is_read_as_it_was_written(lengths in proptest::collection::vec(1usize..1 << 20, 0..=SHARED_MAX)) {
-            let regions = lengths.iter().map(|len| Region::anonymous(*len, HugePages::Never).unwrap()).collect::<Vec<_>>();
-            let offer = read(&message(0, 8192, &regions)).unwrap();
-            prop_assert_eq!(offer.shared, lengths);
+        fn what_is_shared_is_read_as_it_was_written(regions in proptest::collection::vec((1usize..1 << 20, any::<bool>()), 0..=SHARED_MAX)) {
+            let share = |&(len_bytes, is_writable): &(usize, bool)| {
+                let region = Region::anonymous(len_bytes, HugePages::Never).unwrap();
+                if is_writable { Shared::to_write(&region) } else { Shared::to_read(&region) }
+            };
+            let offer = read(&message(0, 8192, &regions.iter().map(share).collect::<Vec<_>>())).unwrap();
+            let offered = offer.shared.iter().map(|region| (region.len_bytes, region.is_writable)).collect::<Vec<_>>();
+            prop_assert_eq!(offered, regions);
+        }
+
+        #[test]
+        fn an_access_that_is_not_known_is_refused(access in 2u64.., version in any::<u16>()) {
+            let region = Region::anonymous(4096, HugePages::Never).unwrap();
+            let mut bytes = message(0, 4096, &[Shared::to_write(&region)]);
+            prop_assert!(read(&bytes).is_ok());
+            let mut other = bytes.clone();
+            other[8..10].copy_from_slice(&version.to_le_bytes());
+            prop_assert_eq!(read(&other).is_ok(), version == VERSION);
+            bytes[WELCOME_BYTES + 8..].copy_from_slice(&access.to_le_bytes());
+            prop_assert!(read(&bytes).is_err());
         }
 
         #[test]

@@ -5,20 +5,19 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
-use crake_mem::Region;
-
 use super::handshake::{self, Refusal};
 use super::stream::ShmStream;
 use crate::address::Address;
 use crate::driver::{ListenerDevice, StreamDevice, Token};
 use crate::error::Error;
 use crate::kernel::{Poller, SocketListener};
+use crate::memory::Shared;
 
 pub(crate) struct ShmListener {
     sockets: SocketListener,
     poller: Rc<Poller>,
     path: PathBuf,
-    shared: RefCell<Vec<Rc<Region>>>,
+    shared: RefCell<Vec<Shared>>,
 }
 
 impl ShmListener {
@@ -51,16 +50,18 @@ impl ListenerDevice for ShmListener {
                 handshake::refuse(socket.as_fd(), Refusal::OtherUser);
                 continue;
             }
-            if let Ok(pipes) = handshake::welcome(socket.as_fd(), &self.shared.borrow()) {
-                let stream = ShmStream::of_server(socket, pipes, &self.poller, &self.path);
+            let shared = self.shared.borrow();
+            if let Ok(pipes) = handshake::welcome(socket.as_fd(), &shared) {
+                let is_writable = shared.iter().any(Shared::is_writable);
+                let stream = ShmStream::of_server((socket, pipes), is_writable, &self.poller, &self.path);
                 return Poll::Ready(Ok(Box::new(stream)));
             }
         }
     }
 
     /// Regions that are not files have no way to other processes.
-    fn share(&self, regions: &[Rc<Region>]) -> bool {
-        let are_files = regions.iter().all(|region| region.as_fd().is_some());
+    fn share(&self, regions: &[Shared]) -> bool {
+        let are_files = regions.iter().all(|shared| shared.region().as_fd().is_some());
         if are_files {
             self.shared.replace(regions.to_vec());
         }

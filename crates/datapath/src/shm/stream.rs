@@ -1,5 +1,6 @@
 //! A connection through shared memory as a stream device.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,7 +16,7 @@ use crate::address::Address;
 use crate::driver::{Event, PeerProcess, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::kernel::{Poller, SocketStream};
-use crate::memory::Memory;
+use crate::memory::{Held, Memory};
 
 /// While it is asked in each turn, every so many times in vain it looks whether the other side still lives: a few microseconds.
 const LOOKS_PER_CHECK: u32 = 256;
@@ -24,7 +25,9 @@ const LOOKS_PER_CHECK: u32 = 256;
 const RECEIVES_MAX: usize = 16;
 
 pub(crate) struct ShmStream {
-    socket: SocketStream,
+    /// As long as it is open at one side, the other knows that the process there may use memory that is shared for writing: so holds
+    /// have it, too.
+    socket: Rc<SocketStream>,
     poller: Rc<Poller>,
     path: PathBuf,
     token: Cell<Token>,
@@ -32,6 +35,8 @@ pub(crate) struct ShmStream {
     pipes: OnceCell<Pipes>,
     /// What the server shares with a client.
     memory: RefCell<Option<Memory>>,
+    /// Whether this is a server that shares memory for writing.
+    is_writable: Cell<bool>,
     /// Both sides have mapped the memory.
     is_open: Cell<bool>,
     /// The runtime may sleep: the other side is asked to wake it.
@@ -52,24 +57,26 @@ impl ShmStream {
     }
 
     pub(super) fn of_server(
-        socket: SocketStream,
-        pipes: Pipes,
+        (socket, pipes): (SocketStream, Pipes),
+        is_writable: bool,
         poller: &Rc<Poller>,
         path: &Path,
     ) -> ShmStream {
         let stream = ShmStream::new(socket, poller, path);
+        stream.is_writable.set(is_writable);
         stream.pipes.get_or_init(|| pipes);
         stream
     }
 
     fn new(socket: SocketStream, poller: &Rc<Poller>, path: &Path) -> ShmStream {
         ShmStream {
-            socket,
+            socket: Rc::new(socket),
             poller: poller.clone(),
             path: path.to_owned(),
             token: Cell::new(Token(0)),
             pipes: OnceCell::new(),
             memory: RefCell::default(),
+            is_writable: Cell::new(false),
             is_open: Cell::new(false),
             is_watched: Cell::new(true),
             is_blocked: Cell::new(false),
@@ -260,7 +267,11 @@ impl StreamDevice for ShmStream {
         if self.pipes.get().is_none() {
             let welcome = ready!(handshake::accept_welcome(self.socket.as_fd()))?;
             self.pipes.get_or_init(|| welcome.pipes);
-            self.memory.replace(welcome.memory);
+            let socket: Rc<dyn Any> = self.socket.clone();
+            let memory = welcome
+                .memory
+                .map(|memory| memory.tied_to(Rc::downgrade(&socket)));
+            self.memory.replace(memory);
             self.is_open.set(true);
         }
         Poll::Ready(Ok(()))
@@ -352,6 +363,10 @@ impl StreamDevice for ShmStream {
         self.memory.borrow().clone()
     }
 
+    fn held(&self) -> Option<Held> {
+        self.is_writable.get().then(|| Held::by_process(&self.socket))
+    }
+
     fn peer_process(&self) -> Result<PeerProcess, Error> {
         self.socket.peer_process()
     }
@@ -359,7 +374,7 @@ impl StreamDevice for ShmStream {
 
 impl Drop for ShmStream {
     /// As TCP does: closing finishes, but with bytes unread it breaks the connection. The socket closes after this, which wakes
-    /// the other side.
+    /// the other side, unless somebody still needs it.
     fn drop(&mut self) {
         let Some(pipes) = self.pipes.get() else { return };
         let is_unread = pipes.reader.available() != Ok(0);
@@ -367,5 +382,10 @@ impl Drop for ShmStream {
             true => pipe::End::Broken,
             false => pipe::End::Finished,
         });
+        if Rc::strong_count(&self.socket) > 1 {
+            self.wake_peer();
+            // It fails only if it had not been added.
+            let _ = self.poller.remove(self.socket.as_fd());
+        }
     }
 }

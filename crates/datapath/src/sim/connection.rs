@@ -1,6 +1,8 @@
 //! One simulated connection: what is under way, and what has arrived.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::rc::Weak;
 
 use crake_mem::Segment;
 
@@ -8,7 +10,7 @@ use super::network::NodeId;
 use super::state::Place;
 use crate::driver::Token;
 use crate::error::Error;
-use crate::memory::Memory;
+use crate::memory::{Held, Memory};
 use crate::time::Time;
 
 /// Names a connection; counted from 1 in order of connecting.
@@ -43,6 +45,9 @@ pub(super) struct Connection {
     pub(super) port: u16,
     /// What the listener shared when it heard of this client.
     pub(super) memory: Option<Memory>,
+    /// What the client has of it.
+    pub(super) held: Option<Held>,
+    tie: Weak<dyn Any>,
     ends: [End; 2],
 }
 
@@ -68,7 +73,7 @@ pub(super) struct End {
 }
 
 impl Connection {
-    pub(super) fn new(client: Place, server: NodeId, port: u16) -> Connection {
+    pub(super) fn new(client: Place, (server, port): (NodeId, u16), tie: Weak<dyn Any>) -> Connection {
         let server = Place {
             node: server,
             incarnation: 0,
@@ -77,8 +82,17 @@ impl Connection {
             phase: Phase::Connecting,
             port,
             memory: None,
+            held: None,
+            tie,
             ends: [End::new(client), End::new(server)],
         }
+    }
+
+    /// Gives the client what it may read, and perhaps write.
+    pub(super) fn share(&mut self, memory: Option<Memory>, is_writable: bool) {
+        self.memory = memory.map(|memory| memory.tied_to(self.tie.clone()));
+        let is_held = is_writable && self.memory.is_some();
+        self.held = is_held.then(|| Held::by_neighbour(self.tie.clone()));
     }
 
     pub(super) fn end(&mut self, side: Side) -> &mut End {

@@ -1,11 +1,12 @@
 //! A simulated node's view of the network, as a [`Driver`] and its devices.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crake_mem::{Buf, Pool, Region, Segment};
+use crake_mem::{Buf, Pool, Segment};
 
 use super::connection::{ConnectionId, Phase, Side, front};
 use super::state::{Place, State, is_alive};
@@ -13,7 +14,7 @@ use crate::address::Address;
 use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::executor::Alarm;
-use crate::memory::Memory;
+use crate::memory::{Held, Memory, Shared};
 use crate::time::{Time, WallTime};
 
 /// One life of one node.
@@ -72,13 +73,18 @@ impl Driver for NodeDriver {
                 "a simulated node connects to sim:// addresses only",
             ));
         };
-        let id = self.state.borrow_mut().connect(self.place, node, port);
+        let tie: Rc<dyn Any> = Rc::new(());
+        let id = self
+            .state
+            .borrow_mut()
+            .connect(self.place, (node, port), Rc::downgrade(&tie));
         let remote = Address::Sim { node, port };
         Ok(Box::new(SimStream {
             state: self.state.clone(),
             place: self.place,
             id,
             side: Side::Client,
+            _tie: Some(tie),
             // A client has no port of its own; nothing connects to it.
             local: Address::Sim {
                 node: self.place.node,
@@ -122,15 +128,14 @@ impl ListenerDevice for SimListener {
             place: self.place,
             id,
             side: Side::Server,
+            _tie: None,
             local,
             remote,
         })))
     }
 
-    fn share(&self, regions: &[Rc<Region>]) -> bool {
-        self.state
-            .borrow_mut()
-            .share(self.place, self.port, Memory::of_regions(regions))
+    fn share(&self, regions: &[Shared]) -> bool {
+        self.state.borrow_mut().share(self.place, self.port, regions)
     }
 
     fn local_address(&self) -> Result<Address, Error> {
@@ -152,6 +157,8 @@ struct SimStream {
     place: Place,
     id: ConnectionId,
     side: Side,
+    /// A client's: what its holds keep, too.
+    _tie: Option<Rc<dyn Any>>,
     local: Address,
     remote: Address,
 }
@@ -252,6 +259,14 @@ impl StreamDevice for SimStream {
         let connection = state.connection(self.id)?;
         (self.side == Side::Client)
             .then(|| connection.memory.clone())
+            .flatten()
+    }
+
+    fn held(&self) -> Option<Held> {
+        let mut state = self.state.borrow_mut();
+        let connection = state.connection(self.id)?;
+        (self.side == Side::Server)
+            .then(|| connection.held.clone())
             .flatten()
     }
 

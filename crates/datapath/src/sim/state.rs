@@ -1,13 +1,15 @@
 //! The network's state and what happens in it. Nothing here turns a runtime.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Weak;
 use std::time::Duration;
 
 use super::connection::{Connection, ConnectionId, Phase, Side};
 use super::network::{NodeId, SimConfig};
 use crate::driver::{Event, Token};
 use crate::error::Error;
-use crate::memory::Memory;
+use crate::memory::{Memory, Shared};
 use crate::random::Random;
 use crate::time::{Time, WallTime};
 
@@ -52,6 +54,8 @@ struct Listener {
     token: Option<Token>,
     backlog: VecDeque<ConnectionId>,
     memory: Option<Memory>,
+    /// Whether some of it may be written.
+    is_writable: bool,
 }
 
 enum Happening {
@@ -214,17 +218,22 @@ impl State {
             .map(|node| node.incarnation);
         let listener = self.listeners.get_mut(&(server, port));
         let listener = listener.filter(|listener| Some(listener.incarnation) == incarnation);
-        let (result, waiting, memory) = match listener {
+        let (result, waiting, memory, is_writable) = match listener {
             Some(listener) if listener.backlog.len() < self.config.backlog => {
                 listener.backlog.push_back(id);
-                (Ok(()), listener.token, listener.memory.clone())
+                (
+                    Ok(()),
+                    listener.token,
+                    listener.memory.clone(),
+                    listener.is_writable,
+                )
             }
-            _ => (Err(Error::Refused), None, None),
+            _ => (Err(Error::Refused), None, None, false),
         };
         let memory = memory.filter(|_| self.random.chance(self.config.shared_per_mille));
         if let (Some(incarnation), Some(connection)) = (incarnation, self.connections.get_mut(&id)) {
             connection.end(Side::Server).place.incarnation = incarnation;
-            connection.memory = memory;
+            connection.share(memory, is_writable);
         }
         if let (Some(token), Some(node)) = (waiting, self.nodes.get_mut(&server)) {
             node.events.push(Event::readable(token));
@@ -318,10 +327,17 @@ impl State {
 
 /// What devices ask.
 impl State {
-    pub(super) fn connect(&mut self, client: Place, server: NodeId, port: u16) -> ConnectionId {
+    /// Connects. The tie is what the client's end has, and who writes to memory that it is given.
+    pub(super) fn connect(
+        &mut self,
+        client: Place,
+        (server, port): (NodeId, u16),
+        tie: Weak<dyn Any>,
+    ) -> ConnectionId {
         self.connections_made += 1;
         let id = self.connections_made;
-        self.connections.insert(id, Connection::new(client, server, port));
+        self.connections
+            .insert(id, Connection::new(client, (server, port), tie));
         let delay = self.delay(server);
         self.schedule(delay, Happening::ConnectRequest { connection: id });
         id
@@ -342,6 +358,7 @@ impl State {
             token: None,
             backlog: VecDeque::new(),
             memory: None,
+            is_writable: false,
         };
         self.listeners.insert((place.node, port), listener);
         Ok(port)
@@ -365,13 +382,14 @@ impl State {
         }
     }
 
-    /// What all that connect from now on may read.
-    pub(super) fn share(&mut self, place: Place, port: u16, memory: Memory) -> bool {
-        let memory = memory.stepwise(self.config.step_max);
-        match self.listener(place, port) {
-            Some(listener) => listener.memory = Some(memory),
-            None => return false,
-        }
+    /// What all that connect from now on may read, and perhaps write.
+    pub(super) fn share(&mut self, place: Place, port: u16, regions: &[Shared]) -> bool {
+        let memory = Memory::of_shared(regions).stepwise(self.config.step_max);
+        let Some(listener) = self.listener(place, port) else {
+            return false;
+        };
+        listener.memory = Some(memory);
+        listener.is_writable = regions.iter().any(Shared::is_writable);
         true
     }
 

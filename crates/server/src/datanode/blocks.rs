@@ -2,15 +2,16 @@
 //! above.
 
 use std::ops::Range;
-use std::rc::Rc;
 
-use crake_mem::{Extent, Region, Segment, Sga};
+use crake_datapath::{Held, Shared};
+use crake_mem::{Extent, Segment, Sga};
 use crake_store::canary::{Canary, planted};
 use crake_store::protocol::{Code, Handle};
 
 use super::UNIT_BYTES;
-use super::flights::{Flights, Receive};
+use super::flights::{Flights, Name, Receive};
 use super::generations::{Age, Generations};
+use super::reservations::Reservers;
 use super::tier::Tier;
 use super::written::{TooFragmented, Written};
 use crate::mac::Signer;
@@ -28,6 +29,16 @@ pub(crate) enum Refusal {
     Denied(Code),
     /// One more hole between written ranges does not fit into the tables.
     TooFragmented,
+    /// Bytes that are written already, or in use, cannot be reserved.
+    NotFree,
+    /// This client, or all together, have as many reservations as there may be.
+    TooManyReservations,
+    /// The client has an open reservation of this number.
+    ReservationExists,
+    /// The client has no open reservation of this number.
+    NoReservation,
+    /// Somebody whose connection is gone may still be writing there.
+    Held,
 }
 
 impl From<TooFragmented> for Refusal {
@@ -79,6 +90,7 @@ pub(crate) struct Blocks {
     generations: Generations,
     written: Written,
     flights: Flights<Access>,
+    reservers: Reservers,
 }
 
 impl Blocks {
@@ -90,6 +102,7 @@ impl Blocks {
             generations: Generations::new(units, tier.published()),
             written: Written::new(units, tier.published()),
             flights: Flights::new(tier.len_bytes()),
+            reservers: Reservers::default(),
             tier,
         }
     }
@@ -120,8 +133,8 @@ impl Blocks {
         self.tier.len_bytes()
     }
 
-    /// What clients of this machine may read in place.
-    pub(crate) fn shared(&self) -> [Rc<Region>; 2] {
+    /// What clients of this machine may use in place.
+    pub(crate) fn shared(&self) -> [Shared; 2] {
         self.tier.shared()
     }
 
@@ -132,6 +145,7 @@ impl Blocks {
 
     /// Receives and sends that are under way.
     pub(crate) fn under_way(&mut self) -> usize {
+        self.sweep();
         self.flights.len()
     }
 
@@ -200,9 +214,12 @@ impl Blocks {
         if !self.written.has_room(access.head, access.range()) {
             return Err(Refusal::TooFragmented);
         }
-        Ok(access.end - access.start >= DIRECT_MIN_BYTES
-            && !self.written.touches(access.head, access.range())
-            && !self.flights.any_in(&access.bytes()))
+        Ok(access.end - access.start >= DIRECT_MIN_BYTES && self.is_free(access))
+    }
+
+    /// Whether nobody can see what becomes of these bytes, and nobody uses them.
+    fn is_free(&mut self, access: &Access) -> bool {
+        !self.written.touches(access.head, access.range()) && !self.flights.any_in(&access.bytes())
     }
 
     /// Where the payload of this request lands, which [`may_land`](Self::may_land) allowed. The bytes are busy until
@@ -210,7 +227,7 @@ impl Blocks {
     pub(crate) fn land(&mut self, peer: u64, request: u32, access: Access) -> Extent {
         self.flights.start_receive(Receive {
             peer,
-            request,
+            name: Name::Payload(request),
             bytes: access.bytes(),
             access,
         });
@@ -220,13 +237,78 @@ impl Blocks {
     /// All of a payload is in its place: it counts as written, unless its block has been issued anew since.
     /// `None` if nothing was to land for this request.
     pub(crate) fn landed(&mut self, peer: u64, request: u32) -> Option<Result<(), Refusal>> {
-        let receive = self.flights.finish_receive(peer, request)?;
+        let receive = self.flights.finish_receive(peer, Name::Payload(request))?;
         Some(self.commit(&receive.access))
     }
 
-    /// The connection is gone and writes nothing any more; half a payload does not count.
+    /// Lets a peer write these bytes by itself. They are busy until [`reservation_ended`](Self::reservation_ended), or until `held` is
+    /// over after [`closed`](Self::closed).
+    pub(crate) fn reserve(
+        &mut self,
+        peer: u64,
+        number: u32,
+        held: &Held,
+        access: Access,
+    ) -> Result<(), Refusal> {
+        let name = Name::Reservation(number);
+        if access.start == access.end {
+            return Err(Refusal::Denied(Code::OutOfRange));
+        }
+        if self.flights.is_receiving(peer, name) {
+            return Err(Refusal::ReservationExists);
+        }
+        if !self.reservers.has_room(peer) {
+            return Err(Refusal::TooManyReservations);
+        }
+        if !self.written.has_room(access.head, access.range()) {
+            return Err(Refusal::TooFragmented);
+        }
+        if !self.is_free(&access) {
+            return Err(Refusal::NotFree);
+        }
+        self.reservers.add(peer, held);
+        self.flights.start_receive(Receive {
+            peer,
+            name,
+            bytes: access.bytes(),
+            access,
+        });
+        Ok(())
+    }
+
+    /// The peer writes nothing any more under this reservation. If it says that all bytes are there, they count as written, unless their
+    /// block has been issued anew since.
+    pub(crate) fn reservation_ended(
+        &mut self,
+        peer: u64,
+        number: u32,
+        is_landed: bool,
+    ) -> Result<(), Refusal> {
+        let receive = self.flights.finish_receive(peer, Name::Reservation(number));
+        let receive = receive.ok_or(Refusal::NoReservation)?;
+        self.reservers.end(peer);
+        match is_landed {
+            true => self.commit(&receive.access),
+            false => Ok(()),
+        }
+    }
+
+    /// The connection is gone: nothing comes over it any more, and half a payload does not count. What its peer has reserved is busy until
+    /// that is gone, too.
     pub(crate) fn closed(&mut self, peer: u64) {
-        self.flights.drop_receives(peer);
+        self.flights.drop_payloads(peer);
+        self.reservers.close(peer);
+        self.sweep();
+    }
+
+    /// Whether some client's connection is gone and the client, as far as is known, is not.
+    pub(crate) fn has_closed_reservers(&self) -> bool {
+        self.reservers.has_closed()
+    }
+
+    /// Ends what clients had reserved that are gone by now.
+    pub(crate) fn sweep(&mut self) {
+        self.reservers.sweep(|peer| self.flights.drop_reservations(peer));
     }
 
     /// Copies a whole payload into its place. `Ok(false)` if the bytes are busy: nothing was done.
@@ -247,8 +329,20 @@ impl Blocks {
     }
 
     /// Calls `found` with each connection that keeps the bytes of `access` busy.
-    pub(crate) fn holders(&mut self, access: &Access, found: impl FnMut(u64)) {
-        self.flights.each_in(&access.bytes(), found);
+    pub(crate) fn holders(&mut self, access: &Access, mut found: impl FnMut(u64)) {
+        self.flights.each_in(&access.bytes(), |peer| {
+            if !self.reservers.is_closed(peer) {
+                found(peer);
+            }
+        });
+    }
+
+    /// Whether somebody may be writing any bytes of `access` whose connection is gone.
+    pub(crate) fn is_held(&mut self, access: &Access) -> bool {
+        let mut is_held = false;
+        self.flights
+            .each_in(&access.bytes(), |peer| is_held |= self.reservers.is_closed(peer));
+        is_held
     }
 
     fn commit(&mut self, access: &Access) -> Result<(), Refusal> {
@@ -295,8 +389,9 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datanode::tier::Memory;
-    use crake_mem::Buf;
+    use crate::datanode::tier::{LocalWrite, Memory};
+    use crake_datapath::{Address, Listener, Runtime, RuntimeConfig, Stream};
+    use crake_mem::{Buf, HugePages, Region};
     use zerocopy::{FromZeros, IntoBytes};
 
     const SECRET: [u8; 16] = *b"0123456789abcdef";
@@ -312,7 +407,7 @@ mod tests {
     }
 
     fn blocks() -> Blocks {
-        let mut blocks = Blocks::new(Tier::new(2 << 20, Memory::OnDemand).unwrap());
+        let mut blocks = Blocks::new(Tier::new(2 << 20, Memory::OnDemand, LocalWrite::Ring).unwrap());
         blocks.identify(identity(1));
         blocks
     }
@@ -357,7 +452,7 @@ mod tests {
 
     #[test]
     fn nothing_is_served_before_registration() {
-        let mut blocks = Blocks::new(Tier::new(1 << 20, Memory::OnDemand).unwrap());
+        let mut blocks = Blocks::new(Tier::new(1 << 20, Memory::OnDemand, LocalWrite::Ring).unwrap());
         assert_eq!(
             read(&mut blocks, &handle(1), 0, 0).unwrap_err(),
             Refusal::Unregistered
@@ -560,6 +655,108 @@ mod tests {
         assert_eq!(denied(read(&mut blocks, &handle(2), 0, 1)), Code::Unwritten);
         assert_eq!(put(&mut blocks, &handle(2), 0, b"new"), Ok(true));
         assert_eq!(bytes_of(&mut blocks, &handle(2), 0, 3), b"new");
+    }
+
+    /// What a client keeps as long as it may be writing, and what the datanode sees of it.
+    fn hold() -> (Runtime, Listener, Stream, Held) {
+        let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+        let address = Address::Local("blocks".into());
+        let listener = runtime.listen(&address).unwrap();
+        let region = Region::anonymous(4096, HugePages::Never).unwrap();
+        listener.share(&[Shared::to_write(&region)]);
+        let (client, held) = runtime.block_on(async {
+            let client = runtime.connect(&address).await.unwrap();
+            (client, listener.accept().await.unwrap().held().unwrap())
+        });
+        (runtime, listener, client, held)
+    }
+
+    #[test]
+    fn what_was_reserved_counts_when_it_has_landed() {
+        let (_runtime, _listener, _client, held) = hold();
+        let mut blocks = blocks();
+        let access = blocks.access(&handle(1), Handle::WRITE, 0, HALF).unwrap();
+        blocks.reserve(1, 7, &held, access).unwrap();
+        assert_eq!(
+            blocks.reserve(1, 7, &held, access),
+            Err(Refusal::ReservationExists)
+        );
+        assert_eq!(blocks.reserve(2, 7, &held, access), Err(Refusal::NotFree));
+        assert_eq!(put(&mut blocks, &handle(1), 10, b"x"), Ok(false), "it is busy");
+        assert_eq!(denied(read(&mut blocks, &handle(1), 0, 1)), Code::Unwritten);
+        assert_eq!(
+            blocks.reservation_ended(2, 7, true),
+            Err(Refusal::NoReservation),
+            "it is another's"
+        );
+        assert_eq!(blocks.landed(1, 7), None, "it is no request");
+        assert_eq!(blocks.reservation_ended(1, 7, true), Ok(()));
+        assert!(read(&mut blocks, &handle(1), 0, HALF).is_ok());
+        assert_eq!(blocks.reservation_ended(1, 7, true), Err(Refusal::NoReservation));
+        assert_eq!(
+            blocks.reserve(1, 7, &held, access),
+            Err(Refusal::NotFree),
+            "it is written"
+        );
+    }
+
+    #[test]
+    fn what_has_landed_in_a_block_that_is_somebody_elses_does_not_count() {
+        let (_runtime, _listener, _client, held) = hold();
+        for new in [false, true] {
+            let mut blocks = blocks();
+            let access = blocks.access(&handle(1), Handle::WRITE, 0, HALF).unwrap();
+            blocks.reserve(1, 7, &held, access).unwrap();
+            match new {
+                true => blocks.identify(identity(2)),
+                false => assert_eq!(put(&mut blocks, &handle(2), 0, b"new"), Ok(false)),
+            }
+            let refused = Err(Refusal::Denied(Code::Stale));
+            assert_eq!(blocks.reservation_ended(1, 7, true), refused);
+            assert_eq!((blocks.written(), blocks.under_way()), ((0, 0), 0));
+        }
+    }
+
+    #[test]
+    fn what_was_reserved_is_busy_until_its_client_is_gone() {
+        let (_runtime, _listener, client, held) = hold();
+        let mut blocks = blocks();
+        let access = blocks.access(&handle(1), Handle::WRITE, 0, HALF).unwrap();
+        blocks.reserve(1, 7, &held, access).unwrap();
+        blocks.closed(1);
+        let new = blocks.access(&handle(2), Handle::WRITE, 0, HALF).unwrap();
+        assert!(blocks.has_closed_reservers() && blocks.is_held(&new));
+        assert_eq!(put(&mut blocks, &handle(2), 0, b"new"), Ok(false));
+        blocks.holders(&new, |peer| panic!("{peer} cannot be cut off"));
+        assert_eq!(blocks.under_way(), 1);
+        drop(client);
+        blocks.sweep();
+        assert!(!blocks.has_closed_reservers() && !blocks.is_held(&new));
+        assert_eq!(put(&mut blocks, &handle(2), 0, b"new"), Ok(true));
+        assert_eq!(blocks.under_way(), 0);
+    }
+
+    #[test]
+    fn clients_have_so_many_reservations_and_no_more() {
+        let (_runtime, _listener, _client, held) = hold();
+        let mut blocks = blocks();
+        let mut reserve = |peer: u64, number: u32| {
+            let at = (peer as u32 * 64 + number) * 4;
+            let access = blocks.access(&handle(1), Handle::WRITE, at, 1).unwrap();
+            let result = blocks.reserve(peer, number, &held, access);
+            (result, blocks.under_way())
+        };
+        for peer in 0..16 {
+            for number in 0..64 {
+                let under_way = peer as usize * 64 + number as usize + 1;
+                assert_eq!(reserve(peer, number), (Ok(()), under_way));
+            }
+            let refused = (Err(Refusal::TooManyReservations), (peer as usize + 1) * 64);
+            assert_eq!(reserve(peer, 64), refused);
+        }
+        assert_eq!(reserve(100, 0).0, Err(Refusal::TooManyReservations));
+        blocks.reservation_ended(3, 3, false).unwrap();
+        assert_eq!(blocks.under_way(), 1023);
     }
 
     #[test]

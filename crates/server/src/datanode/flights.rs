@@ -11,11 +11,20 @@ use crake_mem::{Extent, Loan, Segment};
 /// Bytes that share one counter. Operations on other grains need not be looked at.
 const GRAIN_BYTES: u64 = 64 * 1024;
 
-/// A payload on its way into a block.
+/// What comes into a block, as its peer names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// The payload of this request, over the connection.
+    Payload(u32),
+    /// What the peer writes by itself, under this reservation.
+    Reservation(u32),
+}
+
+/// Bytes on their way into a block.
 #[derive(Debug, Clone)]
 pub(crate) struct Receive<T> {
     pub(crate) peer: u64,
-    pub(crate) request: u32,
+    pub(crate) name: Name,
     pub(crate) bytes: Range<u64>,
     /// What its owner needs to know when it is complete.
     pub(crate) access: T,
@@ -69,20 +78,38 @@ impl<T> Flights<T> {
         self.receives.push(receive);
     }
 
-    /// The receive of this request is over: all of it is there.
-    pub(crate) fn finish_receive(&mut self, peer: u64, request: u32) -> Option<Receive<T>> {
-        let at = self
-            .receives
-            .iter()
-            .position(|receive| receive.peer == peer && receive.request == request)?;
+    /// A receive is over: all of it is there, or nothing more comes.
+    pub(crate) fn finish_receive(&mut self, peer: u64, name: Name) -> Option<Receive<T>> {
+        let at = self.find_receive(peer, name)?;
         let receive = self.receives.swap_remove(at);
         self.count(&receive.bytes, false);
         Some(receive)
     }
 
+    /// Whether this is under way.
+    pub(crate) fn is_receiving(&self, peer: u64, name: Name) -> bool {
+        self.find_receive(peer, name).is_some()
+    }
+
     /// The connection is gone, and with it what was still to be received over it.
-    pub(crate) fn drop_receives(&mut self, peer: u64) {
-        while let Some(at) = self.receives.iter().position(|receive| receive.peer == peer) {
+    pub(crate) fn drop_payloads(&mut self, peer: u64) {
+        self.drop_receives(peer, |name| matches!(name, Name::Payload(_)));
+    }
+
+    /// The peer is gone, and writes nothing any more.
+    pub(crate) fn drop_reservations(&mut self, peer: u64) {
+        self.drop_receives(peer, |name| matches!(name, Name::Reservation(_)));
+    }
+
+    fn find_receive(&self, peer: u64, name: Name) -> Option<usize> {
+        self.receives
+            .iter()
+            .position(|receive| receive.peer == peer && receive.name == name)
+    }
+
+    fn drop_receives(&mut self, peer: u64, which: impl Fn(Name) -> bool) {
+        let is_one = |receive: &Receive<T>| receive.peer == peer && which(receive.name);
+        while let Some(at) = self.receives.iter().position(is_one) {
             let receive = self.receives.swap_remove(at);
             self.count(&receive.bytes, false);
         }
@@ -175,7 +202,7 @@ mod tests {
     fn receive(peer: u64, request: u32, bytes: Range<u64>) -> Receive<()> {
         Receive {
             peer,
-            request,
+            name: Name::Payload(request),
             bytes,
             access: (),
         }
@@ -201,10 +228,27 @@ mod tests {
         let mut flights = Flights::new(TIER_BYTES);
         flights.start_receive(receive(1, 7, 0..100));
         flights.start_receive(receive(2, 7, 100..200));
-        assert!(flights.finish_receive(1, 8).is_none());
-        assert_eq!(flights.finish_receive(1, 7).unwrap().bytes, 0..100);
+        assert!(flights.finish_receive(1, Name::Payload(8)).is_none());
+        assert!(flights.finish_receive(1, Name::Reservation(7)).is_none());
+        assert_eq!(flights.finish_receive(1, Name::Payload(7)).unwrap().bytes, 0..100);
         assert!(!flights.any_in(&(0..100)) && flights.any_in(&(0..101)));
-        flights.drop_receives(2);
+        flights.drop_payloads(2);
+        assert!(!flights.any_in(&(0..TIER_BYTES)));
+    }
+
+    #[test]
+    fn the_end_of_a_connection_is_not_the_end_of_what_its_peer_writes_by_itself() {
+        let mut flights = Flights::new(TIER_BYTES);
+        flights.start_receive(receive(1, 7, 0..100));
+        flights.start_receive(Receive {
+            name: Name::Reservation(7),
+            ..receive(1, 0, 100..200)
+        });
+        flights.drop_payloads(1);
+        assert!(!flights.any_in(&(0..100)) && flights.any_in(&(100..200)));
+        flights.drop_reservations(2);
+        assert!(flights.is_receiving(1, Name::Reservation(7)));
+        flights.drop_reservations(1);
         assert!(!flights.any_in(&(0..TIER_BYTES)));
     }
 

@@ -15,12 +15,16 @@
 //!    newest. Half a payload is not readable.
 //! 5. Clients of this machine read blocks in place, without a request. They see generations and written ranges in a
 //!    published table, which changes before bytes may be overwritten and after they are there.
+//! 6. If they may write in place, they reserve the bytes first, which by rules 2 and 3 must be free, and say when they have landed, which
+//!    by rule 4 makes them count. Cutting such a client off proves nothing: what it has reserved stays busy until it says otherwise or is
+//!    known to be gone, and a write that waits for it fails after a while.
 
 mod blocks;
 mod flights;
 mod generations;
 mod published;
 mod registration;
+mod reservations;
 mod role;
 mod service;
 mod tier;
@@ -29,7 +33,7 @@ mod written;
 
 pub use registration::Registration;
 pub use role::{Datanode, DatanodeConfig, DatanodeStatus, Dram, LISTEN_PORT};
-pub use tier::{Memory, TierError};
+pub use tier::{LocalWrite, Memory, TierError};
 
 /// Blocks begin at multiples of this.
 const UNIT_BYTES: u64 = crake_store::protocol::Handle::UNIT_BYTES;

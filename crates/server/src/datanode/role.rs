@@ -5,14 +5,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::rc::Rc;
 
-use crake_datapath::{Address, Listener, Runtime, Task};
-use crake_mem::Region;
+use crake_datapath::{Address, Listener, Runtime, Shared, Task};
 use crake_rpc::{Server, ServerConfig};
 
 use super::blocks::Blocks;
 use super::registration::{Profile, Registrar, Registration, Standing};
 use super::service::{DatanodeService, Endpoint};
-use super::tier::{Memory, Tier};
+use super::tier::{LocalWrite, Memory, Tier};
 use crate::StartError;
 use crate::namenode::NAME_BYTES_MAX;
 
@@ -39,6 +38,8 @@ pub struct DatanodeConfig {
     pub dram_bytes: u64,
     /// When this memory is taken from the machine.
     pub memory: Memory,
+    /// How clients of this user on this machine write.
+    pub local_write: LocalWrite,
     /// The identity of the host that it is on, the same for all processes there, which may take its `unix://` and `shm://`
     /// addresses: see [`crake_store::this_host`]. At most 255 bytes; empty is unknown.
     pub host: String,
@@ -60,6 +61,7 @@ impl Default for DatanodeConfig {
             name: String::new(),
             dram_bytes: 1 << 30,
             memory: Memory::AtStart,
+            local_write: LocalWrite::Ring,
             host: String::new(),
             location_class: 0,
             storage_class: 0,
@@ -97,13 +99,18 @@ impl Dram {
     ///
     /// # Errors
     /// The memory is not there.
-    pub fn take(len_bytes: u64, memory: Memory, listen: &[Address]) -> Result<Dram, StartError> {
+    pub fn take(
+        len_bytes: u64,
+        memory: Memory,
+        local_write: LocalWrite,
+        listen: &[Address],
+    ) -> Result<Dram, StartError> {
         let is_shared = listen.iter().any(|address| matches!(address, Address::Shm(_)));
         let memory = match memory {
             Memory::AtStart if is_shared => Memory::AtStartShared,
             other => other,
         };
-        Ok(Dram(Tier::new(len_bytes, memory)?))
+        Ok(Dram(Tier::new(len_bytes, memory, local_write)?))
     }
 }
 
@@ -124,11 +131,16 @@ impl Datanode {
     /// The memory is not there, an address cannot be listened at, or the configuration does not fit.
     pub fn start(runtime: &Runtime, config: DatanodeConfig) -> Result<Datanode, StartError> {
         check(&config)?;
-        let dram = Dram::take(config.dram_bytes, config.memory, &config.listen)?;
+        let dram = Dram::take(
+            config.dram_bytes,
+            config.memory,
+            config.local_write,
+            &config.listen,
+        )?;
         Datanode::start_in(runtime, config, dram)
     }
 
-    /// The same in memory that was taken before: `dram_bytes` and `memory` of the configuration do not count.
+    /// The same in memory that was taken before: `dram_bytes`, `memory` and `local_write` of the configuration do not count.
     ///
     /// # Errors
     /// An address cannot be listened at, or the configuration does not fit.
@@ -247,7 +259,7 @@ fn listen(
     runtime: &Runtime,
     config: &DatanodeConfig,
     service: &Rc<RefCell<DatanodeService>>,
-    shared: &[Rc<Region>],
+    shared: &[Shared],
 ) -> Result<Vec<Server>, StartError> {
     let server_config = ServerConfig {
         connections_max: config.connections_max,

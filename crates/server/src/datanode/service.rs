@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crake_datapath::Runtime;
+use crake_datapath::{Held, Runtime};
 use crake_rpc::{Head, Payload, Peer, Place, Replies, Request, Service, Status};
 use crake_store::protocol::datanode::{
-    ReadReply, ReadRequestView, StatusReply, WriteReply, WriteRequestView, datanode as method,
+    LandedReply, LandedRequestView, ReadReply, ReadRequestView, ReserveReply, ReserveRequestView,
+    StatusReply, WriteReply, WriteRequestView, datanode as method,
 };
 use crake_store::protocol::{Code, Handle};
 use crake_wire::WireError;
@@ -17,6 +18,9 @@ use super::waiting::{Waiting, Write};
 
 /// How often waiting writes are looked at while nothing else happens.
 const RETRY_EVERY: Duration = Duration::from_millis(2);
+
+/// How often it is asked of clients that were cut off whether they are gone, while nobody waits for that.
+const SWEEP_EVERY: Duration = Duration::from_millis(50);
 
 /// Cuts off a connection, given its number as [`Endpoint`] makes it.
 pub(crate) type CutOff = Rc<dyn Fn(u64)>;
@@ -28,6 +32,8 @@ pub(crate) struct DatanodeService {
     runtime: Runtime,
     itself: Weak<RefCell<DatanodeService>>,
     cut_off: CutOff,
+    /// Whether a task looks after clients that were cut off.
+    is_sweeping: bool,
 }
 
 impl DatanodeService {
@@ -39,6 +45,7 @@ impl DatanodeService {
                 runtime: runtime.clone(),
                 itself: itself.clone(),
                 cut_off: Rc::new(|_| ()),
+                is_sweeping: false,
             })
         })
     }
@@ -73,12 +80,20 @@ impl DatanodeService {
         Ok(Some(self.blocks.land(connection, head.id, access)))
     }
 
-    fn serve(&mut self, connection: u64, requests: &[Request<'_>], replies: &mut Replies<'_>) {
+    fn serve(
+        &mut self,
+        connection: u64,
+        held: Option<&Held>,
+        requests: &[Request<'_>],
+        replies: &mut Replies<'_>,
+    ) {
         self.retry_waiting();
         for request in requests {
             let result = match request.head.method {
                 method::READ => self.read(connection, request, replies),
                 method::WRITE => self.write(connection, request, replies),
+                method::RESERVE => self.reserve(connection, held, request, replies),
+                method::LANDED => self.landed(connection, request, replies),
                 method::STATUS => {
                     replies.send(request, &self.status());
                     Ok(())
@@ -138,6 +153,45 @@ impl DatanodeService {
         Ok(())
     }
 
+    fn reserve(
+        &mut self,
+        connection: u64,
+        held: Option<&Held>,
+        request: &Request<'_>,
+        replies: &mut Replies<'_>,
+    ) -> Result<(), Failure> {
+        let held = held.ok_or(Failure::Message("this connection has no memory to write to"))?;
+        let reserve = ReserveRequestView::parse(request.message)?;
+        let (offset, length) = (reserve.offset(), reserve.length());
+        let access = self
+            .blocks
+            .access(reserve.handle()?, Handle::WRITE, offset, length)?;
+        if self.waiting.any_in(&access.bytes()) {
+            return Err(Refusal::NotFree.into());
+        }
+        self.blocks
+            .reserve(connection, reserve.reservation(), held, access)?;
+        replies.send(request, &ReserveReply {});
+        Ok(())
+    }
+
+    fn landed(
+        &mut self,
+        connection: u64,
+        request: &Request<'_>,
+        replies: &mut Replies<'_>,
+    ) -> Result<(), Failure> {
+        let landed = LandedRequestView::parse(request.message)?;
+        let result = self
+            .blocks
+            .reservation_ended(connection, landed.reservation(), !landed.given_up()?);
+        // Somebody may have waited for it.
+        self.retry_waiting();
+        result?;
+        replies.send(request, &LandedReply {});
+        Ok(())
+    }
+
     fn write_access(&mut self, message: &[u8], payload_len: u32) -> Result<Access, Failure> {
         let write = WriteRequestView::parse(message)?;
         Ok(self
@@ -160,6 +214,11 @@ impl DatanodeService {
     fn closed(&mut self, connection: u64) {
         self.blocks.closed(connection);
         self.retry_waiting();
+        if self.blocks.has_closed_reservers() && !self.is_sweeping {
+            self.is_sweeping = true;
+            let swept = sweep_reservations(self.runtime.clone(), self.itself.clone());
+            self.runtime.spawn(swept).detach();
+        }
     }
 
     /// Keeps a write until its bytes are free. The first one starts a task that looks after all of them.
@@ -176,8 +235,9 @@ impl DatanodeService {
             return;
         }
         let mut refused = Vec::new();
+        let now = self.runtime.now();
         self.waiting
-            .retry(&mut self.blocks, |responder, result| match result {
+            .retry(now, &mut self.blocks, |responder, result| match result {
                 Ok(()) => responder.send(&WriteReply {}),
                 Err(refusal) => refused.push((responder, refusal)),
             });
@@ -219,6 +279,26 @@ impl DatanodeService {
                 Status::OVERLOADED,
                 format!("datanode {who}: too many holes between written ranges"),
             ),
+            Failure::Refused(Refusal::NotFree) => (
+                Status::OVERLOADED,
+                format!("datanode {who}: these bytes are in use, or written already"),
+            ),
+            Failure::Refused(Refusal::TooManyReservations) => (
+                Status::OVERLOADED,
+                format!("datanode {who}: too many reservations"),
+            ),
+            Failure::Refused(Refusal::ReservationExists) => (
+                Status::BAD_REQUEST,
+                format!("datanode {who}: there is a reservation of this number"),
+            ),
+            Failure::Refused(Refusal::NoReservation) => (
+                Status::BAD_REQUEST,
+                format!("datanode {who}: there is no reservation of this number"),
+            ),
+            Failure::Refused(Refusal::Held) => (
+                Status::OVERLOADED,
+                format!("datanode {who}: a process that does not answer may still be writing these bytes"),
+            ),
             Failure::Refused(Refusal::Denied(code)) => (
                 Status(code.number()),
                 format!("datanode {who}: {}", meaning(code)),
@@ -244,6 +324,7 @@ async fn attend_waiting(runtime: Runtime, service: Weak<RefCell<DatanodeService>
     loop {
         runtime.sleep(RETRY_EVERY).await;
         let Some(service) = service.upgrade() else { return };
+        service.borrow_mut().blocks.sweep();
         service.borrow_mut().retry_waiting();
         if service.borrow().waiting.is_empty() {
             return;
@@ -256,6 +337,20 @@ async fn attend_waiting(runtime: Runtime, service: Weak<RefCell<DatanodeService>
                 "cut off: it kept bytes of a block busy that somebody else waits to write"
             );
             cut_off(connection);
+        }
+    }
+}
+
+/// Looks after clients that are cut off and may still be writing, until there are none.
+async fn sweep_reservations(runtime: Runtime, service: Weak<RefCell<DatanodeService>>) {
+    loop {
+        runtime.sleep(SWEEP_EVERY).await;
+        let Some(service) = service.upgrade() else { return };
+        let mut service = service.borrow_mut();
+        service.blocks.sweep();
+        service.is_sweeping = service.blocks.has_closed_reservers();
+        if !service.is_sweeping {
+            return;
         }
     }
 }
@@ -312,7 +407,7 @@ impl Service for Endpoint {
     fn serve(&mut self, peer: &Peer, requests: &[Request<'_>], replies: &mut Replies<'_>) {
         self.service
             .borrow_mut()
-            .serve(self.connection(peer), requests, replies);
+            .serve(self.connection(peer), peer.held.as_ref(), requests, replies);
     }
 
     fn place(&mut self, peer: &Peer, head: &Head, message: &[u8]) -> Place {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use crake_datapath::Shared;
 use crake_mem::{Extent, HugePages, Region, RegionError};
 
 use super::UNIT_BYTES;
@@ -26,6 +27,17 @@ pub enum Memory {
     OnDemand,
 }
 
+/// How clients of this user on this machine write into blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LocalWrite {
+    /// By request: their bytes come through the ring that carries all else, and are received into place.
+    #[default]
+    Ring,
+    /// By themselves: they map the blocks to write, and put their bytes into place by one copy. They are trusted to write where they have asked
+    /// to, and nowhere else.
+    Map,
+}
+
 /// Why a tier could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TierError {
@@ -43,11 +55,12 @@ pub enum TierError {
 pub(crate) struct Tier {
     region: Rc<Region>,
     published: Published,
+    local_write: LocalWrite,
 }
 
 impl Tier {
     /// Maps `len_bytes` bytes, on huge pages where the kernel grants them.
-    pub(crate) fn new(len_bytes: u64, memory: Memory) -> Result<Tier, TierError> {
+    pub(crate) fn new(len_bytes: u64, memory: Memory, local_write: LocalWrite) -> Result<Tier, TierError> {
         if len_bytes == 0 || !len_bytes.is_multiple_of(BLOCK_MAX_BYTES) || len_bytes > TIER_MAX_BYTES {
             return Err(TierError::Size(len_bytes));
         }
@@ -61,14 +74,25 @@ impl Tier {
         if memory != Memory::OnDemand {
             region.prefault()?;
         }
-        region.close_file()?;
+        match local_write {
+            LocalWrite::Ring => region.close_file()?,
+            LocalWrite::Map => region.open_file()?,
+        }
         let published = Published::new(units, memory == Memory::AtStartShared)?;
-        Ok(Tier { region, published })
+        Ok(Tier {
+            region,
+            published,
+            local_write,
+        })
     }
 
-    /// What clients of this machine may read in place, in the order of their keys.
-    pub(crate) fn shared(&self) -> [Rc<Region>; 2] {
-        [self.published.table().clone(), self.region.clone()]
+    /// What clients of this machine may use in place, in the order of their keys. What the table says is the datanode's alone.
+    pub(crate) fn shared(&self) -> [Shared; 2] {
+        let blocks = match self.local_write {
+            LocalWrite::Ring => Shared::to_read(&self.region),
+            LocalWrite::Map => Shared::to_write(&self.region),
+        };
+        [Shared::to_read(self.published.table()), blocks]
     }
 
     /// The table of what its blocks are.
@@ -95,7 +119,10 @@ mod tests {
     fn a_size_that_blocks_do_not_divide_is_refused() {
         for len_bytes in [0, 1, 4096, (1 << 20) + 4096, TIER_MAX_BYTES + BLOCK_MAX_BYTES] {
             assert!(
-                matches!(Tier::new(len_bytes, Memory::OnDemand), Err(TierError::Size(_))),
+                matches!(
+                    Tier::new(len_bytes, Memory::OnDemand, LocalWrite::Ring),
+                    Err(TierError::Size(_))
+                ),
                 "{len_bytes}"
             );
         }
@@ -104,15 +131,19 @@ mod tests {
     #[test]
     fn more_than_the_machine_has_is_an_error_at_start() {
         assert!(matches!(
-            Tier::new(TIER_MAX_BYTES, Memory::AtStart),
+            Tier::new(TIER_MAX_BYTES, Memory::AtStart, LocalWrite::Ring),
             Err(TierError::Region(_))
         ));
     }
 
     #[test]
     fn promised_memory_can_be_written_to_the_last_byte() {
-        for memory in [Memory::AtStart, Memory::AtStartShared] {
-            let tier = Tier::new(2 << 20, memory).unwrap();
+        for (memory, local_write) in [
+            (Memory::AtStart, LocalWrite::Ring),
+            (Memory::AtStartShared, LocalWrite::Ring),
+            (Memory::AtStartShared, LocalWrite::Map),
+        ] {
+            let tier = Tier::new(2 << 20, memory, local_write).unwrap();
             tier.extent((2 << 20) - 4..2 << 20).write(0, b"last");
             assert_eq!(tier.extent((2 << 20) - 4..2 << 20).to_vec(), b"last");
         }

@@ -15,6 +15,10 @@ const WAITING_MAX: usize = 1024;
 /// payloads on a loaded machine, far below a client's deadline. Who is cut off by mistake connects again and repeats.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a write waits for bytes that somebody may be writing who cannot be cut off from them: long enough for a live client to see that its
+/// connection is gone, and let go.
+const HELD_MAX: Duration = Duration::from_secs(2);
+
 /// A whole payload that could not be put into its place yet.
 pub(crate) struct Write {
     pub(crate) access: Access,
@@ -53,6 +57,7 @@ impl Waiting {
     /// Does what can be done now, and hands each result to `done`.
     pub(crate) fn retry(
         &mut self,
+        now: Time,
         blocks: &mut Blocks,
         mut done: impl FnMut(Responder, Result<(), Refusal>),
     ) {
@@ -68,6 +73,11 @@ impl Waiting {
                 Ok(false)
             } else {
                 blocks.store(&write.access, &write.payload)
+            };
+            let is_overdue = now - write.since >= HELD_MAX;
+            let result = match result {
+                Ok(false) if is_overdue && blocks.is_held(&write.access) => Err(Refusal::Held),
+                result => result,
             };
             if let Ok(false) = result {
                 at += 1;

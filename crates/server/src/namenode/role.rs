@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crake_datapath::{Address, Listener, Runtime, Task, Time};
+use crake_datapath::{Address, Listener, Runtime, Shared, Task, Time};
 use crake_rpc::{Server, ServerConfig};
 
 use super::answers::Answers;
@@ -224,7 +224,7 @@ fn listen(
         connections_max: config.connections_max,
         ..ServerConfig::default()
     };
-    let shared: Vec<_> = service.borrow().shared().into_iter().collect();
+    let shared: Vec<_> = service.borrow().shared().iter().map(Shared::to_read).collect();
     let listen = config.listen.iter().map(|address| {
         let serve = |listener: Listener| {
             let shares = !shared.is_empty() && listener.share(&shared);

@@ -12,6 +12,9 @@ pub const TABLE: usize = 0;
 /// Key of the blocks.
 pub const BLOCKS: usize = 1;
 
+/// Ranges that one client may have reserved at once over a connection, to write them in place.
+pub const RESERVATIONS_MAX: usize = 64;
+
 /// The first bytes of the table, as a little-endian number: `CRAKETAB`.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"CRAKETAB");
 /// Of this layout.
