@@ -90,10 +90,10 @@ impl Command {
             Command::Up(up) => up.flags(),
             Command::Namenode(namenode) => namenode.flags(),
             Command::Datanode(datanode) => datanode.flags(),
+            Command::Bench(bench) => bench.flags(),
             Command::Demo(_)
             | Command::Fs(_)
             | Command::Kv(_)
-            | Command::Bench(_)
             | Command::BenchPeer(_)
             | Command::Config(_) => Vec::new(),
         }

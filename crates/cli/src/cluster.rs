@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use crake_datapath::Runtime;
-use crake_server::{Cluster as Embedded, ClusterConfig, DatanodeConfig};
+use crake_server::{Cluster as Embedded, ClusterConfig, DatanodeConfig, LocalWrite};
 use crake_store::Store;
 use rustix::process::getpid;
 use serde::Deserialize;
@@ -39,6 +39,8 @@ pub struct Wanted {
     pub datanodes: u64,
     /// Memory of each, taken at start.
     pub dram: Size,
+    /// How clients that share memory with them write.
+    pub local_write: LocalWrite,
     /// Where its process runs, if it has one of its own and is to stay on one core.
     pub core: Option<usize>,
 }
@@ -61,6 +63,7 @@ impl Cluster {
             Transport::Embedded => {
                 let datanode = DatanodeConfig {
                     dram_bytes: wanted.dram.0,
+                    local_write: wanted.local_write,
                     ..DatanodeConfig::default()
                 };
                 let cluster = Embedded::start(
@@ -128,6 +131,10 @@ struct Serves {
 impl Process {
     /// Listens at one address, so that nothing but what is to be measured can be taken.
     fn start(wanted: &Wanted, listen: &str, socket: Option<PathBuf>) -> Result<Process> {
+        let local_write = match wanted.local_write {
+            LocalWrite::Ring => "ring",
+            LocalWrite::Map => "map",
+        };
         let child = Command::new(env::current_exe().context("finding this program's file")?)
             .args([
                 "up",
@@ -140,6 +147,8 @@ impl Process {
                 &wanted.datanodes.to_string(),
                 "--dram",
                 &wanted.dram.to_string(),
+                "--local-write",
+                local_write,
             ])
             .arg("--end-with-parent")
             .args(

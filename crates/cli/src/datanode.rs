@@ -7,7 +7,7 @@ use crake_server::{Datanode, DatanodeConfig};
 use crake_store::{ConnectOptions, Error, Store, Transport};
 use serde::Serialize;
 
-use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, SHM, URL, WAITING};
+use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, DATANODE_LOCAL_WRITE, Flag, SHM, URL, WAITING};
 use crate::endpoint;
 use crate::output::Output;
 use crate::role::{self, Role};
@@ -37,6 +37,9 @@ pub struct Arguments {
     /// Whether to offer shared memory to this user's programs on this machine [default: the setting shm]
     #[arg(long, value_name = "on|off")]
     shm: Option<String>,
+    /// How this user's programs on this machine write: ring or map [default: the setting datanode.local_write]
+    #[arg(long, value_name = "ring|map")]
+    local_write: Option<String>,
     /// What to do while there is nothing to do: adaptive, busy or sleep [default: the setting waiting]
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
@@ -52,6 +55,7 @@ impl Arguments {
             Flag::new("--listen", &DATANODE_LISTEN, self.listen.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
             Flag::new("--shm", &SHM, self.shm.as_ref()),
+            Flag::new("--local-write", &DATANODE_LOCAL_WRITE, self.local_write.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -79,6 +83,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
         host: offer.host(),
         name: arguments.name.clone().unwrap_or_default(),
         dram_bytes: config.size(&DATANODE_DRAM).0,
+        local_write: role::local_write(config),
         ..DatanodeConfig::default()
     };
     let start = || {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
-use crake_server::StartError;
+use crake_server::{LocalWrite, StartError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::bench::pin;
-use crate::config::URL;
+use crate::config::{Config, DATANODE_LOCAL_WRITE, URL};
 use crate::interrupt::{Doomed, Interrupt};
 
 /// Where a server runs and for how long.
@@ -43,6 +43,14 @@ pub trait Role {
 
     /// Takes no more requests, answers those that are there.
     async fn shutdown(&self);
+}
+
+/// How this user's programs write to the datanodes of this process.
+pub fn local_write(config: &Config) -> LocalWrite {
+    match config.text(&DATANODE_LOCAL_WRITE) {
+        "map" => LocalWrite::Map,
+        _ => LocalWrite::Ring,
+    }
 }
 
 /// How long answers may take once the end was asked for.

@@ -9,8 +9,8 @@ use crake_server::{Datanode, DatanodeConfig, Dram, Memory, Namenode, NamenodeCon
 use serde::Serialize;
 
 use crate::config::{
-    Config, DATANODE_DRAM, DATANODE_LISTEN, Flag, NAMENODE_ANSWERS, NAMENODE_LISTEN, SHM, UP_DATANODES,
-    WAITING,
+    Config, DATANODE_DRAM, DATANODE_LISTEN, DATANODE_LOCAL_WRITE, Flag, NAMENODE_ANSWERS, NAMENODE_LISTEN,
+    SHM, UP_DATANODES, WAITING,
 };
 use crate::endpoint;
 use crate::output::Output;
@@ -27,6 +27,7 @@ use crate::size::Size;
   crake up --listen 127.0.0.1:0 --json            any free port; the line of JSON says which
   crake up --unix /tmp/crake.sock                 also at unix:///tmp/crake.sock
   crake up --shm off                              without shared memory
+  crake up --local-write map                      this user's programs write into its memory by themselves
 
 This user's programs on this machine are served through shared memory, wherever they find it: `crake fs stat` says so.
 Everything that it holds is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Whether to offer shared memory to this user's programs on this machine [default: the setting shm]
     #[arg(long, value_name = "on|off")]
     shm: Option<String>,
+    /// How this user's programs on this machine write: ring or map [default: the setting datanode.local_write]
+    #[arg(long, value_name = "ring|map")]
+    local_write: Option<String>,
     /// How many datanodes [default: the setting up.datanodes]
     #[arg(long, value_name = "N")]
     datanodes: Option<String>,
@@ -66,6 +70,7 @@ impl Arguments {
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
             Flag::new("--shm", &SHM, self.shm.as_ref()),
             Flag::new("--answers", &NAMENODE_ANSWERS, self.answers.as_ref()),
+            Flag::new("--local-write", &DATANODE_LOCAL_WRITE, self.local_write.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
         flags.into_iter().flatten().collect()
@@ -149,10 +154,16 @@ fn datanode_name(number: usize) -> String {
 
 /// The memory of each datanode.
 fn take_memory(config: &Config, places: &[Vec<Address>]) -> Result<Vec<Dram>> {
+    let local_write = role::local_write(config);
     let take = |(number, listen): (usize, &Vec<Address>)| {
-        Dram::take(config.size(&DATANODE_DRAM).0, Memory::AtStart, listen)
-            .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
-            .with_context(|| format!("starting datanode {number}"))
+        Dram::take(
+            config.size(&DATANODE_DRAM).0,
+            Memory::AtStart,
+            local_write,
+            listen,
+        )
+        .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
+        .with_context(|| format!("starting datanode {number}"))
     };
     places.iter().enumerate().map(take).collect()
 }

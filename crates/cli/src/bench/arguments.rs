@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::kind::Kind;
 use super::shield;
+use crate::config::{DATANODE_LOCAL_WRITE, Flag};
 use crate::size::Size;
 
 /// Arguments of `crake bench`.
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// What carries the traffic; to a cluster that runs already, what its URL leads to and allows
     #[arg(long, default_value = "tcp")]
     pub transport: Transport,
+    /// How the cluster that it starts lets writes through shm go: ring or map [default: the setting datanode.local_write]
+    #[arg(long, value_name = "ring|map")]
+    pub local_write: Option<String>,
     /// Bytes of one operation, or of the file that is viewed [default: 1MiB for reads and writes, 100MiB for put-file and view, else 64]
     #[arg(short, long, value_name = "SIZE")]
     pub size: Option<Size>,
@@ -67,6 +71,15 @@ pub struct Arguments {
     /// Whether this is the child that is shielded
     #[arg(long = shield::FLAG.trim_start_matches('-'), hide = true)]
     pub shielded: bool,
+}
+
+impl Arguments {
+    /// The settings that these flags give.
+    pub fn flags(&self) -> Vec<Flag> {
+        Flag::new("--local-write", &DATANODE_LOCAL_WRITE, self.local_write.as_ref())
+            .into_iter()
+            .collect()
+    }
 }
 
 /// What carries the traffic.

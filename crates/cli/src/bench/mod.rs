@@ -39,6 +39,7 @@ use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
 use crate::endpoint;
 use crate::output::Output;
 use crate::paths;
+use crate::role;
 use crate::size::Size;
 
 /// Runs a benchmark; as root in a child that is shielded from the neighbours.
@@ -221,6 +222,7 @@ fn cluster(
                 transport: arguments.transport,
                 datanodes: 1,
                 dram: dram(plan, arguments),
+                local_write: role::local_write(config),
                 core: Some(cores.server),
             };
             Cluster::start(wanted, runtime)?

@@ -92,6 +92,14 @@ pub static NAMENODE_ANSWERS: Setting = Setting {
     help: "memory for answers that this user's programs on this machine find without asking the namenode; 0: none",
 };
 
+/// How this user's programs write to a datanode on their machine.
+pub static DATANODE_LOCAL_WRITE: Setting = Setting {
+    key: "datanode.local_write",
+    kind: Kind::Choice(&["ring", "map"]),
+    default: "ring",
+    help: "this user's programs on this machine send what they write (ring), or map the blocks and write there by themselves (map)",
+};
+
 /// Whether servers offer shared memory.
 pub static SHM: Setting = Setting {
     key: "shm",
@@ -121,6 +129,7 @@ pub static SETTINGS: &[&Setting] = &[
     &BENCH_REPETITIONS,
     &DATANODE_DRAM,
     &DATANODE_LISTEN,
+    &DATANODE_LOCAL_WRITE,
     &NAMENODE_ANSWERS,
     &NAMENODE_LISTEN,
     &SHM,
@@ -505,6 +514,7 @@ mod tests {
             ("url", "localhost"),
             ("waiting", "never"),
             ("shm", "yes"),
+            ("datanode.local_write", "copy"),
             ("datanode.dram", "lots"),
             ("namenode.listen", "here"),
             ("bench.repetitions", "0"),

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use clap::Args;
 use crake_datapath::{Runtime, RuntimeConfig};
+use crake_server::LocalWrite;
 use crake_store::Store;
 use serde::Serialize;
 
@@ -161,6 +162,7 @@ impl Place {
             },
             datanodes: DATANODES,
             dram: Size((folder.capacity() / DATANODES).next_multiple_of(1 << 20)),
+            local_write: LocalWrite::default(),
             core: self.cores().map(|cores| cores.server),
         };
         Cluster::start(wanted, runtime).with_context(|| format!("starting a cluster {}", self.described()))
