@@ -214,7 +214,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(32) {
+        match self.world.random.below(34) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -234,6 +234,7 @@ impl Life {
             26 => self.delete_together().await,
             27..=28 => self.look_together().await,
             29..=30 => self.look_up().await,
+            31..=32 => self.write_over_together().await,
             _ => self.get_shared().await,
         }
     }

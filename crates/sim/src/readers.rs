@@ -186,6 +186,40 @@ impl Life {
         }
     }
 
+    /// Deletes a file that it is still writing, and writes others where that one's blocks were.
+    pub(crate) async fn write_over_together(&self) {
+        let path = self.any_shared_file();
+        self.client.does(format!("writing {path} to delete it meanwhile"));
+        let tag = self.world.new_tag();
+        let len = *self.world.random.pick(&SHARED_SIZES);
+        self.world.together.borrow_mut().try_write(&path, tag, len);
+        let begin = async {
+            let options = CreateOptions::from(Node::File).replace();
+            let writer = self.store.create(&path, options).await?.writer()?;
+            drop(writer.write(Buf::from_vec(content::bytes(tag, 0, len))));
+            Ok(writer)
+        };
+        let writer = match begin.await {
+            Ok(writer) => writer,
+            Err(error) => return self.allow_together(&path, &error),
+        };
+        let begun = self
+            .world
+            .random
+            .duration(Duration::ZERO, Duration::from_millis(20));
+        self.store.runtime().sleep(begun).await;
+        if let Err(error) = self.store.delete(&path, false).await {
+            self.allow_together(&path, &error);
+        }
+        self.write_together().await;
+        self.read_together().await;
+        match writer.close().await {
+            // Its blocks were given away while it was written.
+            Ok(_) | Err(Error::BlockLost { .. }) => {}
+            Err(error) => self.allow_together(&path, &error),
+        }
+    }
+
     /// Reads what somebody wrote, all of it from one of them.
     pub(crate) async fn read_together(&self) {
         let path = self.any_shared_file();

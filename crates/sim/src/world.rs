@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crake_datapath::sim::{Crash, Network, NodeId, SimConfig};
 use crake_datapath::{Address, Random, Time};
-use crake_server::{Datanode, DatanodeConfig, Memory, Namenode, NamenodeConfig};
+use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, Namenode, NamenodeConfig};
 
 use crate::client::Client;
 use crate::content::Tag;
@@ -38,6 +38,8 @@ pub struct Plan {
     pub operations: u32,
     /// Shortest and longest time between two faults.
     pub fault_gap: (Duration, Duration),
+    /// How clients on the machine of a datanode write.
+    pub local_write: LocalWrite,
     /// The network when nothing is wrong.
     pub network: SimConfig,
 }
@@ -58,9 +60,11 @@ impl Plan {
                 Duration::from_millis(1),
                 Duration::from_millis(*random.pick(&[30, 300, 1_500])),
             ),
+            local_write: *random.pick(&[LocalWrite::Ring, LocalWrite::Map]),
             network: SimConfig {
                 delay: (Duration::from_micros(5), Duration::from_micros(delay_max)),
                 cut_per_mille,
+                shared_per_mille: *random.pick(&[500, 900]),
                 ..SimConfig::default()
             },
         }
@@ -262,6 +266,7 @@ impl World {
             name: format!("datanode-{node}"),
             dram_bytes: self.plan.dram_bytes,
             memory: Memory::OnDemand,
+            local_write: self.plan.local_write,
             ..DatanodeConfig::default()
         };
         let datanode = Datanode::start(&self.network.runtime(node), config);
