@@ -4,12 +4,13 @@
 mod support;
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crake_store::{PeerPath, blocking};
+use crake_store::{Node, PeerPath, blocking};
 use rustix::process::{Signal, geteuid};
 use serde_json::Value;
 use support::{Server, command, noise, stderr, text};
@@ -152,6 +153,31 @@ fn servers_may_be_told_to_offer_none() {
     let url = format!("{}?transport=shm", cluster.url());
     let refused = command(&["fs", "ls", "--url", &url]).output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_datanode_may_let_its_clients_write_by_themselves() {
+    let place = Place::new();
+    let cluster = place.up("127.0.0.1:0", &["--local-write", "map"]);
+    assert_all(&paths(&place, &cluster, ""), "shm", None);
+    let store = blocking::Store::connect(cluster.url()).unwrap();
+    let bytes = noise(3_000_000, 2);
+    for name in ["/first", "/second"] {
+        let mut writer = store.create(name, Node::File).unwrap().writer().unwrap();
+        writer.write_all(&bytes).unwrap();
+        writer.close().unwrap();
+    }
+    assert!(store.stats().written_in_place > 0);
+    let cat = command(&["fs", "cat", "/second", "--url", cluster.url()])
+        .output()
+        .unwrap();
+    assert!(cat.stdout == bytes, "{}", stderr(&cat));
+    let wrong = place
+        .command(&["up", "--local-write", "both"], &[])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+    assert!(stderr(&wrong).contains("ring, map"), "{}", stderr(&wrong));
 }
 
 #[test]

@@ -238,6 +238,24 @@ impl Seeds {
                 .encode_to_vec(),
             ),
             (
+                datanode_method::RESERVE,
+                datanode::ReserveRequest {
+                    handle,
+                    offset: 200,
+                    length: 50,
+                    reservation: 1,
+                }
+                .encode_to_vec(),
+            ),
+            (
+                datanode_method::LANDED,
+                datanode::LandedRequest {
+                    reservation: 1,
+                    given_up: false,
+                }
+                .encode_to_vec(),
+            ),
+            (
                 datanode_method::STATUS,
                 datanode::StatusRequest {}.encode_to_vec(),
             ),
