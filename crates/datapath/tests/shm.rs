@@ -343,8 +343,9 @@ fn what_is_shared_for_writing_is_held_until_the_other_side_lets_go() {
             let listener = runtime.listen(&address).expect("listen");
             let regions = shared();
             assert!(listener.share(&regions));
+            let accepting = listener.accept();
             let client = runtime.connect(&address).await.expect("connect");
-            let server = listener.accept().await.expect("accept");
+            let server = accepting.await.expect("accept");
             exchange_within(&client, &server).await;
             let held = server.held().expect("it has memory");
             assert!(client.held().is_none() && server.memory().is_none());
@@ -379,8 +380,9 @@ fn a_client_that_lets_go_is_seen_to_whatever_else_it_keeps() {
     runtime.block_on(async {
         let listener = runtime.listen(&address).expect("listen");
         listener.share(&shared());
+        let accepting = listener.accept();
         let client = runtime.connect(&address).await.expect("connect");
-        let server = listener.accept().await.expect("accept");
+        let server = accepting.await.expect("accept");
         exchange_within(&client, &server).await;
         let held = server.held().expect("it has memory");
         let memory = client.memory().expect("what is shared");
@@ -400,8 +402,9 @@ fn what_is_shared_to_be_read_alone_is_held_by_nobody() {
     runtime.block_on(async {
         let listener = runtime.listen(&address).expect("listen");
         listener.share(&shared()[..1]);
+        let accepting = listener.accept();
         let client = runtime.connect(&address).await.expect("connect");
-        let server = listener.accept().await.expect("accept");
+        let server = accepting.await.expect("accept");
         exchange_within(&client, &server).await;
         assert!(server.held().is_none() && client.memory().is_some());
     });
@@ -418,8 +421,9 @@ fn a_region_that_is_not_what_it_should_be_is_not_mapped() {
         runtime.block_on(async {
             let listener = runtime.listen(&address).expect("listen");
             listener.share(&[wrong]);
+            let accepting = listener.accept();
             let client = runtime.connect(&address).await.expect("connect");
-            let server = listener.accept().await.expect("accept");
+            let server = accepting.await.expect("accept");
             exchange_within(&client, &server).await;
             assert!(client.memory().is_none());
         });
