@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crake_datapath::{Address, Error, Runtime, RuntimeConfig, Stream, Waiting};
+use crake_datapath::{Address, Error, Runtime, RuntimeConfig, Shared, Stream, Waiting};
 use crake_mem::{Buf, HugePages, Region, Sga};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -87,7 +87,7 @@ fn too_few_descriptors_for_shared_memory_are_an_error() {
     shared
         .iter()
         .for_each(|region| region.close_file().expect("sealed"));
-    assert!(listener.share(&shared));
+    assert!(listener.share(&shared.map(|region| Shared::to_read(&region))));
     let serving = runtime.spawn(async move {
         while let Ok(stream) = listener.accept().await {
             let _ = stream.pop().await;
