@@ -60,7 +60,7 @@ fn a_client_that_cannot_map_the_blocks_asks_for_them() {
         "{} bytes",
         output.stdout.len()
     );
-    assert_eq!(said.matches("cannot be read in place").count(), 1, "{said}");
+    assert_eq!(said.matches("cannot be used in place").count(), 1, "{said}");
 }
 
 #[test]

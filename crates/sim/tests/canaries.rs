@@ -61,6 +61,11 @@ fn finds_an_answer_that_is_not_checked() {
 }
 
 #[test]
+fn finds_reservations_that_end_with_their_connection() {
+    finds(Canary::FreeReservationsOnCutOff);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");
