@@ -125,13 +125,23 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
 
     #[inline(always)]
     fn start_until(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
-        let state = match find(session, &operation, started, deadline) {
-            Some(state) => state,
-            // A call on a connection that has ended fails at once, and then goes the slow way.
-            None => match &*session.client_now() {
-                Some(client) => State::Calling(send(client, &operation, deadline)),
-                None => State::Repeating(repeating(session, operation.clone(), deadline, None)),
-            },
+        // Two ways to the end, each of which puts everything into its place at once.
+        if let Some(key) = operation.key()
+            && let Some(answers) = session.answers(started)
+            && let Some(state) = find(session, &operation, &key, answers, deadline)
+        {
+            return Pending {
+                session: session.clone(),
+                operation,
+                started,
+                deadline,
+                state,
+            };
+        }
+        // A call on a connection that has ended fails at once, and then goes the slow way.
+        let state = match &*session.client_now() {
+            Some(client) => State::Calling(send(client, &operation, deadline)),
+            None => State::Repeating(repeating(session, operation.clone(), deadline, None)),
         };
         Pending {
             session: session.clone(),
@@ -231,21 +241,20 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
 }
 
 /// Looks for the answer in the memory of a namenode on this machine.
-#[inline(always)]
+#[inline]
 fn find<'a, O: Operation + 'a>(
     session: &Rc<Session>,
     operation: &O,
-    started: Time,
+    key: &Key<'_>,
+    answers: Rc<MappedAnswers>,
     deadline: Time,
 ) -> Option<State<'a, O::Output>> {
-    let key = operation.key()?;
-    let answers = session.answers(started)?;
     if answers.is_stepwise() {
         let found = find_stepwise(session.clone(), operation.clone(), deadline, answers);
         return Some(State::Repeating(Box::pin(found)));
     }
     let begun = session.time_in_place(O::KIND, 0);
-    let found = answers.find(&key, |message| operation.read_found(session, message).ok())?;
+    let found = answers.find(key, |message| operation.read_found(session, message).ok())?;
     Some(match session.note_in_place(O::KIND, 0, begun) {
         true => State::FoundAndRest(Some(found)),
         false => State::Found(Some(found)),

@@ -727,22 +727,17 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
             inline_value,
         };
         self.replies.send(request, &message);
-        if let Some(answers) = &mut self.answers
-            && let Some(key) = key_of(request)
-        {
-            answers.given(&key, node.id.index(), || message.encode_to_vec());
+        if let Some(answers) = &mut self.answers {
+            note_node(answers, request, &node, blocks, inline_value);
         }
     }
 
     #[inline]
     fn value(&mut self, request: &'r Request<'r>, value: Value<'_>) {
         let blocks = translate::blocks(value.blocks);
-        let message = translate::value(&value, &blocks);
-        self.replies.send(request, &message);
-        if let Some(answers) = self.answers.as_mut().filter(|_| value.found)
-            && let Some(key) = key_of(request)
-        {
-            answers.given(&key, value.node.index(), || message.encode_to_vec());
+        self.replies.send(request, &translate::value(&value, &blocks));
+        if let Some(answers) = self.answers.as_mut().filter(|_| value.found) {
+            note_value(answers, request, &value);
         }
     }
 
@@ -754,6 +749,43 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
         };
         self.refusals.push((request, refused));
     }
+}
+
+// Apart from the sending, so that a message is put together where it is sent from and nowhere else.
+#[inline(never)]
+fn note_node(
+    answers: &mut Answers,
+    request: &Request<'_>,
+    node: &Attributes,
+    blocks: &[Block],
+    inline_value: &[u8],
+) {
+    if let Some(key) = key_of(request) {
+        answers.given(&key, node.id.index(), || {
+            lookup_message(node, blocks, inline_value)
+        });
+    }
+}
+
+#[inline(never)]
+fn note_value(answers: &mut Answers, request: &Request<'_>, value: &Value<'_>) {
+    if let Some(key) = key_of(request) {
+        answers.given(&key, value.node.index(), || value_message(value));
+    }
+}
+
+fn lookup_message(node: &Attributes, blocks: &[Block], inline_value: &[u8]) -> Vec<u8> {
+    let message = wire::LookupReply {
+        node: Some(translate::attributes(node)),
+        blocks: &translate::blocks(blocks),
+        inline_value,
+    };
+    message.encode_to_vec()
+}
+
+fn value_message(value: &Value<'_>) -> Vec<u8> {
+    let blocks = translate::blocks(value.blocks);
+    translate::value(value, &blocks).encode_to_vec()
 }
 
 /// By what clients find the answer to a read.
@@ -792,18 +824,8 @@ fn answer_again(namespace: &mut Namespace, now: Now, key: &Key<'_>) -> Option<Ve
             node,
             blocks,
             inline_value,
-        } => {
-            let message = wire::LookupReply {
-                node: Some(translate::attributes(&node)),
-                blocks: &translate::blocks(blocks),
-                inline_value,
-            };
-            Some(message.encode_to_vec())
-        }
-        Reply::Value(value) => {
-            let blocks = translate::blocks(value.blocks);
-            Some(translate::value(&value, &blocks).encode_to_vec())
-        }
+        } => Some(lookup_message(&node, blocks, inline_value)),
+        Reply::Value(value) => Some(value_message(&value)),
         _ => wrong_reply(),
     }
 }
