@@ -447,6 +447,8 @@ fn malformed_frames_harm_nobody() {
         namenode: vec![cluster.namenode_address()],
         listen: everywhere("datanode"),
         name: "attacked".into(),
+        // Attackers take blocks, and keep them until their leases end: what is left must do for the good client on a slow machine, too.
+        dram_bytes: 1024 * common::MIB,
         ..cluster.datanode_config.clone()
     };
     cluster
