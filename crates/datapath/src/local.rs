@@ -58,14 +58,17 @@ impl Names {
         if backlog.arrived.borrow().len() >= BACKLOG_MAX {
             return Err(Error::Refused);
         }
-        let (near, far) = pair(&self.events, name);
+        let (mut near, mut far) = pair(&self.events, name);
         if let Some(memory) = &*backlog.memory.borrow() {
             let tie: Rc<dyn Any> = Rc::new(());
             let seen = Rc::downgrade(&tie);
-            near.memory.replace(Some(memory.clone().tied_to(seen.clone())));
-            near.tie.replace(Some(tie));
-            let is_writable = backlog.is_writable.get();
-            far.held.replace(is_writable.then(|| Held::by_neighbour(seen)));
+            if backlog.is_writable.get() {
+                far.sharing = Some(Box::new(Sharing::Server(Held::by_neighbour(seen.clone()))));
+            }
+            near.sharing = Some(Box::new(Sharing::Client {
+                memory: memory.clone().tied_to(seen),
+                _tie: tie,
+            }));
         }
         backlog.arrived.borrow_mut().push_back(far);
         if let Some(token) = backlog.token.get() {
@@ -131,9 +134,7 @@ fn pair(events: &Events, name: &str) -> (LocalStream, LocalStream) {
         outgoing: outgoing.clone(),
         incoming: incoming.clone(),
         events: events.clone(),
-        memory: RefCell::default(),
-        tie: RefCell::default(),
-        held: RefCell::default(),
+        sharing: None,
     };
     (end(&there, &back), end(&back, &there))
 }
@@ -186,11 +187,18 @@ struct LocalStream {
     outgoing: Rc<Pipe>,
     incoming: Rc<Pipe>,
     events: Events,
-    memory: RefCell<Option<Memory>>,
-    /// A client's: what its holds keep, too.
-    tie: RefCell<Option<Rc<dyn Any>>>,
-    /// A server's.
-    held: RefCell<Option<Held>>,
+    /// If memory is shared: boxed, for most streams have none.
+    sharing: Option<Box<Sharing>>,
+}
+
+/// What an end has of memory that is shared.
+enum Sharing {
+    /// And what its holds keep, too.
+    Client {
+        memory: Memory,
+        _tie: Rc<dyn Any>,
+    },
+    Server(Held),
 }
 
 impl LocalStream {
@@ -288,11 +296,17 @@ impl StreamDevice for LocalStream {
     }
 
     fn memory(&self) -> Option<Memory> {
-        self.memory.borrow().clone()
+        match self.sharing.as_deref() {
+            Some(Sharing::Client { memory, .. }) => Some(memory.clone()),
+            _ => None,
+        }
     }
 
     fn held(&self) -> Option<Held> {
-        self.held.borrow().clone()
+        match self.sharing.as_deref() {
+            Some(Sharing::Server(held)) => Some(held.clone()),
+            _ => None,
+        }
     }
 
     fn local_address(&self) -> Result<Address, Error> {
