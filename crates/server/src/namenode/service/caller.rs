@@ -1,0 +1,514 @@
+//! The requests of one client, one method each: message to command, reply to message.
+
+use crake_rpc::{Replies, Request};
+use crake_store::protocol::namenode::{self as wire, namenode as method};
+use crake_wire::WireError;
+use smallvec::SmallVec;
+
+use super::given::{ReadAnswers, read_of};
+use super::{Answered, Refused, Site, wrong_reply};
+use crate::namenode::answers::Answers;
+use crate::namenode::command::{
+    Command, Create, Datanodes, ENDPOINTS_MAX, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put,
+    Register, Reply, SessionId,
+};
+use crate::namenode::namespace::Namespace;
+use crate::namenode::reads::Read;
+use crate::namenode::translate;
+
+/// One batch of requests of one client.
+pub(super) struct Caller<'n, 'r> {
+    pub(super) namespace: &'n mut Namespace,
+    /// Where answers to who looks there are written down.
+    pub(super) answers: Option<&'n mut Answers>,
+    pub(super) site: &'n Site,
+    pub(super) now: Now,
+    pub(super) session: SessionId,
+    pub(super) is_datanode: bool,
+    /// Told when the namespace is no longer borrowed.
+    pub(super) refusals: Refusals<'r>,
+}
+
+pub(super) type Refusals<'r> = SmallVec<[(&'r Request<'r>, Refused); 4]>;
+
+impl<'r> Caller<'_, 'r> {
+    pub(super) fn answer_one(&mut self, request: &'r Request<'r>, replies: &mut Replies<'_>) {
+        if let Err(refused) = self.answer(request, replies) {
+            self.refusals.push((request, refused));
+        }
+    }
+
+    /// Answers requests that only read.
+    #[inline]
+    pub(super) fn answer_reads(&mut self, requests: &'r [Request<'r>], replies: &mut Replies<'_>) {
+        let reads = requests
+            .iter()
+            .map(|request| (request, read_of(request).unwrap_or(Read::NOWHERE)));
+        let mut replies = ReadAnswers {
+            replies,
+            answers: self.answers.as_deref_mut(),
+            refusals: &mut self.refusals,
+        };
+        self.namespace.read_batch(self.now, reads, &mut replies);
+    }
+
+    #[inline]
+    fn answer(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        match request.head.method {
+            method::PUT => self.put(request, replies),
+            method::CREATE => self.create(request, replies),
+            method::PUBLISH => self.publish(request, replies),
+            method::ALLOCATE => self.allocate(request, replies),
+            method::BLOCKS => self.blocks(request, replies),
+            method::ECHO => echo(request, replies),
+            _ => self.answer_rarer(request, replies),
+        }
+    }
+
+    fn answer_rarer(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        match request.head.method {
+            method::LIST => self.list(request, replies),
+            method::RENAME => self.rename(request, replies),
+            method::DELETE => self.delete(request, replies),
+            method::APPEND => self.append(request, replies),
+            method::PUT_COMMIT => self.put_commit(request, replies),
+            method::PIN => self.pin(request, replies),
+            method::UNPIN => self.unpin(request, replies),
+            method::MULTI_GET => self.multi_get(request, replies),
+            method::REMOVE => self.remove(request, replies),
+            method::SCAN => self.scan(request, replies),
+            method::RENEW => self.renew(request, replies),
+            method::USAGE => self.usage(request, replies),
+            method::DATANODES => self.datanodes(request, replies),
+            method::REGISTER | method::HEARTBEAT if !self.is_datanode => Err(Refused::NotADatanode),
+            method::REGISTER => self.register(request, replies),
+            method::HEARTBEAT => self.heartbeat(request, replies),
+            _ => Err(Refused::UnknownMethod),
+        }
+    }
+
+    #[inline]
+    fn apply<'a>(&'a mut self, command: &Command<'a>) -> Result<Reply<'a>, Failure> {
+        self.namespace.apply(self.now, self.session, command)
+    }
+
+    fn create(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::CreateRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Create(Create {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+            kind: translate::kind_of(asked.kind()?)?,
+            parents: asked.parents()?,
+            replace: asked.replace()?,
+            existing_ok: asked.existing_ok()?,
+            storage_class: asked.storage_class(),
+            location_class: asked.location_class(),
+            size_hint: asked.size_hint(),
+        }))?;
+        let Reply::Opened { node, lease, blocks } = reply else {
+            wrong_reply()
+        };
+        let message = wire::CreateReply {
+            node: Some(translate::attributes(&node)),
+            lease: lease.0,
+            blocks: &translate::blocks(blocks),
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn append(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::AppendRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Append {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+        })?;
+        let Reply::Opened { node, lease, blocks } = reply else {
+            wrong_reply()
+        };
+        let message = wire::AppendReply {
+            node: Some(translate::attributes(&node)),
+            lease: lease.0,
+            blocks: &translate::blocks(blocks),
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn list(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::ListRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::List {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+            prefix: asked.prefix()?,
+            after: asked.after()?,
+            limit: asked.limit(),
+        })?;
+        let Reply::List { entries, more } = reply else {
+            wrong_reply()
+        };
+        let entries = entries.map(|entry| wire::Entry {
+            name: entry.name,
+            node: Some(translate::attributes(&entry.node)),
+        });
+        let entries = entries.collect::<Vec<_>>();
+        replies.send(
+            request,
+            &wire::ListReply {
+                entries: &entries,
+                more,
+            },
+        );
+        Ok(())
+    }
+
+    fn rename(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::RenameRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Rename {
+            from_base: NodeId(asked.from_base()),
+            from: asked.from()?,
+            to_base: NodeId(asked.to_base()),
+            to: asked.to()?,
+            no_replace: asked.no_replace()?,
+        })?;
+        let Reply::Node { node, .. } = reply else {
+            wrong_reply()
+        };
+        let node = Some(translate::attributes(&node));
+        replies.send(request, &wire::RenameReply { node });
+        Ok(())
+    }
+
+    fn delete(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::DeleteRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Delete {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+            recursive: asked.recursive()?,
+        })?;
+        let Reply::Deleted { nodes } = reply else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::DeleteReply { nodes });
+        Ok(())
+    }
+
+    fn allocate(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::AllocateRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Allocate {
+            node: NodeId(asked.node()),
+            lease: LeaseId(asked.lease()),
+            offset: asked.offset(),
+            want: asked.want(),
+        })?;
+        let Reply::Blocks { blocks, .. } = reply else {
+            wrong_reply()
+        };
+        let blocks = &translate::blocks(blocks);
+        replies.send(request, &wire::AllocateReply { blocks });
+        Ok(())
+    }
+
+    fn blocks(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::BlocksRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Blocks {
+            node: NodeId(asked.node()),
+            offset: asked.offset(),
+            limit: asked.limit(),
+        })?;
+        let Reply::Blocks { node, blocks } = reply else {
+            wrong_reply()
+        };
+        let message = wire::BlocksReply {
+            node: Some(translate::attributes(&node)),
+            blocks: &translate::blocks(blocks),
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn pin(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::PinRequestView::parse(request.message)?;
+        let node = NodeId(asked.node());
+        let Reply::Opened { node, lease, .. } = self.apply(&Command::Pin { node })? else {
+            wrong_reply()
+        };
+        let message = wire::PinReply {
+            node: Some(translate::attributes(&node)),
+            pin: lease.0,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn unpin(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::UnpinRequestView::parse(request.message)?;
+        let pin = LeaseId(asked.pin());
+        let Reply::Unpinned = self.apply(&Command::Unpin { pin })? else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::UnpinReply {});
+        Ok(())
+    }
+
+    fn publish(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::PublishRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Publish {
+            node: NodeId(asked.node()),
+            lease: LeaseId(asked.lease()),
+            size: asked.size(),
+            seal: asked.seal()?,
+        })?;
+        let Reply::Node { node, .. } = reply else {
+            wrong_reply()
+        };
+        let node = Some(translate::attributes(&node));
+        replies.send(request, &wire::PublishReply { node });
+        Ok(())
+    }
+
+    fn put(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::PutRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Put(Put {
+            table: NodeId(asked.table()),
+            path: asked.path()?,
+            key: asked.key()?,
+            value: asked.value()?,
+            condition: translate::condition(asked.condition()?, asked.version()),
+            large: asked.large()?,
+            size: asked.size(),
+        }))?;
+        send_put(reply, request, replies);
+        Ok(())
+    }
+
+    fn put_commit(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::PutCommitRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::PutCommit {
+            pending: PendingId(asked.pending()),
+            abort: asked.abort()?,
+        })?;
+        send_put(reply, request, replies);
+        Ok(())
+    }
+
+    fn multi_get(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::MultiGetRequestView::parse(request.message)?;
+        let keys = collect(asked.keys()?, KEYS_MAX)?;
+        let reply = self.apply(&Command::MultiGet {
+            table: NodeId(asked.table()),
+            path: asked.path()?,
+            keys: &keys,
+        })?;
+        let Reply::Values(values) = reply else {
+            wrong_reply()
+        };
+        let blocks = values.clone().map(|value| translate::blocks(value.blocks));
+        let blocks = blocks.collect::<Vec<_>>();
+        let values = values
+            .zip(&blocks)
+            .map(|(value, blocks)| translate::value(&value, blocks));
+        let values = values.collect::<Vec<_>>();
+        replies.send(request, &wire::MultiGetReply { values: &values });
+        Ok(())
+    }
+
+    fn remove(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::RemoveRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Remove {
+            table: NodeId(asked.table()),
+            path: asked.path()?,
+            key: asked.key()?,
+            condition: translate::condition(asked.condition()?, asked.version()),
+        })?;
+        let Reply::Removed { removed } = reply else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::RemoveReply { removed });
+        Ok(())
+    }
+
+    fn scan(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::ScanRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Scan {
+            table: NodeId(asked.table()),
+            path: asked.path()?,
+            prefix: asked.prefix()?,
+            after: asked.after()?,
+            limit: asked.limit(),
+            keys_only: asked.keys_only()?,
+        })?;
+        let Reply::Scan { entries, more } = reply else {
+            wrong_reply()
+        };
+        let blocks = entries.clone().map(|entry| translate::blocks(entry.value.blocks));
+        let blocks = blocks.collect::<Vec<_>>();
+        let entries = entries.zip(&blocks).map(|(entry, blocks)| wire::ScanEntry {
+            key: entry.key,
+            value: Some(translate::value(&entry.value, blocks)),
+        });
+        let entries = entries.collect::<Vec<_>>();
+        replies.send(
+            request,
+            &wire::ScanReply {
+                entries: &entries,
+                more,
+            },
+        );
+        Ok(())
+    }
+
+    fn renew(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        wire::RenewRequestView::parse(request.message)?;
+        let Reply::Renewed {
+            lease_ms,
+            incarnation,
+        } = self.apply(&Command::Renew)?
+        else {
+            wrong_reply()
+        };
+        let endpoints = self.site.endpoints.iter().map(String::as_str);
+        let message = wire::RenewReply {
+            lease_ms,
+            incarnation,
+            endpoints: &endpoints.collect::<SmallVec<[&str; 8]>>(),
+            host: &self.site.host,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn usage(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        wire::UsageRequestView::parse(request.message)?;
+        let Reply::Usage { usage, datanodes } = self.apply(&Command::Usage)? else {
+            wrong_reply()
+        };
+        with_datanodes(datanodes, |datanodes| {
+            let message = wire::UsageReply {
+                nodes: usage.nodes,
+                capacity: usage.capacity,
+                used: usage.used,
+                datanodes,
+                incarnation: usage.incarnation,
+                sessions: usage.sessions,
+                leases: usage.leases,
+            };
+            replies.send(request, &message);
+        });
+        Ok(())
+    }
+
+    fn datanodes(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::DatanodesRequestView::parse(request.message)?;
+        let ids = asked.ids()?.collect::<SmallVec<[u32; 16]>>();
+        let reply = self.apply(&Command::Datanodes { ids: &ids })?;
+        let Reply::Datanodes(datanodes) = reply else {
+            wrong_reply()
+        };
+        with_datanodes(datanodes, |datanodes| {
+            replies.send(request, &wire::DatanodesReply { datanodes });
+        });
+        Ok(())
+    }
+
+    fn register(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::RegisterRequestView::parse(request.message)?;
+        let endpoints = collect(asked.endpoints()?, ENDPOINTS_MAX)?;
+        let reply = self.apply(&Command::Register(Register {
+            name: asked.name()?,
+            incarnation: asked.incarnation(),
+            capacity: asked.capacity(),
+            endpoints: &endpoints,
+            host: asked.host()?,
+            location_class: asked.location_class(),
+            storage_class: asked.storage_class(),
+            namenode: asked.namenode(),
+        }))?;
+        let Reply::Registered {
+            datanode,
+            secret,
+            namenode,
+            heartbeat_ms,
+            reset,
+        } = reply
+        else {
+            wrong_reply()
+        };
+        tracing::info!(datanode, name = asked.name()?, reset, "a datanode registers");
+        let message = wire::RegisterReply {
+            datanode,
+            secret: if reset { &[] } else { &secret },
+            namenode,
+            heartbeat_ms,
+            reset,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn heartbeat(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::HeartbeatRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Heartbeat {
+            datanode: asked.datanode(),
+            incarnation: asked.incarnation(),
+        })?;
+        let Reply::Heartbeat { known } = reply else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::HeartbeatReply { known });
+        Ok(())
+    }
+}
+
+#[inline]
+fn echo(request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+    let data = wire::EchoRequestView::parse(request.message)?.data()?;
+    replies.send(request, &wire::EchoReply { data });
+    Ok(())
+}
+
+fn send_put(reply: Reply<'_>, request: &Request<'_>, replies: &mut Replies<'_>) {
+    let Reply::Put {
+        version,
+        pending,
+        blocks,
+    } = reply
+    else {
+        wrong_reply()
+    };
+    let message = wire::PutReply {
+        version,
+        pending: pending.0,
+        blocks: &translate::blocks(blocks),
+    };
+    replies.send(request, &message);
+}
+
+/// Makes messages of `datanodes`, which borrow their lists of endpoints for the length of the call.
+fn with_datanodes(datanodes: Datanodes<'_>, send: impl FnOnce(&[wire::Datanode<'_>])) {
+    let datanodes = datanodes.collect::<Vec<_>>();
+    let endpoints = datanodes.iter().map(|datanode| {
+        datanode
+            .endpoints
+            .iter()
+            .map(|text| &**text)
+            .collect::<Vec<&str>>()
+    });
+    let endpoints = endpoints.collect::<Vec<_>>();
+    let messages = datanodes
+        .iter()
+        .zip(&endpoints)
+        .map(|(datanode, texts)| translate::datanode(datanode, texts));
+    send(&messages.collect::<Vec<_>>());
+}
+
+/// The elements of a list of a message, at most `max` of them: what is longer is refused before it is collected.
+fn collect<T>(
+    list: impl ExactSizeIterator<Item = Result<T, WireError>>,
+    max: usize,
+) -> Result<SmallVec<[T; 16]>, Refused> {
+    if list.len() > max {
+        return Err(Refused::Denied(Failure::TooLong));
+    }
+    Ok(list.collect::<Result<_, _>>()?)
+}
