@@ -405,3 +405,120 @@ fn a_second_signal_ends_what_the_first_one_cannot() {
     get.signal(Signal::INT);
     assert_eq!(get.wait().code(), Some(130));
 }
+
+#[test]
+fn a_multifile_is_filled_sealed_and_read_as_one() {
+    let (cluster, folder) = (Server::up(2), tempdir().unwrap());
+    cluster.ok(&["fs", "mkdir", "-p", "--multifile", "/jobs/out"]);
+    let mut whole = Vec::new();
+    let mut sources = Vec::new();
+    for (name, len) in [("part-2", 3 << 20), ("part-1", 100_000), ("part-0", 0)] {
+        let path = folder.path().join(name);
+        fs::write(&path, noise(len, len as u64)).unwrap();
+        sources.push(text(&path).to_owned());
+    }
+    whole.extend(noise(100_000, 100_000));
+    whole.extend(noise(3 << 20, 3 << 20));
+    let mut put = vec!["fs", "put"];
+    put.extend(sources.iter().map(String::as_str));
+    put.push("/jobs/out");
+    cluster.ok(&put);
+    assert_eq!(cluster.ok(&["fs", "ls", "/jobs/out"]), "part-0\npart-1\npart-2\n");
+    assert!(
+        cluster
+            .ok(&["fs", "stat", "/jobs/out"])
+            .contains("more parts may come")
+    );
+    assert_eq!(
+        cluster.ok(&["fs", "du", "-s", "/jobs/out"]),
+        format!("{}\t/jobs/out\n", whole.len())
+    );
+    let local = folder.path().join("whole");
+    cluster.ok(&["fs", "get", "/jobs/out", text(&local)]);
+    assert!(fs::read(&local).unwrap() == whole);
+    let sealed = cluster.rows(&["fs", "seal", "/jobs/out"]);
+    assert_eq!(sealed[0]["parts"], 3);
+    let printed = cluster.crake(&["fs", "cat", "-f", "/jobs/out"]);
+    assert!(printed.status.success() && printed.stdout == whole);
+    let refused = cluster.crake(&["fs", "put", &sources[0], "/jobs/out/part-9"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("/jobs/out/part-9: the multifile is sealed and gets no more parts"));
+    let wrong = cluster.crake(&["fs", "seal", "/jobs"]);
+    assert!(stderr(&wrong).contains("a directory, not a multifile"));
+}
+
+#[test]
+fn a_file_is_printed_as_it_is_written() {
+    let cluster = Server::up(1);
+    let mut put = cluster
+        .command(&["fs", "put", "-", "/log"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = put.stdin.take().unwrap();
+    stdin.write_all(&noise(3 << 20, 1)).unwrap();
+    eventually("the file is there", || {
+        cluster.crake(&["fs", "stat", "/log"]).status.success()
+    });
+    let cat = cluster
+        .command(&["fs", "cat", "-f", "/log"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    stdin.write_all(&noise(3 << 20, 2)).unwrap();
+    drop(stdin);
+    assert!(put.wait().unwrap().success());
+    let printed = cat.wait_with_output().unwrap();
+    assert!(printed.status.success());
+    let whole = [noise(3 << 20, 1), noise(3 << 20, 2)].concat();
+    assert!(printed.stdout == whole, "{} bytes", printed.stdout.len());
+}
+
+#[test]
+fn what_happens_in_a_directory_is_printed_as_it_happens() {
+    let cluster = Server::up(1);
+    cluster.ok(&["fs", "mkdir", "/d"]);
+    let watch = cluster
+        .command(&["--json", "fs", "watch", "/d"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until it has begun, nothing is told: then what happens in /d is.
+    let mut number = 0;
+    let quick = cluster
+        .command(&["fs", "watch", "/d", "-n", "1", "-t", "30"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut quick = Some(quick);
+    eventually("an event is told", || {
+        number += 1;
+        cluster.ok(&["fs", "mkdir", &format!("/d/{number}")]);
+        match quick.as_mut().unwrap().try_wait().unwrap() {
+            Some(status) => status.success(),
+            None => false,
+        }
+    });
+    let told = quick.take().unwrap().wait_with_output().unwrap();
+    let line = String::from_utf8(told.stdout).unwrap();
+    assert!(
+        line.starts_with("created ") && line.lines().count() == 1,
+        "{line}"
+    );
+    cluster.ok(&["fs", "mkdir", "/d/last"]);
+    cluster.ok(&["fs", "rm", "-r", "/d"]);
+    let all = watch.wait_with_output().unwrap();
+    assert!(all.status.success());
+    let events = rows(&String::from_utf8(all.stdout).unwrap());
+    let last = &events[events.len() - 2..];
+    assert_eq!(
+        (last[0]["happened"].as_str(), last[0]["name"].as_str()),
+        (Some("created"), Some("last"))
+    );
+    assert_eq!(
+        (last[1]["happened"].as_str(), last[1]["name"].as_str()),
+        (Some("deleted"), Some(""))
+    );
+    let silent = cluster.crake(&["fs", "watch", "/", "-t", "1"]);
+    assert!(stderr(&silent).contains("/: nothing happened for 1 s"));
+}

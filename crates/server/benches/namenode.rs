@@ -118,6 +118,7 @@ fn measure_one_directory(table: &mut Table, entries: usize) {
                 prefix: b"",
                 after,
                 limit: SLICE as u32,
+                blocks: false,
             };
             let Ok(Reply::List { entries, .. }) = world.namespace.apply(Now::default(), SESSION, &command)
             else {

@@ -91,6 +91,7 @@ impl Seeds {
                     after: b"a",
                     limit: 3,
                     base: 0,
+                    blocks: true,
                 }
                 .encode_to_vec(),
             ),

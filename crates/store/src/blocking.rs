@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod multifile;
 mod stream;
 mod table;
 
@@ -32,10 +33,12 @@ use crake_datapath::{Runtime, RuntimeConfig};
 use crake_mem::Extent;
 
 use crate::{
-    Attributes, ConnectOptions, CreateOptions, Datanode, Entry, Error, Page, PeerPath, Stats, Usage, View,
+    Attributes, ConnectOptions, CreateOptions, Datanode, Entry, Error, Event, Page, PeerPath, Stats, Usage,
+    View,
 };
 
-pub use stream::{BufferedReader, BufferedWriter};
+pub use multifile::Multifile;
+pub use stream::{BufferedReader, BufferedWriter, Follower};
 pub use table::{Scan, Table};
 
 /// A client of one cluster; see [`crate::Store`], whose methods these are.
@@ -165,6 +168,27 @@ impl Store {
         Ok(Table::new(table, self.waiter.clone()))
     }
 
+    /// See [`crate::Store::make_multifile`].
+    pub fn make_multifile(&self, path: &str, parents: bool) -> Result<Multifile, Error> {
+        let multifile = self.wait(self.store.make_multifile(path, parents))?;
+        Ok(Multifile::new(multifile, self.waiter.clone()))
+    }
+
+    /// See [`crate::Store::multifile`].
+    pub fn multifile(&self, path: &str) -> Result<Multifile, Error> {
+        let multifile = self.wait(self.store.multifile(path))?;
+        Ok(Multifile::new(multifile, self.waiter.clone()))
+    }
+
+    /// See [`crate::Store::watch`].
+    pub fn watch(&self, path: &str) -> Result<Watch, Error> {
+        let watch = self.wait(self.store.watch(path))?;
+        Ok(Watch {
+            watch,
+            waiter: self.waiter.clone(),
+        })
+    }
+
     /// See [`crate::Store::table`].
     pub fn table(&self, path: &str) -> Result<Table, Error> {
         let table = self.wait(self.store.table(path))?;
@@ -244,6 +268,12 @@ impl File {
         ))
     }
 
+    /// A stream out of the file that waits for what is still to be written, and ends when its writer closes it: see [`crate::Follower`].
+    pub fn follow(&self) -> Result<Follower, Error> {
+        let follower = self.file.reader()?.follow(0);
+        Ok(Follower::new(follower, self.waiter.clone()))
+    }
+
     /// Reads from byte `offset` on straight into `target`; gives the number of bytes, fewer at the end of the file.
     pub fn read_at(&self, offset: u64, target: impl Into<Extent>) -> Result<usize, Error> {
         self.waiter.wait(self.file.reader()?.read(offset, target))
@@ -265,6 +295,28 @@ impl File {
     /// The same file, to have reads and writes in flight.
     pub fn asynchronous(&self) -> &crate::File {
         &self.file
+    }
+}
+
+/// A node that is watched; see [`crate::Watch`]. An iterator of events, each of which it waits for; it ends when the node is deleted.
+#[derive(Debug)]
+pub struct Watch {
+    watch: crate::Watch,
+    waiter: Waiter,
+}
+
+impl Watch {
+    /// See [`crate::Watch::attributes`].
+    pub fn attributes(&self) -> Attributes {
+        self.watch.attributes()
+    }
+}
+
+impl Iterator for Watch {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.waiter.wait(self.watch.next())
     }
 }
 

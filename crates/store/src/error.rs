@@ -81,6 +81,12 @@ pub enum Error {
         /// The file.
         path: Box<str>,
     },
+    /// A multifile that gets no more parts.
+    #[error("{path}: the multifile is sealed and gets no more parts")]
+    Sealed {
+        /// The part.
+        path: Box<str>,
+    },
     /// The value's version is not the one that the caller expected.
     #[error("{path}: the value has another version")]
     VersionMismatch {
@@ -204,6 +210,14 @@ impl Error {
         Error::NotFound { path: path.into() }
     }
 
+    /// The same of a node that was asked for by its id.
+    pub(crate) fn about(self, path: &str) -> Error {
+        match self {
+            Error::NotFound { .. } => Error::not_found(path),
+            other => other,
+        }
+    }
+
     pub(crate) fn protocol(peer: impl std::fmt::Display, what: impl std::fmt::Display) -> Error {
         Error::Protocol {
             peer: peer.to_string().into(),
@@ -230,7 +244,9 @@ fn io_kind(error: &Error) -> io::ErrorKind {
         Error::WrongKind { .. } | Error::Cycle { .. } | Error::RootIsFixed => ErrorKind::InvalidInput,
         Error::InvalidName { .. } | Error::BadUrl { .. } => ErrorKind::InvalidInput,
         Error::LeaseHeld { .. } => ErrorKind::ResourceBusy,
-        Error::LeaseLost { .. } | Error::NotWritable { .. } => ErrorKind::PermissionDenied,
+        Error::LeaseLost { .. } | Error::NotWritable { .. } | Error::Sealed { .. } => {
+            ErrorKind::PermissionDenied
+        }
         Error::VersionMismatch { .. } | Error::BlockLost { .. } => ErrorKind::Other,
         Error::NoSpace { .. } | Error::Full { .. } => ErrorKind::StorageFull,
         Error::Unavailable { .. } => ErrorKind::NotConnected,

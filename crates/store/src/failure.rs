@@ -106,6 +106,7 @@ fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
         },
         Code::Full => Error::Full { path, detail },
         Code::RootIsFixed => Error::RootIsFixed,
+        Code::Sealed => Error::Sealed { path },
         Code::BlockLost => Error::BlockLost {
             path,
             offset: 0,

@@ -205,7 +205,12 @@ impl fmt::Debug for File {
 const FETCH_BLOCKS: u32 = 64;
 
 impl FileCore {
-    fn new(session: &Rc<Session>, path: &str, attributes: Attributes, blocks: Blocks) -> Rc<FileCore> {
+    pub(crate) fn new(
+        session: &Rc<Session>,
+        path: &str,
+        attributes: Attributes,
+        blocks: Blocks,
+    ) -> Rc<FileCore> {
         let mut map = BlockMap::default();
         map.insert(blocks, attributes.size);
         Rc::new(FileCore {

@@ -26,6 +26,11 @@ impl Node {
         matches!(self, Node::Directory | Node::Multifile | Node::Table)
     }
 
+    /// Whether it holds nodes with paths of their own: not the keys of a table.
+    pub fn holds_files(self) -> bool {
+        matches!(self, Node::Directory | Node::Multifile)
+    }
+
     /// The kind in lower case, as listings show it.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,7 +52,7 @@ impl Node {
         }
     }
 
-    fn from_wire(kind: namenode::Kind) -> Option<Node> {
+    pub(crate) fn from_wire(kind: namenode::Kind) -> Option<Node> {
         match kind {
             namenode::Kind::None => None,
             namenode::Kind::Directory => Some(Node::Directory),
@@ -80,7 +85,7 @@ pub struct Attributes {
     pub location_class: u64,
     /// How many datanodes hold each byte.
     pub replicas: u32,
-    /// Whether a writer has it.
+    /// Whether a writer has it; of a multifile, whether it may get more parts.
     pub open: bool,
     /// Bytes in the blocks that it has.
     pub capacity: u64,

@@ -275,6 +275,7 @@ impl Operation for List<'_> {
             prefix: self.prefix,
             after: self.after,
             limit: self.limit,
+            blocks: false,
         }
     }
 
@@ -295,7 +296,7 @@ impl Operation for List<'_> {
     }
 }
 
-fn read_entry(view: namenode::EntryView<'_>) -> Result<Entry, WireError> {
+pub(crate) fn read_entry(view: namenode::EntryView<'_>) -> Result<Entry, WireError> {
     let name = str::from_utf8(view.name()?).map_err(|_| WireError::NotUtf8)?;
     Ok(Entry {
         name: name.into(),

@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 
 use smallvec::SmallVec;
 
+use crake_datapath::Runtime;
 use crake_mem::{Extent, Region};
 
 use crate::Error;
 use crate::background::Background;
 use crate::file::FileCore;
+use crate::follow::Follower;
 use crate::node::Attributes;
 use crate::transfer::{Bytes, Holder, Transfer};
 use crate::view::{FileView, View};
@@ -54,6 +56,11 @@ impl Reader {
     /// Beyond the size that is known here it asks the namenode first if the file had a writer when last seen.
     pub fn read(&self, offset: u64, target: impl Into<Extent>) -> Read {
         Read::start(&self.core, offset, target.into())
+    }
+
+    /// A stream out of the file from byte `position` on that waits for what is still to be written.
+    pub fn follow(&self, position: u64) -> Follower {
+        Follower::new(self.clone(), position)
     }
 
     /// The file as it is now, to be looked at in place: what it shows stands still whatever becomes of the file. One round trip.
@@ -114,18 +121,40 @@ enum Part {
 }
 
 impl Read {
-    fn start(core: &Rc<FileCore>, offset: u64, target: Extent) -> Read {
-        let mut read = Read {
+    /// Of no bytes, to add some to.
+    pub(crate) fn nothing() -> Read {
+        Read {
             parts: SmallVec::new(),
             done_bytes: 0,
-        };
+        }
+    }
+
+    /// Reads more, of any file: bytes from `offset` on, all of which are below its size.
+    pub(crate) fn add(&mut self, core: &Rc<FileCore>, offset: u64, target: Extent) {
+        let direct = self.start_known_blocks(core, offset, &target);
+        if direct < target.len() {
+            let rest = read_rest(core.clone(), offset + direct as u64, target.slice(direct..));
+            self.add_rest(core.session().runtime(), rest);
+        }
+    }
+
+    /// And what another future reads.
+    pub(crate) fn add_rest(
+        &mut self,
+        runtime: &Runtime,
+        rest: impl Future<Output = Result<usize, Error>> + 'static,
+    ) {
+        self.parts.push(Part::Rest(Background::start(runtime, rest)));
+    }
+
+    fn start(core: &Rc<FileCore>, offset: u64, target: Extent) -> Read {
+        let mut read = Read::nothing();
         let known = core.size().saturating_sub(offset).min(target.len() as u64) as usize;
         let direct = read.start_known_blocks(core, offset, &target.slice(..known));
         let at = offset + direct as u64;
         if direct < known || known < target.len() && core.attributes().open {
             let rest = read_rest(core.clone(), at, target.slice(direct..));
-            let runtime = core.session().runtime();
-            read.parts.push(Part::Rest(Background::start(runtime, rest)));
+            read.add_rest(core.session().runtime(), rest);
         } else {
             look_ahead(core, at);
         }
@@ -182,10 +211,7 @@ async fn read_rest(core: Rc<FileCore>, offset: u64, target: Extent) -> Result<us
         return Ok(0);
     }
     let mut done = 0;
-    let mut parts = Read {
-        parts: SmallVec::new(),
-        done_bytes: 0,
-    };
+    let mut parts = Read::nothing();
     while done < len {
         core.find(offset + done as u64, deadline).await?;
         done += parts.start_known_blocks(&core, offset + done as u64, &target.slice(done..len));

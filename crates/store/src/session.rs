@@ -23,6 +23,7 @@ use crate::protocol::namenode::{RenewRequest, namenode as method};
 use crate::protocol::role;
 use crate::stats::{OperationKind, Stats};
 use crate::view::Pins;
+use crate::watch::Watches;
 use crate::{ConnectOptions, Error, Transport, failure, this_host};
 
 /// What all handles of one [`crate::Store`] share.
@@ -48,6 +49,7 @@ pub struct Session {
     datanodes: Datanodes,
     slices: Slices,
     pins: Pins,
+    watches: Watches,
     stats: RefCell<Stats>,
     in_place: InPlace,
 }
@@ -154,6 +156,7 @@ impl Session {
             datanodes: Datanodes::default(),
             slices: Slices::new(options.slice_bytes),
             pins: Pins::default(),
+            watches: Watches::default(),
             deadline_ns: (Time(0) + options.deadline).0,
             stats: RefCell::default(),
             in_place: InPlace::default(),
@@ -189,6 +192,10 @@ impl Session {
 
     pub(crate) fn pins(&self) -> &Pins {
         &self.pins
+    }
+
+    pub(crate) fn watches(&self) -> &Watches {
+        &self.watches
     }
 
     /// The namenode as errors name it.

@@ -58,6 +58,8 @@ kinds! {
     Scan = "scan",
     /// Leases renewed.
     Renew = "renew",
+    /// What happened to watched nodes; it waits until something did.
+    Events = "events",
     /// Echo, usage and the list of datanodes.
     Other = "other",
     /// Bytes written to a datanode.

@@ -7,6 +7,7 @@ use crake_datapath::{Address, Runtime};
 use crake_rpc::ClientId;
 
 use crate::datanodes::{Datanode, Datanodes};
+use crate::multifile::Multifile;
 use crate::node::{Attributes, CreateOptions, Entry, Node, Page};
 use crate::operation::{
     Append, AskUsage, Create, Delete, Echo, List, ListDatanodes, Lookup, Open, Rename, Renew,
@@ -16,6 +17,7 @@ use crate::pending::Pending;
 use crate::session::{Session, not_a_namenode};
 use crate::stats::Stats;
 use crate::table::Table;
+use crate::watch::Watch;
 use crate::writer::Writer;
 use crate::{ConnectOptions, Error};
 
@@ -158,6 +160,11 @@ impl Store {
         )
     }
 
+    /// Watches a file as it grows, or what happens in a directory, multifile or table.
+    pub async fn watch(&self, path: &str) -> Result<Watch, Error> {
+        Watch::begin(&self.session, self.session.base(), path).await
+    }
+
     /// Makes a directory; with `parents`, also those above it, and it may be there already.
     pub async fn make_dir(&self, path: &str, parents: bool) -> Result<Attributes, Error> {
         let options = CreateOptions {
@@ -179,17 +186,40 @@ impl Store {
         Ok(Table::new(&self.session, made.attributes().id, path))
     }
 
+    /// Makes a multifile; with `parents`, also directories above it, and it may be there already.
+    pub async fn make_multifile(&self, path: &str, parents: bool) -> Result<Multifile, Error> {
+        let options = CreateOptions {
+            parents,
+            existing_ok: parents,
+            ..Node::Multifile.into()
+        };
+        let made = self.create(path, options).await?;
+        Ok(Multifile::new(&self.session, path, made.attributes().id))
+    }
+
+    /// Opens a multifile.
+    pub async fn multifile(&self, path: &str) -> Result<Multifile, Error> {
+        let id = self.lookup_kind(path, Node::Multifile).await?;
+        Ok(Multifile::new(&self.session, path, id))
+    }
+
     /// Opens a table.
     pub async fn table(&self, path: &str) -> Result<Table, Error> {
+        let id = self.lookup_kind(path, Node::Table).await?;
+        Ok(Table::new(&self.session, id, path))
+    }
+
+    /// The id of a node that is to be of this kind.
+    async fn lookup_kind(&self, path: &str, kind: Node) -> Result<u64, Error> {
         let attributes = self.lookup(path).await?;
-        if attributes.kind != Node::Table {
-            let detail = format!("a {}, not a table", attributes.kind.name());
-            return Err(Error::WrongKind {
-                path: path.into(),
-                detail: detail.into(),
-            });
+        if attributes.kind == kind {
+            return Ok(attributes.id);
         }
-        Ok(Table::new(&self.session, attributes.id, path))
+        let detail = format!("a {}, not a {}", attributes.kind.name(), kind.name());
+        Err(Error::WrongKind {
+            path: path.into(),
+            detail: detail.into(),
+        })
     }
 
     /// One page of a container's entries whose names start with `prefix` and are above `after`; 0 is the largest limit.

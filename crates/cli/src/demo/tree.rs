@@ -13,7 +13,9 @@ use crake_store::{Node, Store};
 use super::folder::Folder;
 use super::measure::{Measured, Raw, Stopwatch, Traffic};
 use crate::fs::crew::Crew;
-use crate::fs::transfer::{CHUNK_BYTES, Chunks, FILES_IN_FLIGHT, LocalFile, Source, read_file, store_file};
+use crate::fs::transfer::{
+    CHUNK_BYTES, Chunks, FILES_IN_FLIGHT, LocalFile, Source, Whole, read_whole, store_file,
+};
 use crate::output::Output;
 
 /// Where the folder goes.
@@ -230,9 +232,9 @@ pub async fn get(
         async move {
             let (path, _) = &folder.files[number];
             let remote = remote(path);
-            let reader = store.open(&remote).await?.reader()?;
+            let whole = Whole::open(&store, &remote).await?;
             let mut seen = 0;
-            let len = read_file(&reader, &chunks, &remote, async |offset, chunk| {
+            let len = read_whole(&whole, &chunks, &remote, async |offset, chunk| {
                 chunk
                     .bytes(|bytes| watch.aside(|| compare(&folder, number, &sums[number], offset, bytes)))?;
                 seen += 1;

@@ -1,8 +1,8 @@
-//! `crake fs mkdir`, `mv` and `rm`.
+//! `crake fs mkdir`, `mv`, `rm` and `seal`.
 
 use anyhow::{Error, Result, anyhow};
 use clap::Args;
-use crake_store::{Error as StoreError, Node};
+use crake_store::Error as StoreError;
 use serde::Serialize;
 
 use super::path::RemotePath;
@@ -15,8 +15,14 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   crake fs mkdir /data
-  crake fs mkdir -p /data/2026/11")]
+  crake fs mkdir -p /data/2026/11
+  crake fs mkdir --multifile /data/parts      to write parts into at the same time, and read them as one
+
+What may be put into a multifile are files, until `crake fs seal` says that no more are to come.")]
 pub struct MkdirArguments {
+    /// Multifiles instead of directories
+    #[arg(short, long)]
+    multifile: bool,
     /// Also those above, and no error if it is there
     #[arg(short, long)]
     parents: bool,
@@ -39,6 +45,18 @@ pub struct MvArguments {
     no_replace: bool,
     /// What to move, then where to
     #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "TARGET"])]
+    paths: Vec<RemotePath>,
+}
+
+/// Arguments of `crake fs seal`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake fs seal /data/parts
+
+Those who wait for all parts of a multifile then know which these are. Parts that are there may still be written.")]
+pub struct SealArguments {
+    /// Multifiles that get no more parts
+    #[arg(required = true, value_name = "PATH")]
     paths: Vec<RemotePath>,
 }
 
@@ -65,6 +83,12 @@ struct Made<'a> {
 }
 
 #[derive(Serialize)]
+struct Sealed<'a> {
+    path: &'a str,
+    parts: u64,
+}
+
+#[derive(Serialize)]
 struct Moved<'a> {
     from: &'a str,
     to: &'a str,
@@ -79,8 +103,27 @@ struct Removed<'a> {
 /// Makes directories.
 pub fn mkdir(arguments: &MkdirArguments, config: &Config, output: Output) -> Result<()> {
     for_each(&arguments.paths, config, output, async |client, path| {
-        client.store.make_dir(path.as_str(), arguments.parents).await?;
+        match arguments.multifile {
+            true => drop(
+                client
+                    .store
+                    .make_multifile(path.as_str(), arguments.parents)
+                    .await?,
+            ),
+            false => drop(client.store.make_dir(path.as_str(), arguments.parents).await?),
+        }
         Ok(output.row(&Made { path: path.as_str() })?)
+    })
+}
+
+/// Seals multifiles.
+pub fn seal(arguments: &SealArguments, config: &Config, output: Output) -> Result<()> {
+    for_each(&arguments.paths, config, output, async |client, path| {
+        let sealed = client.store.multifile(path.as_str()).await?.seal().await?;
+        Ok(output.row(&Sealed {
+            path: path.as_str(),
+            parts: sealed.size,
+        })?)
     })
 }
 
@@ -145,7 +188,7 @@ pub fn mv(arguments: &MvArguments, config: &Config, output: Output) -> Result<()
     };
     client::run(config, async |client| {
         let into = match client.store.lookup(target.as_str()).await {
-            Ok(attributes) => attributes.kind == Node::Directory,
+            Ok(attributes) => attributes.kind.holds_files(),
             Err(StoreError::NotFound { .. }) => false,
             Err(error) => return Err(error.into()),
         };

@@ -9,13 +9,14 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use crake_store::{Entry, Node};
+use crake_mem::Region;
+use crake_store::{Entry, Node, Parts};
 use tempfile::NamedTempFile;
 
 use super::crew::Crew;
 use super::path::RemotePath;
 use super::report::Report;
-use super::transfer::{Chunks, FILES_IN_FLIGHT, read_file};
+use super::transfer::{CHUNK_BYTES, Chunks, FILES_IN_FLIGHT, Whole, read_whole};
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::exit::Usage;
@@ -29,6 +30,7 @@ use crate::stdio::Stdout;
   crake fs get -r /data/results /tmp          as /tmp/results
   crake fs get /backup.tar - | tar t
 
+A multifile becomes one file: its complete parts in the order of their names.
 A file is written under another name and takes its place when it is whole: what fails half-way leaves nothing.
 The others go on.")]
 pub struct GetArguments {
@@ -44,18 +46,28 @@ pub struct GetArguments {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   crake fs cat /data/report.csv
-  crake fs cat /data/part1 /data/part2 > whole")]
+  crake fs cat /data/part1 /data/part2 > whole
+  crake fs cat -f /data/log                   as it is written, until its writer closes it
+
+Of a multifile it prints the complete parts, in the order of their names; with -f all of them, as they are completed, when the
+multifile is sealed.")]
 pub struct CatArguments {
+    /// Wait for what is still to be written
+    #[arg(short, long)]
+    follow: bool,
     /// Files in the store
     #[arg(required = true, value_name = "FILE")]
     paths: Vec<RemotePath>,
 }
 
+/// Slices of a multifile in flight.
+const SLICES_OF_PARTS: usize = 8;
+
 /// Something to be fetched.
 enum Job {
     /// What has this path, whatever it is.
     Path { remote: RemotePath, local: PathBuf },
-    /// A file.
+    /// A file, or a multifile as one.
     File { remote: RemotePath, local: PathBuf },
     /// A directory that is made already: its entries after this one.
     Entries {
@@ -158,7 +170,7 @@ impl Getting {
     /// Leaves a node to whoever is free; a directory is made at once.
     fn get_node(&self, crew: &Crew<Job>, kind: Node, remote: RemotePath, local: PathBuf) -> Result<()> {
         match kind {
-            Node::File => crew.add(Job::File { remote, local }),
+            Node::File | Node::Multifile => crew.add(Job::File { remote, local }),
             Node::Directory => {
                 if !local.is_dir() {
                     fs::create_dir(&local).with_context(|| local.display().to_string())?;
@@ -197,11 +209,10 @@ impl Getting {
     }
 
     async fn get_file(&self, remote: &RemotePath, local: &Path) -> Result<()> {
-        let file = self.client.store.open(remote.as_str()).await?;
-        let reader = file.reader()?;
+        let whole = Whole::open(&self.client.store, remote.as_str()).await?;
         let target = LocalTarget::create(local).with_context(|| local.display().to_string())?;
         let doomed = target.path().map(|path| self.client.interrupt.doom(path));
-        let bytes = read_file(&reader, &self.chunks, remote.as_str(), async |_, chunk| {
+        let bytes = read_whole(&whole, &self.chunks, remote.as_str(), async |_, chunk| {
             chunk
                 .bytes(|bytes| target.file().write_all(bytes))
                 .with_context(|| format!("{}: writing", local.display()))?;
@@ -286,15 +297,53 @@ impl LocalTarget {
 
 /// Prints files.
 pub fn cat(arguments: &CatArguments, config: &Config, output: Output) -> Result<()> {
-    print(&arguments.paths, config, output)
+    match arguments.follow {
+        true => print_each(&arguments.paths, config, output, follow),
+        false => print(&arguments.paths, config, output),
+    }
+}
+
+/// Prints as it grows.
+async fn follow(client: &Client, _: &Chunks, path: &RemotePath, stdout: &Stdout) -> Result<()> {
+    let file = client.store.open(path.as_str()).await?;
+    if file.attributes().kind == Node::Multifile {
+        let multifile = client.store.multifile(path.as_str()).await?;
+        let mut parts = multifile.buffered_reader(Parts::All, SLICES_OF_PARTS);
+        let mut bytes = vec![0; CHUNK_BYTES];
+        loop {
+            match parts.read(&mut bytes).await? {
+                0 => return Ok(()),
+                count => stdout.write(bytes[..count].to_vec()).await?,
+            }
+        }
+    }
+    let mut follower = file.reader()?.follow(0);
+    let target = Region::allocated(CHUNK_BYTES)
+        .context("memory for a chunk of a file")?
+        .extent(..);
+    loop {
+        match follower.read(target.clone()).await? {
+            0 => return Ok(()),
+            count => stdout.write(target.slice(..count).to_vec()).await?,
+        }
+    }
 }
 
 fn print(paths: &[RemotePath], config: &Config, output: Output) -> Result<()> {
+    print_each(paths, config, output, print_whole)
+}
+
+fn print_each(
+    paths: &[RemotePath],
+    config: &Config,
+    output: Output,
+    print: impl AsyncFn(&Client, &Chunks, &RemotePath, &Stdout) -> Result<()>,
+) -> Result<()> {
     client::run(config, async |client| {
         let report = Report::quiet(output);
         let (stdout, chunks) = (Stdout::open()?, Chunks::new());
         for path in paths {
-            match print_file(&client, &chunks, path, &stdout).await {
+            match print(&client, &chunks, path, &stdout).await {
                 // Nobody reads any more.
                 Err(error) if error.is::<io::Error>() => return Err(error),
                 Err(error) => {
@@ -310,9 +359,9 @@ fn print(paths: &[RemotePath], config: &Config, output: Output) -> Result<()> {
     })
 }
 
-async fn print_file(client: &Client, chunks: &Chunks, path: &RemotePath, stdout: &Stdout) -> Result<()> {
-    let reader = client.store.open(path.as_str()).await?.reader()?;
-    read_file(&reader, chunks, path.as_str(), async |_, chunk| {
+async fn print_whole(client: &Client, chunks: &Chunks, path: &RemotePath, stdout: &Stdout) -> Result<()> {
+    let whole = Whole::open(&client.store, path.as_str()).await?;
+    read_whole(&whole, chunks, path.as_str(), async |_, chunk| {
         Ok(stdout.write(chunk.to_vec()).await?)
     })
     .await?;

@@ -119,7 +119,7 @@ impl Sum {
             bytes: if is_file { attributes.size } else { 0 },
             allotted: attributes.capacity,
             files: is_file.into(),
-            directories: (attributes.kind == Node::Directory).into(),
+            directories: attributes.kind.holds_files().into(),
         }
     }
 
@@ -165,13 +165,13 @@ async fn sum_below(
     show_each: bool,
     show: &impl Fn(&RemotePath, Sum) -> Result<()>,
 ) -> Result<Sum> {
-    if attributes.kind != Node::Directory {
+    if !attributes.kind.holds_files() {
         return Ok(Sum::of(&attributes));
     }
     let mut open = vec![(top.clone(), Sum::of(&attributes), client.store.list(top.as_str()))];
     while let Some((path, sum, entries)) = open.last_mut() {
         match entries.next().await? {
-            Some(Entry { name, attributes }) if attributes.kind == Node::Directory => {
+            Some(Entry { name, attributes }) if attributes.kind.holds_files() => {
                 let below = path.join(&name);
                 let entries = client.store.list(below.as_str());
                 open.push((below, Sum::of(&attributes), entries));
@@ -243,7 +243,7 @@ async fn draw(client: &Client, top: &RemotePath, levels: usize, output: Output) 
     output.line(&printable(top.as_str()))?;
     let (mut directories, mut others) = (0, 0);
     let mut open = Vec::new();
-    if attributes.kind == Node::Directory {
+    if attributes.kind.holds_files() {
         open.push(Branch::open(client, top.clone()).await?);
     }
     while let Some(branch) = open.last_mut() {
@@ -253,7 +253,7 @@ async fn draw(client: &Client, top: &RemotePath, levels: usize, output: Output) 
         };
         let path = branch.path.join(&entry.name);
         show_entry(&open, &path, &entry, output)?;
-        if entry.attributes.kind == Node::Directory {
+        if entry.attributes.kind.holds_files() {
             directories += 1;
             if open.len() < levels {
                 open.push(Branch::open(client, path).await?);
@@ -375,7 +375,11 @@ fn describe(path: &RemotePath, attributes: &Attributes, blocks: &[BlockRow], out
     } else {
         "bytes"
     };
-    let open = if attributes.open { ", being written" } else { "" };
+    let open = match (attributes.open, attributes.kind) {
+        (true, Node::Multifile) => ", more parts may come",
+        (true, _) => ", being written",
+        _ => "",
+    };
     output.line(&format!(
         "{}: a {}{open}, node {}
   size      {} {unit}

@@ -22,7 +22,7 @@ use crate::wall;
   crake fs ls -lh /data
   crake fs ls -R /data --json
 
-With -l: kind (d directory, - file, t table, m multifile; w while it is written), size in bytes or number of
+With -l: kind (d directory, - file, t table, m multifile; w while it is written, or may get parts), size in bytes or number of
 entries, time of the last change (UTC), name. Names are in the order of their bytes."
 )]
 pub struct Arguments {
@@ -140,7 +140,7 @@ impl Listing<'_> {
         while let Some(entry) = entries.next().await? {
             let at = path.join(&entry.name);
             self.entry(&at, &entry.name, &entry.attributes)?;
-            if self.arguments.recursive && entry.attributes.kind == Node::Directory {
+            if self.arguments.recursive && entry.attributes.kind.holds_files() {
                 below.push(at);
             }
         }

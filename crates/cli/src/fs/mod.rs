@@ -9,6 +9,7 @@ mod path;
 mod put;
 mod report;
 pub mod transfer;
+mod watch;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -51,10 +52,14 @@ enum Command {
     Put(put::Arguments),
     /// Remove
     Rm(edit::RmArguments),
+    /// Say that a multifile gets no more parts
+    Seal(edit::SealArguments),
     /// Say all that is known about a path
     Stat(look::StatArguments),
     /// Draw a directory with all below it
     Tree(look::TreeArguments),
+    /// Print what happens to a file, or in a directory, as it happens
+    Watch(watch::Arguments),
 }
 
 /// Does it.
@@ -68,7 +73,9 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
         Command::Mv(mv) => edit::mv(mv, config, output),
         Command::Put(put) => put::run(put, config, output),
         Command::Rm(rm) => edit::rm(rm, config, output),
+        Command::Seal(seal) => edit::seal(seal, config, output),
         Command::Stat(stat) => look::stat(stat, config, output),
         Command::Tree(tree) => look::tree(tree, config, output),
+        Command::Watch(watch) => watch::run(watch, config, output),
     }
 }

@@ -157,7 +157,7 @@ impl std::str::FromStr for Target {
 impl Putting {
     async fn first_jobs(self: &Rc<Self>, sources: &[OsString], target: &Target) -> Result<Vec<Job>> {
         let into = match self.client.store.lookup(target.path.as_str()).await {
-            Ok(attributes) => attributes.kind == Node::Directory,
+            Ok(attributes) => attributes.kind.holds_files(),
             Err(Error::NotFound { .. }) => false,
             Err(error) => return Err(error.into()),
         };

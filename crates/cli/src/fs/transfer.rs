@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use crake_mem::{Buf, Extent, Region};
-use crake_store::{Attributes, CreateOptions, Node, Reader, Store, Write, Writer};
+use crake_store::{
+    Attributes, CreateOptions, Error, MultifileReader, Node, Parts, Read, Reader, Store, Write, Writer,
+};
 
 use super::crew::{Budget, Permit};
 
@@ -132,7 +134,7 @@ impl Source for LocalFile {
 }
 
 /// Reads until `len` bytes are there or the file ends.
-pub fn read_up_to(from: &mut impl Read, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+pub fn read_up_to(from: &mut impl io::Read, len: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
     from.take(len as u64).read_to_end(bytes).map(drop)
 }
 
@@ -196,9 +198,49 @@ async fn finish(write: Write, permit: Permit) -> Result<()> {
     Ok(())
 }
 
-/// Reads a whole file of the store, several chunks ahead, and hands them on in order with their offsets.
-pub async fn read_file(
-    reader: &Reader,
+/// What can be read as a whole.
+pub enum Whole {
+    /// A file, as far as it was visible when it was opened.
+    File(Reader),
+    /// The parts of a multifile that were complete then.
+    Parts {
+        /// Reads them as one.
+        reader: MultifileReader,
+        /// Bytes of all of them.
+        size: u64,
+    },
+}
+
+impl Whole {
+    /// Opens it: one round trip for a file.
+    pub async fn open(store: &Store, path: &str) -> Result<Whole, Error> {
+        let file = store.open(path).await?;
+        if file.attributes().kind != Node::Multifile {
+            return Ok(Whole::File(file.reader()?));
+        }
+        let reader = store.multifile(path).await?.reader(Parts::SealedSoFar);
+        let size = reader.size().await?;
+        Ok(Whole::Parts { reader, size })
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Whole::File(reader) => reader.size(),
+            Whole::Parts { size, .. } => *size,
+        }
+    }
+
+    fn read(&self, offset: u64, target: Extent) -> Read {
+        match self {
+            Whole::File(reader) => reader.read(offset, target),
+            Whole::Parts { reader, .. } => reader.read(offset, target),
+        }
+    }
+}
+
+/// Reads something of the store whole, several chunks ahead, and hands them on in order with their offsets.
+pub async fn read_whole(
+    reader: &Whole,
     chunks: &Chunks,
     path: &str,
     mut take: impl AsyncFnMut(u64, Take<'_>) -> Result<()>,

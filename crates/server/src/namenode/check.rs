@@ -84,7 +84,11 @@ impl Namespace {
     }
 
     fn check_container(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
-        expect(record.place == Place::Nowhere, "is a container with bytes")?;
+        let is_sealed = record.place == Place::Sealed && record.kind == Some(Kind::Multifile);
+        expect(
+            is_sealed || record.place == Place::Nowhere,
+            "is a container with bytes",
+        )?;
         if record.extra == NONE {
             return expect(record.size == 0, "counts entries and has none");
         }
@@ -128,6 +132,7 @@ impl Namespace {
                 census.files += 1;
                 self.check_file(index, record, &self.nodes.files[record.extra], census)
             }
+            Place::Sealed => expect(false, "is sealed as only a multifile can be"),
         }
     }
 

@@ -138,6 +138,8 @@ pub enum Command<'a> {
         after: &'a [u8],
         /// Entries at most; 0 means as many as a page may have.
         limit: u32,
+        /// Also the first blocks of each file.
+        blocks: bool,
     },
     /// Moves a node as rename(2) does. [`Reply::Node`].
     Rename {
@@ -210,6 +212,32 @@ pub enum Command<'a> {
     Unpin {
         /// Of [`Reply::Opened`].
         pin: LeaseId,
+    },
+    /// No parts are added to a multifile any more; those that are there may still be written, and removed. [`Reply::Node`].
+    Seal {
+        /// Where `path` starts.
+        base: NodeId,
+        /// Names joined by `/`.
+        path: &'a str,
+    },
+    /// Has this session told what happens to a node and to its entries, as long as it asks for events. [`Reply::Watched`].
+    Watch {
+        /// Where `path` starts.
+        base: NodeId,
+        /// Names joined by `/`.
+        path: &'a str,
+    },
+    /// Ends that. [`Reply::Unwatched`].
+    Unwatch {
+        /// Of [`Reply::Watched`].
+        watch: u64,
+    },
+    /// What happened to what this session watches. [`Reply::Events`], also when there are none.
+    Events {
+        /// Of [`Reply::Watched`].
+        watcher: u64,
+        /// Events up to this one have arrived.
+        after: u64,
     },
     /// Sets a key. [`Reply::Put`].
     Put(Put<'a>),
@@ -431,6 +459,59 @@ pub struct Entry<'a> {
     pub name: &'a [u8],
     /// Its node.
     pub node: Attributes,
+    /// Its first blocks, if they were asked for; [`Command::Blocks`] has the rest.
+    pub blocks: &'a [Block],
+}
+
+/// What can happen to a node. The numbers are those of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Happened {
+    /// An entry is there that was not.
+    Created = 1,
+    /// More of a file is visible.
+    Grew = 2,
+    /// A file has no writer any more, or a multifile gets no more parts.
+    Sealed = 3,
+    /// A key has a value, or another one.
+    Put = 4,
+    /// The node that is watched, or an entry, is no longer there under this name.
+    Deleted = 5,
+}
+
+/// Something happened to what is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Higher than that of any earlier one of this session.
+    pub sequence: u64,
+    /// Of [`Reply::Watched`].
+    pub watch: u64,
+    /// What.
+    pub happened: Happened,
+    /// To the entry of this name; empty: to the node itself.
+    pub name: &'a [u8],
+    /// The node that it happened to, as it was then.
+    pub node: Attributes,
+}
+
+/// [`Reply::Events`].
+#[derive(Clone, Debug, Default)]
+pub struct EventList<'a> {
+    /// All up to this are told with it.
+    pub sequence: u64,
+    /// Some are not among them, for there were too many.
+    pub lost: bool,
+    /// Without, this session was forgotten, or is another watcher now.
+    pub is_known: bool,
+    /// In order.
+    pub events: super::watches::Events<'a>,
+}
+
+impl EventList<'_> {
+    /// Whether there is anything to tell.
+    pub fn has_news(&self) -> bool {
+        self.lost || !self.is_known || self.events.len() > 0
+    }
 }
 
 /// A key of a table.
@@ -512,6 +593,19 @@ pub enum Reply<'a> {
     },
     /// To unpin.
     Unpinned,
+    /// To watch.
+    Watched {
+        /// Never used twice.
+        watch: u64,
+        /// This session as one that watches: another number if it was forgotten.
+        watcher: u64,
+        /// The node as it is when the watch begins.
+        node: Attributes,
+    },
+    /// To unwatch.
+    Unwatched,
+    /// To events.
+    Events(EventList<'a>),
     /// To delete.
     Deleted {
         /// Nodes removed.
@@ -596,6 +690,7 @@ pub(super) struct PageItem {
 #[derive(Clone)]
 pub struct Entries<'a> {
     pub(super) nodes: &'a Nodes,
+    pub(super) blocks: &'a [Block],
     pub(super) page: std::slice::Iter<'a, PageItem>,
 }
 
@@ -603,10 +698,12 @@ impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
-        let index = self.page.next()?.record.expect("a listing's page has nodes only");
+        let item = self.page.next()?;
+        let index = item.record.expect("a listing's page has nodes only");
         Some(Entry {
             name: self.nodes.name(index),
             node: self.nodes.attributes(index),
+            blocks: item.blocks.of(self.blocks),
         })
     }
 
@@ -771,6 +868,9 @@ pub enum Failure {
     /// The root can neither be moved nor removed nor replaced.
     #[error("the root is fixed")]
     RootIsFixed = 117,
+    /// A multifile that gets no more parts.
+    #[error("sealed")]
+    Sealed = 120,
 }
 
 impl Failure {
@@ -804,6 +904,7 @@ mod tests {
             Full,
             TooLong,
             RootIsFixed,
+            Sealed,
         ];
         for failure in all {
             assert_eq!(failure.code().name(), format!("{failure:?}"));

@@ -13,6 +13,8 @@ pub struct Config {
     pub sessions_max: u32,
     /// Leases and values on their way, of one session.
     pub leases_per_session_max: u32,
+    /// Watches of one session.
+    pub watches_per_session_max: u32,
     /// Names of datanodes.
     pub datanodes_max: u32,
     /// Bytes of the largest value kept in the namenode; at most 16 KiB.
@@ -33,6 +35,7 @@ impl Default for Config {
             nodes_max: 100_000_000,
             sessions_max: 65_536,
             leases_per_session_max: 65_536,
+            watches_per_session_max: 65_536,
             datanodes_max: 4096,
             inline_value_max: 1024,
             page_bytes_max: 60 * 1024,

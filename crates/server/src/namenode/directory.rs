@@ -5,11 +5,15 @@ use std::ops::Bound;
 use crake_mem::prefetch_read;
 use crake_store::canary::{Canary, planted};
 
-use super::command::{Create, Entries, Failure, Kind, LeaseId, NodeId, PAGE_MAX, PageItem, Reply, SessionId};
+use super::command::{
+    Create, Entries, Failure, Happened, Kind, LeaseId, NodeId, PAGE_MAX, PageItem, Reply, SessionId,
+};
+use super::file::FIRST_BLOCKS;
 use super::names::{Name, check_name};
 use super::namespace::{Namespace, ROOT, Target};
 use super::nodes::{BlockSpan, Container, Nodes, name_of};
 use super::slab::NONE;
+use super::table::BLOCK_BYTES;
 
 /// What an entry of a listing takes on the wire beside its name, at most: its place in the list (8), its bitmap and
 /// slots (24), the attributes' bitmap and slots (96), padding of the name (8).
@@ -51,9 +55,7 @@ impl Namespace {
             count += 1;
         }
         let first = if count == 1 { request.kind } else { Kind::Directory };
-        if !self.kind(target.parent).accepts(first) {
-            return Err(Failure::WrongKind);
-        }
+        self.check_entry(target.parent, first)?;
         if request.path.ends_with('/') && !request.kind.is_container() {
             return Err(Failure::IsADirectory);
         }
@@ -79,7 +81,9 @@ impl Namespace {
             Kind::Directory | Kind::Multifile | Kind::Table => return Err(Failure::IsADirectory),
         }
         self.reserve_writer(session, request)?;
+        self.tell(Happened::Deleted, index);
         let index = self.supersede(index);
+        self.tell(Happened::Created, index);
         Ok(self.open_new(session, request, index))
     }
 
@@ -110,20 +114,36 @@ impl Namespace {
 
     pub(super) fn list(
         &mut self,
-        base: NodeId,
-        path: &str,
-        prefix: &[u8],
-        after: &[u8],
+        (base, path): (NodeId, &str),
+        (prefix, after): (&[u8], &[u8]),
         limit: u32,
+        with_blocks: bool,
     ) -> Result<Reply<'_>, Failure> {
         let index = self.resolve(base, path)?;
         if !self.kind(index).is_container() {
             return Err(Failure::NotADirectory);
         }
+        let mut more = self.collect_entries(index, prefix, after, page_limit(limit));
+        self.blocks.clear();
+        if with_blocks {
+            more |= self.collect_first_blocks();
+        }
+        Ok(Reply::List {
+            entries: Entries {
+                nodes: &self.nodes,
+                blocks: &self.blocks,
+                page: self.page.iter(),
+            },
+            more,
+        })
+    }
+
+    /// Fills the page with a container's entries; says whether there are others.
+    fn collect_entries(&mut self, index: u32, prefix: &[u8], after: &[u8], limit: usize) -> bool {
         self.page.clear();
-        let (mut room, limit) = (self.config.page_bytes_max as usize, page_limit(limit));
+        let mut room = self.config.page_bytes_max as usize;
         let (page, nodes) = (&mut self.page, &self.nodes);
-        let more = nodes.visit(index, prefix, after, |name, child| {
+        nodes.visit(index, prefix, after, |name, child| {
             let bytes = ENTRY_BYTES + name.len();
             if page.len() == limit || bytes > room {
                 return false;
@@ -135,14 +155,25 @@ impl Namespace {
                 blocks: BlockSpan::default(),
             });
             true
-        });
-        Ok(Reply::List {
-            entries: Entries {
-                nodes: &self.nodes,
-                page: self.page.iter(),
-            },
-            more,
         })
+    }
+
+    /// Adds the first blocks of the files of a page, and cuts the page where there is no more room; says whether it did.
+    fn collect_first_blocks(&mut self) -> bool {
+        let mut room = self.config.page_bytes_max as usize;
+        for at in 0..self.page.len() {
+            let record = self.page[at].record.expect("a listing's page has nodes only");
+            let blocks = self.collect_blocks(record, 0, FIRST_BLOCKS);
+            let count = (blocks.end - blocks.start) as usize;
+            let bytes = ENTRY_BYTES + self.nodes.name(record).len() + count * BLOCK_BYTES;
+            if bytes > room {
+                self.page.truncate(at);
+                return true;
+            }
+            room -= bytes;
+            self.page[at].blocks = blocks;
+        }
+        false
     }
 
     pub(super) fn rename(
@@ -169,11 +200,14 @@ impl Namespace {
             None => target.name.to_vec(),
         };
         if let Some(replaced) = target.node {
+            self.tell(Happened::Deleted, replaced);
             self.unlink(replaced);
             self.free_tree(replaced);
         }
+        self.tell(Happened::Deleted, index);
         self.unlink(index);
         self.link(target.parent, &name, index);
+        self.tell(Happened::Created, index);
         Ok(self.node_reply(index))
     }
 
@@ -193,8 +227,7 @@ impl Namespace {
         }
         match target.node {
             Some(replaced) => self.check_replaced(kind, replaced),
-            None if self.kind(target.parent).accepts(kind) => Ok(()),
-            None => Err(Failure::WrongKind),
+            None => self.check_entry(target.parent, kind),
         }
     }
 
@@ -227,6 +260,7 @@ impl Namespace {
         if record.kind().is_container() && record.size > 0 && !recursive {
             return Err(Failure::NotEmpty);
         }
+        self.tell(Happened::Deleted, index);
         self.unlink(index);
         Ok(Reply::Deleted {
             nodes: self.free_tree(index),

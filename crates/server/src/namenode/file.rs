@@ -3,7 +3,7 @@
 use crake_store::canary::{Canary, planted};
 
 use super::blocks::{Class, Extent};
-use super::command::{BLOCKS_MAX, Failure, Kind, LeaseId, NodeId, Reply, SessionId};
+use super::command::{BLOCKS_MAX, Failure, Happened, Kind, LeaseId, NodeId, Reply, SessionId};
 use super::datanodes::{Rights, Wish};
 use super::namespace::Namespace;
 use super::nodes::{BlockSpan, FileData};
@@ -251,6 +251,7 @@ impl Namespace {
         if size > record.size {
             record.size = size;
             record.modified_ns = wall_ns;
+            self.tell(Happened::Grew, index);
         }
         if seal {
             self.sessions.release(writer.1.0);
@@ -276,6 +277,7 @@ impl Namespace {
         } else if file.extents.spilled() {
             file.extents.shrink_to_fit();
         }
+        self.tell(Happened::Sealed, index);
     }
 
     /// Ends a lease whose session is silent. It may still be writing: what it writes from now on must not get between

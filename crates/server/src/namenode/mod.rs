@@ -47,6 +47,8 @@ mod shortcuts;
 mod slab;
 mod table;
 mod translate;
+mod watches;
+mod watching;
 
 pub use command::{Command, Failure, Now, Reply, SessionId};
 pub use config::Config;

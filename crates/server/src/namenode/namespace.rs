@@ -5,8 +5,8 @@ use crake_store::canary::{Canary, planted};
 use super::answers::Changes;
 use super::blocks::Extent;
 use super::command::{
-    Attributes, Block, Command, DatanodeIds, Datanodes, Failure, Kind, LeaseId, NodeId, Now, PageItem, Reply,
-    SessionId, Usage,
+    Attributes, Block, Command, DatanodeIds, Datanodes, Failure, Happened, Kind, LeaseId, NodeId, Now,
+    PageItem, Reply, SessionId, Usage,
 };
 use super::config::Config;
 use super::datanodes::{Limits, Registry};
@@ -18,6 +18,7 @@ use super::records::Place;
 use super::sessions::{Held, Sessions};
 use super::shortcuts::Shortcuts;
 use super::slab::NONE;
+use super::watches::{self, Watches};
 
 /// Index of the root's record, which is made first.
 pub(super) const ROOT: u32 = 0;
@@ -37,6 +38,7 @@ pub struct Namespace {
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
     pub(super) pins: Pins,
+    pub(super) watches: Watches,
     /// Blocks taken by the present command, until they have an owner.
     pub(super) taken: Vec<Extent>,
     /// What the latest reply borrows.
@@ -89,6 +91,12 @@ impl Namespace {
             }),
             sessions: Sessions::new(&config),
             pins: Pins::default(),
+            watches: Watches::new(watches::Limits {
+                sessions_max: config.sessions_max,
+                watches_per_session_max: config.watches_per_session_max,
+                page_bytes_max: config.page_bytes_max,
+                silence_max_ns: config.lease_ns,
+            }),
             taken: Vec::new(),
             blocks: Vec::new(),
             page: Vec::new(),
@@ -97,7 +105,7 @@ impl Namespace {
     }
 
     /// Has all changes told from now on, for who keeps answers.
-    pub(super) fn tell(&mut self, changes: &Changes) {
+    pub(super) fn set_changes(&mut self, changes: &Changes) {
         self.changes = changes.clone();
         self.nodes.records.changes = changes.clone();
         self.registry.changes = changes.clone();
@@ -119,7 +127,8 @@ impl Namespace {
                 prefix,
                 after,
                 limit,
-            } => self.list(base, path, prefix, after, limit),
+                blocks,
+            } => self.list((base, path), (prefix, after), limit, blocks),
             Command::Blocks { node, offset, limit } => self.blocks_of(node, offset, limit),
             Command::Get { table, path, key } => self.get(table, path, key),
             Command::MultiGet { table, path, keys } => self.multi_get(table, path, keys),
@@ -131,6 +140,9 @@ impl Namespace {
                 limit,
                 keys_only,
             } => self.scan((table, path), (prefix, after), limit, keys_only),
+            Command::Watch { base, path } => self.watch(session, base, path),
+            Command::Unwatch { watch } => Ok(self.unwatch(session, watch)),
+            Command::Events { watcher, after } => Ok(self.events(session, watcher, after)),
             Command::Usage => Ok(self.usage()),
             Command::Datanodes { ids } => Ok(Reply::Datanodes(self.datanodes(ids))),
             Command::Register(request) => self.registry.register(self.now.mono_ns, &request),
@@ -180,6 +192,7 @@ impl Namespace {
             } => self.publish(session, (node, lease), size, seal),
             Command::Pin { node } => self.pin(session, node),
             Command::Unpin { pin } => Ok(self.unpin(session, pin)),
+            Command::Seal { base, path } => self.seal(base, path),
             Command::Put(ref request) => self.put(session, request),
             Command::PutCommit { pending, abort } => self.put_commit(session, pending, abort),
             Command::Remove {
@@ -202,6 +215,7 @@ impl Namespace {
         self.now.mono_ns = self.now.mono_ns.max(now.mono_ns);
         self.now.wall_ns = now.wall_ns;
         self.registry.expire(self.now.mono_ns);
+        self.watches.expire(self.now.mono_ns);
         while let Some(held) = self.sessions.expire(self.now.mono_ns) {
             self.give_up(held);
         }
@@ -366,6 +380,10 @@ impl Namespace {
         record.created_ns = wall_ns;
         record.modified_ns = wall_ns;
         self.link(parent, name, index);
+        // Of a key more is to be told when it has its value.
+        if kind != Kind::KeyValue {
+            self.tell(Happened::Created, index);
+        }
         index
     }
 
@@ -399,6 +417,7 @@ impl Namespace {
                 self.index.remove(self.hasher.tag(index, name.as_bytes()), child);
                 left.push(child);
             }
+            self.tell_gone(index);
             self.empty(index);
             self.nodes.remove(index);
             count += 1;
@@ -411,7 +430,7 @@ impl Namespace {
         let record = self.nodes.records.at_mut(index);
         let extra = record.extra;
         match std::mem::replace(&mut record.place, Place::Nowhere) {
-            Place::Nowhere => return,
+            Place::Nowhere | Place::Sealed => return,
             Place::Tail => {}
             Place::Heap => drop(self.nodes.values.remove(extra)),
             Place::Blocks => {
@@ -437,6 +456,7 @@ impl Namespace {
 
     /// Puts another node, empty and of the same kind, in the place of a file or value.
     pub(super) fn supersede(&mut self, index: u32) -> u32 {
+        self.tell_gone(index);
         self.empty(index);
         let (wall_ns, record) = (self.now.wall_ns, self.nodes.records.at_mut(index));
         if record.generation < u32::MAX {

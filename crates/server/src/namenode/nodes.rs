@@ -143,7 +143,10 @@ impl Nodes {
             storage_class: u32::from(record.storage_class),
             location_class: if is_value { 0 } else { record.location_or_version },
             replicas: 1,
-            open: file.is_some_and(|file| file.writer != NONE),
+            open: match record.kind {
+                Some(Kind::Multifile) => record.place != Place::Sealed,
+                _ => file.is_some_and(|file| file.writer != NONE),
+            },
             capacity: file.map_or(0, FileData::capacity),
         }
     }
@@ -162,7 +165,7 @@ impl Nodes {
         match record.place {
             Place::Tail => &record.tail[record.name_room()..][..record.size as usize],
             Place::Heap => &self.values[record.extra],
-            Place::Nowhere | Place::Blocks => &[],
+            Place::Nowhere | Place::Blocks | Place::Sealed => &[],
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) enum Place {
     Heap,
     /// In blocks, now or soon; `extra` is the file's.
     Blocks,
+    /// It is a multifile that gets no more parts; `extra` is the container's.
+    Sealed,
 }
 
 impl Record {

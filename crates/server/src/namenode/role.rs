@@ -165,6 +165,7 @@ impl Namenode {
     /// Stops in good order: takes no more requests and answers those that it has. The namespace is gone when the
     /// namenode is dropped.
     pub async fn shutdown(&self) {
+        self.service.borrow_mut().end_waiting();
         for server in &self.servers {
             server.shutdown().await;
         }

@@ -18,10 +18,12 @@ use super::reads::READS_MAX;
 use caller::{Caller, Refusals};
 use given::{answer_again, is_read};
 use subject::Subject;
+use told::Waiting;
 
 mod caller;
 mod given;
 mod subject;
+mod told;
 
 /// What all endpoints of a namenode serve.
 pub(crate) struct NamenodeService {
@@ -33,6 +35,8 @@ pub(crate) struct NamenodeService {
     /// Room for the text of a failure, so that a name that is not there costs no allocation.
     detail: String,
     site: Site,
+    /// Clients that wait to be told what happens.
+    waiting: Waiting,
 }
 
 /// Where a namenode is, as clients are told.
@@ -51,6 +55,7 @@ impl NamenodeService {
             wall_offset_ns: 0,
             detail: String::new(),
             site: Site::default(),
+            waiting: Waiting::default(),
         };
         service.look_at_wall_clock();
         service
@@ -63,7 +68,7 @@ impl NamenodeService {
 
     /// Has answers written down where clients of this machine find them.
     pub(crate) fn share(&mut self, answers: Answers) {
-        self.namespace.tell(&answers.changes());
+        self.namespace.set_changes(&answers.changes());
         self.answers = Some(answers);
     }
 
@@ -106,7 +111,22 @@ impl NamenodeService {
         self.look_at_wall_clock();
         let now = self.now();
         self.namespace.advance(now);
+        self.waiting.look(&mut self.namespace, now);
+        self.tell();
         self.namespace.next_timeout()
+    }
+
+    /// Tells those who wait for it what has happened.
+    fn tell(&mut self) {
+        while let Some(session) = self.namespace.next_told() {
+            let now = self.now();
+            self.waiting.tell(&mut self.namespace, now, session);
+        }
+    }
+
+    /// Nobody is told anything any more.
+    pub(crate) fn end_waiting(&mut self) {
+        self.waiting.close();
     }
 
     /// The wall clock is not read for each request: it moves with the runtime's between two looks.
@@ -191,6 +211,7 @@ impl NamenodeService {
             is_datanode: peer.role == role::DATANODE,
             namespace: &mut self.namespace,
             site: &self.site,
+            waiting: &mut self.waiting,
             refusals: Refusals::new(),
         };
         let mut rest = requests;
@@ -206,6 +227,7 @@ impl NamenodeService {
         for (request, refused) in caller.refusals {
             self.fail(request, refused, replies);
         }
+        self.tell();
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::blocks::SLOT_BYTES;
 use super::command::{
-    BLOCKS_MAX, Condition, Failure, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply, ScanEntries,
-    SessionId, Values,
+    BLOCKS_MAX, Condition, Failure, Happened, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply,
+    ScanEntries, SessionId, Values,
 };
 use super::directory::page_limit;
 use super::file::file_data_mut;
@@ -17,7 +17,7 @@ const VALUE_BYTES: usize = 80;
 /// What a key takes more: place in a list (8), bitmap and slots (24), padding (8).
 const KEY_BYTES: usize = 40;
 /// A block: place in a list (8), bitmap and slots (40), handle (48), padding (8).
-const BLOCK_BYTES: usize = 104;
+pub(super) const BLOCK_BYTES: usize = 104;
 /// Blocks that come with each value of a page; the rest is asked for by its node.
 const PAGE_VALUE_BLOCKS: usize = 4;
 /// Bytes of a large value at most: its blocks come in one reply.
@@ -57,6 +57,7 @@ impl Namespace {
         }
         let (index, version) = self.node_for_value(table, request.key, node);
         self.set_inline_value(index, request.value);
+        self.tell(Happened::Put, index);
         Ok(Reply::Put {
             version,
             pending: PendingId(0),
@@ -175,6 +176,7 @@ impl Namespace {
         self.empty(index);
         self.nodes.records.at_mut(index).size = put.size;
         file_data_mut(&mut self.nodes, index).extents = put.extents.into();
+        self.tell(Happened::Put, index);
         Ok(Reply::Put {
             version,
             pending: PendingId(0),
@@ -251,6 +253,7 @@ impl Namespace {
         check_key(key)?;
         let node = self.check_condition(table, key, condition)?;
         if let Some(index) = node {
+            self.tell(Happened::Deleted, index);
             self.unlink(index);
             self.free_tree(index);
         }

@@ -26,7 +26,7 @@ pub(super) fn attributes(node: &Attributes) -> wire::Attributes {
 }
 
 #[inline]
-fn kind(kind: Kind) -> wire::Kind {
+pub(super) fn kind(kind: Kind) -> wire::Kind {
     match kind {
         Kind::Directory => wire::Kind::Directory,
         Kind::File => wire::Kind::File,

@@ -112,6 +112,7 @@ fn lookups_gets_and_pages_do_not_allocate() {
             prefix: b"file",
             after: b"file-3",
             limit: 0,
+            blocks: false,
         },
         Command::Lookup {
             base,

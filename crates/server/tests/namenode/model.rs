@@ -606,6 +606,7 @@ impl Pair {
             prefix: b"",
             after: b"",
             limit: 0,
+            blocks: false,
         };
         let Ok(Reply::List { entries, more: false }) = self.namespace.apply(self.now, SESSION, &command)
         else {

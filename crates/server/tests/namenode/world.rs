@@ -241,6 +241,7 @@ impl World {
                 prefix,
                 after,
                 limit,
+                blocks: false,
             },
             |reply| match reply {
                 Reply::List { entries, more } => (entries.map(|entry| name_of(&entry)).collect(), more),

@@ -1,6 +1,9 @@
 //! Buffered streams that are `Read`, `Write` and `Seek`.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+
+use crake_mem::{Extent, Region};
 
 use super::Waiter;
 use crate::{Attributes, Error};
@@ -47,6 +50,58 @@ impl Seek for BufferedReader {
 
     fn stream_position(&mut self) -> io::Result<u64> {
         Ok(self.reader.position())
+    }
+}
+
+/// Reads a file while it is written; see [`crate::Follower`].
+pub struct Follower {
+    follower: crate::Follower,
+    waiter: Waiter,
+    /// Where the bytes come to before they are copied; made when there are some.
+    slice: Option<Extent>,
+    /// Of the slice: what was read and not given yet.
+    left: Range<usize>,
+}
+
+/// Bytes that a follower reads at once.
+const FOLLOWED_BYTES: usize = 256 << 10;
+
+impl Follower {
+    pub(super) fn new(follower: crate::Follower, waiter: Waiter) -> Follower {
+        Follower {
+            follower,
+            waiter,
+            slice: None,
+            left: 0..0,
+        }
+    }
+
+    /// What is known of the file.
+    pub fn attributes(&self) -> Attributes {
+        self.follower.attributes()
+    }
+}
+
+impl Read for Follower {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let slice = match self.slice.take() {
+            Some(slice) => slice,
+            None => Region::allocated(FOLLOWED_BYTES)
+                .map_err(io::Error::other)?
+                .extent(..FOLLOWED_BYTES),
+        };
+        let slice = self.slice.insert(slice);
+        if self.left.is_empty() {
+            let read = self.follower.read(slice.clone());
+            self.left = 0..self.waiter.wait(read)?;
+        }
+        let count = out.len().min(self.left.len());
+        slice.read(self.left.start, &mut out[..count]);
+        self.left.start += count;
+        Ok(count)
     }
 }
 

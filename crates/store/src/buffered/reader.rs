@@ -1,24 +1,72 @@
 //! The stream out of a file through slices that are read ahead.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crake_mem::Extent;
 
 use super::{TURN_BYTES, Turn};
 use crate::Error;
+use crate::multifile::MultifileReader;
 use crate::reader::{Read, Reader};
+use crate::session::Session;
 use crate::transfer::Holder;
 
 /// Reads ahead in slices, so that small reads cost a copy each; [`ConnectOptions::slices`] of them are being read, or read from.
 ///
 /// [`ConnectOptions::slices`]: crate::ConnectOptions::slices
 pub struct BufferedReader {
-    reader: Reader,
+    source: Source,
+    /// In use at a time.
+    slices: usize,
     position: u64,
     current: Option<Slice>,
     /// At this position the runtime is due to turn.
     turn_at: u64,
     ahead: VecDeque<Ahead>,
+}
+
+/// What is read.
+enum Source {
+    File(Reader),
+    Parts(MultifileReader),
+}
+
+impl Source {
+    fn session(&self) -> &Rc<Session> {
+        match self {
+            Source::File(reader) => reader.core().session(),
+            Source::Parts(reader) => reader.session(),
+        }
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Source::File(reader) => reader.core().path(),
+            Source::Parts(reader) => reader.path(),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Source::File(reader) => reader.size(),
+            Source::Parts(reader) => reader.known_size(),
+        }
+    }
+
+    fn is_growing(&self) -> bool {
+        match self {
+            Source::File(reader) => reader.is_growing(),
+            Source::Parts(reader) => reader.is_growing(),
+        }
+    }
+
+    fn read(&self, offset: u64, target: Extent) -> Read {
+        match self {
+            Source::File(reader) => reader.read(offset, target),
+            Source::Parts(reader) => reader.read(offset, target),
+        }
+    }
 }
 
 /// A slice with bytes in it.
@@ -47,8 +95,21 @@ struct Ahead {
 
 impl BufferedReader {
     pub(crate) fn new(reader: Reader) -> BufferedReader {
+        BufferedReader::of(Source::File(reader), 0)
+    }
+
+    pub(crate) fn of_parts(reader: MultifileReader, slices: usize) -> BufferedReader {
+        BufferedReader::of(Source::Parts(reader), slices)
+    }
+
+    fn of(source: Source, slices: usize) -> BufferedReader {
+        let slices = match slices {
+            0 => source.session().options().slices.max(1),
+            slices => slices,
+        };
         BufferedReader {
-            reader,
+            source,
+            slices,
             position: 0,
             current: None,
             turn_at: 0,
@@ -63,7 +124,7 @@ impl BufferedReader {
 
     /// Bytes that may be read, as far as is known here.
     pub fn size(&self) -> u64 {
-        self.reader.size()
+        self.source.size()
     }
 
     /// Goes to a byte of the file, or beyond its end. What was read ahead is kept if it is of use there.
@@ -152,15 +213,14 @@ impl BufferedReader {
 
     /// Starts reads until all slices are in use or the file ends.
     fn read_ahead(&mut self) -> Result<(), Error> {
-        let options = self.reader.core().session().options();
         let in_use = usize::from(self.current.is_some());
-        while self.ahead.len() + in_use < options.slices.max(1) {
+        while self.ahead.len() + in_use < self.slices {
             let start = self.next_start();
-            if start >= self.size() && !(self.reader.is_growing() && in_use + self.ahead.len() == 0) {
+            if start >= self.size() && !(self.source.is_growing() && in_use + self.ahead.len() == 0) {
                 return Ok(());
             }
             let extent = self.take_slice()?;
-            let read = self.reader.read(start, extent.clone());
+            let read = self.source.read(start, extent.clone());
             self.ahead.push_back(Ahead { start, extent, read });
         }
         Ok(())
@@ -178,22 +238,19 @@ impl BufferedReader {
     }
 
     fn slice_bytes(&self) -> u64 {
-        self.reader.core().session().options().slice_bytes as u64
+        self.source.session().options().slice_bytes as u64
     }
 
     fn take_slice(&self) -> Result<Extent, Error> {
-        let core = self.reader.core();
-        core.session()
-            .slices()
-            .take_extent()
-            .map_err(|error| Error::Full {
-                path: (**core.path()).into(),
-                detail: format!("this process has no memory for a slice: {error}").into(),
-            })
+        let session = self.source.session();
+        session.slices().take_extent().map_err(|error| Error::Full {
+            path: self.source.path().into(),
+            detail: format!("this process has no memory for a slice: {error}").into(),
+        })
     }
 
     fn give_back(&self, extent: Extent) {
-        self.reader.core().session().slices().give_back_extent(extent);
+        self.source.session().slices().give_back_extent(extent);
     }
 }
 

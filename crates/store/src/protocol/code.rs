@@ -71,6 +71,8 @@ codes! {
     TooLong = 116,
     /// The root can be neither renamed nor deleted.
     RootIsFixed = 117,
+    /// A multifile that gets no more parts.
+    Sealed = 120,
 
     /// The handle is of an earlier life of its block or of its datanode.
     Stale = 200,

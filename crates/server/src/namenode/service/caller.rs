@@ -6,6 +6,7 @@ use crake_wire::WireError;
 use smallvec::SmallVec;
 
 use super::given::{ReadAnswers, read_of};
+use super::told::{Waiting, send_events};
 use super::{Answered, Refused, Site, wrong_reply};
 use crate::namenode::answers::Answers;
 use crate::namenode::command::{
@@ -22,6 +23,7 @@ pub(super) struct Caller<'n, 'r> {
     /// Where answers to who looks there are written down.
     pub(super) answers: Option<&'n mut Answers>,
     pub(super) site: &'n Site,
+    pub(super) waiting: &'n mut Waiting,
     pub(super) now: Now,
     pub(super) session: SessionId,
     pub(super) is_datanode: bool,
@@ -74,6 +76,10 @@ impl<'r> Caller<'_, 'r> {
             method::PUT_COMMIT => self.put_commit(request, replies),
             method::PIN => self.pin(request, replies),
             method::UNPIN => self.unpin(request, replies),
+            method::SEAL => self.seal(request, replies),
+            method::WATCH => self.watch(request, replies),
+            method::UNWATCH => self.unwatch(request, replies),
+            method::EVENTS => self.events(request, replies),
             method::MULTI_GET => self.multi_get(request, replies),
             method::REMOVE => self.remove(request, replies),
             method::SCAN => self.scan(request, replies),
@@ -143,13 +149,17 @@ impl<'r> Caller<'_, 'r> {
             prefix: asked.prefix()?,
             after: asked.after()?,
             limit: asked.limit(),
+            blocks: asked.blocks()?,
         })?;
         let Reply::List { entries, more } = reply else {
             wrong_reply()
         };
-        let entries = entries.map(|entry| wire::Entry {
+        let blocks = entries.clone().map(|entry| translate::blocks(entry.blocks));
+        let blocks = blocks.collect::<Vec<_>>();
+        let entries = entries.zip(&blocks).map(|(entry, blocks)| wire::Entry {
             name: entry.name,
             node: Some(translate::attributes(&entry.node)),
+            blocks,
         });
         let entries = entries.collect::<Vec<_>>();
         replies.send(
@@ -248,6 +258,66 @@ impl<'r> Caller<'_, 'r> {
             wrong_reply()
         };
         replies.send(request, &wire::UnpinReply {});
+        Ok(())
+    }
+
+    fn seal(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::SealRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Seal {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+        })?;
+        let Reply::Node { node, .. } = reply else {
+            wrong_reply()
+        };
+        let node = Some(translate::attributes(&node));
+        replies.send(request, &wire::SealReply { node });
+        Ok(())
+    }
+
+    fn watch(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::WatchRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Watch {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+        })?;
+        let Reply::Watched { watch, watcher, node } = reply else {
+            wrong_reply()
+        };
+        let message = wire::WatchReply {
+            watch,
+            node: Some(translate::attributes(&node)),
+            watcher,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn unwatch(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let watch = wire::UnwatchRequestView::parse(request.message)?.watch();
+        let Reply::Unwatched = self.apply(&Command::Unwatch { watch })? else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::UnwatchReply {});
+        Ok(())
+    }
+
+    /// Answers with what has happened, or when something does.
+    fn events(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::EventsRequestView::parse(request.message)?;
+        let (watcher, after) = (asked.watcher(), asked.after());
+        let session = self.session;
+        // A client that asks again has given up what it asked before.
+        self.waiting.end(session, after);
+        let Reply::Events(list) = self.apply(&Command::Events { watcher, after })? else {
+            wrong_reply()
+        };
+        if list.has_news() {
+            send_events(list, |message| replies.send(request, message));
+        } else {
+            let (now_ns, later) = (self.now.mono_ns, replies.later(request));
+            self.waiting.add(session, (watcher, after), now_ns, later);
+        }
         Ok(())
     }
 
