@@ -200,6 +200,30 @@ impl Seeds {
                 }
                 .encode_to_vec(),
             ),
+            (
+                namenode_method::SEAL,
+                namenode::SealRequest {
+                    path: "attacked",
+                    base: 0,
+                }
+                .encode_to_vec(),
+            ),
+            (
+                namenode_method::WATCH,
+                namenode::WatchRequest {
+                    path: "attacked",
+                    base: 0,
+                }
+                .encode_to_vec(),
+            ),
+            (
+                namenode_method::UNWATCH,
+                namenode::UnwatchRequest { watch: 1 }.encode_to_vec(),
+            ),
+            (
+                namenode_method::EVENTS,
+                namenode::EventsRequest { watcher: 1, after: 1 }.encode_to_vec(),
+            ),
             (namenode_method::USAGE, namenode::UsageRequest {}.encode_to_vec()),
             (
                 namenode_method::DATANODES,

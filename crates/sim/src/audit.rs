@@ -7,7 +7,7 @@ use std::time::Duration;
 use crake_datapath::Runtime;
 use crake_store::{Error, Store, Value};
 
-use crate::client::{Client, SHARED_DIRECTORY, SHARED_TABLE, connect, is_transient};
+use crate::client::{Client, GROWING_DIRECTORY, SHARED_DIRECTORY, SHARED_TABLE, connect, is_transient};
 use crate::keys::KnownKey;
 use crate::model::{FileModel, Known};
 use crate::world::World;
@@ -149,7 +149,8 @@ impl Audit<'_> {
         let own = clients
             .iter()
             .flat_map(|client| [client.directory(), client.table()]);
-        for path in own.chain([SHARED_TABLE.to_owned(), SHARED_DIRECTORY.to_owned()]) {
+        let common = [SHARED_TABLE, SHARED_DIRECTORY, GROWING_DIRECTORY].map(str::to_owned);
+        for path in own.chain(common) {
             if let Err(error) = self.store.delete(&path, true).await {
                 self.world.violate(format!("audit: deleting {path}: {error}"));
             }

@@ -12,12 +12,15 @@ use crake_store::{ConnectOptions, Error, Store, Table};
 use crate::keys::Keys;
 use crate::model::Tree;
 use crate::readers::Kept;
+use crate::watchers::Mirror;
 use crate::world::World;
 
 /// The table that all clients write.
 pub const SHARED_TABLE: &str = "/shared";
 /// The directory in which all clients write.
 pub const SHARED_DIRECTORY: &str = "/together";
+/// The directory of files that are read while they are written, each by who wrote it.
+pub const GROWING_DIRECTORY: &str = "/growing";
 
 /// What a client is, beyond its lives.
 pub struct Client {
@@ -51,6 +54,8 @@ pub struct Life {
     pub shared: Table,
     /// Files that it has opened and goes on reading, whatever becomes of them.
     pub kept: RefCell<Vec<Kept>>,
+    /// The names of its own directory as it is told of them.
+    pub mirror: RefCell<Option<Mirror>>,
 }
 
 impl Client {
@@ -181,6 +186,7 @@ async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime, st
         let made = async {
             store.make_dir(&client.directory(), true).await?;
             store.make_dir(SHARED_DIRECTORY, true).await?;
+            store.make_dir(GROWING_DIRECTORY, true).await?;
             let own = store.make_table(&client.table(), true).await?;
             Ok((own, store.make_table(SHARED_TABLE, true).await?))
         };
@@ -193,6 +199,7 @@ async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime, st
                     own,
                     shared,
                     kept: RefCell::default(),
+                    mirror: RefCell::default(),
                 };
             }
             Err(error) if is_transient(&error) => runtime.sleep(Duration::from_millis(50)).await,
@@ -214,7 +221,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(34) {
+        match self.world.random.below(40) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -235,6 +242,9 @@ impl Life {
             27..=28 => self.look_together().await,
             29..=30 => self.look_up().await,
             31..=32 => self.write_over_together().await,
+            33..=36 => self.look_in_mirror().await,
+            37 => self.write_and_follow().await,
+            38 => self.write_parts().await,
             _ => self.get_shared().await,
         }
     }

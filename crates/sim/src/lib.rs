@@ -25,6 +25,7 @@ mod model;
 mod readers;
 mod run;
 mod tables;
+mod watchers;
 mod world;
 
 pub use crake_store::canary::Canary;

@@ -56,6 +56,11 @@ fn finds_forgotten_pins() {
 }
 
 #[test]
+fn finds_events_that_are_forgotten_before_they_arrive() {
+    finds(Canary::ForgetToldEvents);
+}
+
+#[test]
 fn finds_an_answer_that_is_not_checked() {
     finds(Canary::SkipAnswerCheck);
 }

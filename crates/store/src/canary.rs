@@ -30,11 +30,13 @@ pub enum Canary {
     SkipAnswerCheck,
     /// The datanode takes the end of a connection for the end of what its client writes in place.
     FreeReservationsOnCutOff,
+    /// The namenode takes events for arrived that it has sent.
+    ForgetToldEvents,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 10] = [
+    pub const ALL: [Canary; 11] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -45,6 +47,7 @@ impl Canary {
         Canary::ForgetPins,
         Canary::SkipAnswerCheck,
         Canary::FreeReservationsOnCutOff,
+        Canary::ForgetToldEvents,
     ];
 
     /// What the bug is, in one line.
@@ -70,6 +73,7 @@ impl Canary {
             Canary::FreeReservationsOnCutOff => {
                 "the datanode takes the end of a connection for the end of what its client writes in place"
             }
+            Canary::ForgetToldEvents => "the namenode takes events for arrived that it has sent",
         }
     }
 }
@@ -87,6 +91,7 @@ impl fmt::Display for Canary {
             Canary::ForgetPins => "forget-pins",
             Canary::SkipAnswerCheck => "skip-answer-check",
             Canary::FreeReservationsOnCutOff => "free-reservations-on-cut-off",
+            Canary::ForgetToldEvents => "forget-told-events",
         })
     }
 }

@@ -7,7 +7,7 @@ use super::arguments::{Arguments, Direction, Transport};
 use super::client::Client;
 use super::operations::{
     self, BufferedRead, BufferedWrite, CreateFile, EnumerateDir, GetFile, GetKey, Order, PutFile, PutKey,
-    Read, Rpc, View, Write,
+    Read, ReadMultifile, Rpc, View, Write,
 };
 use super::raw::{Course, MESSAGE_BYTES, Shape, Walk};
 use super::runner::Operation;
@@ -25,6 +25,8 @@ pub enum Kind {
     ReadSequential,
     /// Reads of a file from the first byte to the last, several in flight
     ReadSequentialAsync,
+    /// Reads of the parts of a multifile, looked up as they are read, several in flight
+    ReadMultifile,
     /// Reads of a file in random order
     ReadRandom,
     /// Whole files from memory, as `crake fs put` stores them: created, written and sealed, one at a time
@@ -117,7 +119,9 @@ impl Plan {
     /// What is copied by the raw loop, if the operation comes down to one copy: where client and datanode share its memory.
     pub fn walk(&self, transport: Transport) -> Option<Walk> {
         let course = match self.kind {
-            Kind::ReadSequential | Kind::ReadSequentialAsync => Course::Read(Order::Sequential),
+            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadMultifile => {
+                Course::Read(Order::Sequential)
+            }
             Kind::ReadRandom => Course::Read(Order::Random),
             Kind::Write | Kind::WriteAsync | Kind::PutFile => Course::Write,
             Kind::Raw if self.copies => Course::Read(Order::Sequential),
@@ -138,7 +142,9 @@ impl Plan {
         match self.kind {
             Kind::Write | Kind::WriteAsync | Kind::PutFile => self.count * self.size.0,
             Kind::View => self.size.0,
-            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadRandom => self.count * self.size.0,
+            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadMultifile | Kind::ReadRandom => {
+                self.count * self.size.0
+            }
             Kind::PutKey | Kind::GetKey | Kind::GetKeyAsync => files * self.size.0.next_multiple_of(4096),
             _ => 0,
         }
@@ -165,6 +171,7 @@ impl Plan {
                 Box::new(Read::new(client, size, count, Order::Sequential)?)
             }
             Kind::ReadRandom => Box::new(Read::new(client, size, count, Order::Random)?),
+            Kind::ReadMultifile => Box::new(ReadMultifile::new(client, size, count)?),
             Kind::PutFile => Box::new(PutFile::new(client, size)),
             Kind::View => Box::new(View::new(client, size)?),
             Kind::CreateFile | Kind::CreateFileAsync => Box::new(CreateFile::new(client, count)?),
@@ -203,7 +210,7 @@ fn check(arguments: &Arguments, size: Size, in_flight: u64) -> Result<(), Usage>
     if !arguments.buffered {
         return Ok(());
     }
-    if !arguments.kind.streams() || arguments.kind == Kind::ReadRandom {
+    if !arguments.kind.streams() || matches!(arguments.kind, Kind::ReadRandom | Kind::ReadMultifile) {
         return Err(Usage("--buffered is for writes and sequential reads".into()));
     }
     if in_flight > 1 || arguments.clients > 1 {
@@ -228,6 +235,7 @@ impl Kind {
             Kind::WriteAsync => "write-async",
             Kind::ReadSequential => "read-sequential",
             Kind::ReadSequentialAsync => "read-sequential-async",
+            Kind::ReadMultifile => "read-multifile",
             Kind::ReadRandom => "read-random",
             Kind::PutFile => "put-file",
             Kind::View => "view",
@@ -245,10 +253,10 @@ impl Kind {
     }
 
     fn streams(self) -> bool {
-        use Kind::{ReadRandom, ReadSequential, ReadSequentialAsync, Write, WriteAsync};
+        use Kind::{ReadMultifile, ReadRandom, ReadSequential, ReadSequentialAsync, Write, WriteAsync};
         matches!(
             self,
-            Write | WriteAsync | ReadSequential | ReadSequentialAsync | ReadRandom
+            Write | WriteAsync | ReadSequential | ReadSequentialAsync | ReadMultifile | ReadRandom
         )
     }
 
@@ -271,7 +279,7 @@ impl Kind {
 
     fn default_in_flight(self) -> u64 {
         match self {
-            Kind::WriteAsync | Kind::ReadSequentialAsync => 8,
+            Kind::WriteAsync | Kind::ReadSequentialAsync | Kind::ReadMultifile => 8,
             Kind::CreateFileAsync | Kind::GetFileAsync | Kind::GetKeyAsync => 128,
             _ => 1,
         }
@@ -282,7 +290,9 @@ impl Kind {
         let message = size.0.max(MESSAGE_BYTES);
         let (request_bytes, reply_bytes) = match self {
             Kind::Write | Kind::WriteAsync | Kind::PutFile => (size.0, MESSAGE_BYTES),
-            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadRandom => (MESSAGE_BYTES, size.0),
+            Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadMultifile | Kind::ReadRandom => {
+                (MESSAGE_BYTES, size.0)
+            }
             Kind::CreateFile | Kind::CreateFileAsync | Kind::GetFile | Kind::GetFileAsync | Kind::View => {
                 (MESSAGE_BYTES, MESSAGE_BYTES)
             }
@@ -361,6 +371,7 @@ mod tests {
         assert_eq!(shape("read-sequential-async -s 64KiB"), (64, 65_536, 8));
         assert_eq!(shape("enumerate-dir --files 10000"), (64, 256 * 120, 1));
         assert_eq!(shape("raw -s 1000 --shape read"), (64, 1000, 1));
+        assert_eq!(shape("read-multifile"), (64, 1 << 20, 8));
         assert_eq!(shape("view"), (64, 64, 1));
         assert_eq!(shape("put-file"), (100 << 20, 64, 1));
     }
@@ -435,6 +446,7 @@ mod tests {
             "write -s 2GiB",
             "get-file --buffered",
             "read-random --buffered",
+            "read-multifile --buffered",
             "write --buffered -s 1000",
             "write --buffered -s 1KiB -b 2",
             "create-file -k 60001",

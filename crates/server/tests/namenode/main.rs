@@ -16,4 +16,5 @@ mod reads;
 mod rename;
 mod tables;
 mod tree;
+mod watches;
 mod world;
