@@ -32,11 +32,13 @@ pub enum Canary {
     FreeReservationsOnCutOff,
     /// The namenode takes events for arrived that it has sent.
     ForgetToldEvents,
+    /// The namenode does not give back to a job's quota what is removed from its directory.
+    SkipQuotaGiveBack,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 11] = [
+    pub const ALL: [Canary; 12] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -48,6 +50,7 @@ impl Canary {
         Canary::SkipAnswerCheck,
         Canary::FreeReservationsOnCutOff,
         Canary::ForgetToldEvents,
+        Canary::SkipQuotaGiveBack,
     ];
 
     /// What the bug is, in one line.
@@ -74,6 +77,9 @@ impl Canary {
                 "the datanode takes the end of a connection for the end of what its client writes in place"
             }
             Canary::ForgetToldEvents => "the namenode takes events for arrived that it has sent",
+            Canary::SkipQuotaGiveBack => {
+                "the namenode does not give back to a job's quota what is removed from its directory"
+            }
         }
     }
 }
@@ -92,6 +98,7 @@ impl fmt::Display for Canary {
             Canary::SkipAnswerCheck => "skip-answer-check",
             Canary::FreeReservationsOnCutOff => "free-reservations-on-cut-off",
             Canary::ForgetToldEvents => "forget-told-events",
+            Canary::SkipQuotaGiveBack => "skip-quota-give-back",
         })
     }
 }

@@ -109,6 +109,38 @@ pub enum Error {
         /// Which limit, may be empty.
         detail: Box<str>,
     },
+    /// The job in whose directory this would be may not have so much. What it has stays readable, and what is deleted there makes room.
+    #[error("{path}: quota exceeded{}", because(detail))]
+    QuotaExceeded {
+        /// What was being made or written.
+        path: Box<str>,
+        /// The job, its quota and its use.
+        detail: Box<str>,
+    },
+    /// The job in whose directory this was written has ended, and the file with it.
+    #[error("{path}: its job has ended")]
+    JobEnded {
+        /// The file, or table and key.
+        path: Box<str>,
+    },
+    /// The job is another client's, which alone may end it without killing it.
+    #[error("{path}: another client's job")]
+    NotOwner {
+        /// The job.
+        path: Box<str>,
+    },
+    /// While a job runs, its directory can be neither renamed nor deleted, and `/jobs` neither.
+    #[error("{path}: the directory of a running job can be neither renamed nor deleted")]
+    JobDirectoryIsFixed {
+        /// What was to be renamed, replaced or deleted.
+        path: Box<str>,
+    },
+    /// More than 100,000 nodes would be moved into a job, or out of one; move the parts one by one.
+    #[error("{path}: too many nodes to move into or out of a job at once")]
+    TreeTooLarge {
+        /// What was to be renamed.
+        path: Box<str>,
+    },
     /// The datanodes that held these bytes are gone, and the bytes with them.
     #[error("{path}: bytes {offset} to {} are lost with their datanode", offset + len)]
     BlockLost {
@@ -249,6 +281,9 @@ fn io_kind(error: &Error) -> io::ErrorKind {
         }
         Error::VersionMismatch { .. } | Error::BlockLost { .. } => ErrorKind::Other,
         Error::NoSpace { .. } | Error::Full { .. } => ErrorKind::StorageFull,
+        Error::QuotaExceeded { .. } => ErrorKind::QuotaExceeded,
+        Error::JobEnded { .. } | Error::NotOwner { .. } => ErrorKind::PermissionDenied,
+        Error::JobDirectoryIsFixed { .. } | Error::TreeTooLarge { .. } => ErrorKind::InvalidInput,
         Error::Unavailable { .. } => ErrorKind::NotConnected,
         Error::TimedOut { .. } => ErrorKind::TimedOut,
         Error::Refused { .. } => ErrorKind::ConnectionRefused,

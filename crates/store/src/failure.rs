@@ -107,6 +107,11 @@ fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
         Code::Full => Error::Full { path, detail },
         Code::RootIsFixed => Error::RootIsFixed,
         Code::Sealed => Error::Sealed { path },
+        Code::QuotaExceeded => Error::QuotaExceeded { path, detail },
+        Code::JobEnded => Error::JobEnded { path },
+        Code::NotOwner => Error::NotOwner { path },
+        Code::JobDirectoryIsFixed => Error::JobDirectoryIsFixed { path },
+        Code::TreeTooLarge => Error::TreeTooLarge { path },
         Code::BlockLost => Error::BlockLost {
             path,
             offset: 0,

@@ -45,6 +45,14 @@ impl Class {
             .unwrap_or(Self::Large)
     }
 
+    /// This, or the largest that is smaller and has no more bytes; the smallest if there is none.
+    pub(super) fn within(self, bytes: u64) -> Self {
+        [Self::Large, Self::Medium]
+            .into_iter()
+            .find(|class| *class <= self && class.bytes() <= bytes)
+            .unwrap_or(Self::Small)
+    }
+
     /// What to take when blocks of this class have run out: the next best first.
     pub(super) fn with_substitutes(self) -> [Self; 3] {
         match self {

@@ -1,14 +1,16 @@
 //! Whether a namespace is sound, and whether two are the same: for tests and the simulator.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use siphasher::sip::SipHasher13;
 
 use super::blocks::Issued;
-use super::command::{Failure, Kind};
+use super::command::{Failure, JobState, Kind};
 use super::names::PathNames;
 use super::namespace::{Namespace, ROOT};
 use super::nodes::{Container, FileData};
+use super::quota::{Amount, put_amount};
 use super::records::{Place, Record, TAIL_BYTES};
 use super::sessions::Held;
 use super::slab::NONE;
@@ -28,17 +30,31 @@ impl Namespace {
         self.check_shortcuts()?;
         self.check_counts(&census)?;
         self.check_holds(&mut census)?;
+        self.check_jobs(std::mem::take(&mut census.used))?;
         self.sessions.check()?;
         self.registry.check(&census.blocks)
     }
 
     fn check_node(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
         let name = self.nodes.name(index);
+        let is_doomed = self.removals.is_top(index);
+        if let Some(job) = self
+            .job_of(index)
+            .filter(|&job| self.jobs.all[job].directory != index)
+        {
+            let used = census.used.entry(job).or_default();
+            *used = used.plus(self.amount_of(index));
+        }
         census.long_names += usize::from(name.len() > TAIL_BYTES);
         if index == ROOT {
             expect(
                 record.kind() == Kind::Directory && record.parent == ROOT && name.is_empty(),
                 "is not a root",
+            )?;
+        } else if is_doomed {
+            expect(
+                record.parent == ROOT && self.child(ROOT, name) != Some(index),
+                "is being removed and has a name",
             )?;
         } else {
             let parent = self.nodes.records.at(record.parent);
@@ -186,7 +202,7 @@ impl Namespace {
             "containers, files, values or long names that no node has",
         )?;
         expect(
-            self.index.len() + 1 == nodes.records.len() as usize,
+            self.index.len() + self.removals.tops() + 1 == nodes.records.len() as usize,
             "the index has other names than there are nodes",
         )?;
         let entries: u64 = nodes
@@ -195,7 +211,7 @@ impl Namespace {
             .map(|(_, container)| container.children.len() as u64)
             .sum();
         expect(
-            entries + 1 == u64::from(nodes.records.len()),
+            entries + self.removals.tops() as u64 + 1 == u64::from(nodes.records.len()),
             "containers have other entries than there are nodes",
         )?;
         expect(
@@ -205,17 +221,29 @@ impl Namespace {
     }
 
     fn check_holds(&self, census: &mut Census) -> Result<(), String> {
-        let (mut writers, mut pins) = (0, 0);
+        let (mut writers, mut pins, mut jobs) = (0, 0, 0);
         for (_, held) in self.sessions.iter() {
             match held {
                 Held::Writer(_) => writers += 1,
                 Held::Pin(..) => pins += 1,
-                Held::Put(put) => census
-                    .blocks
-                    .extend(put.extents.iter().map(|extent| extent.block.clone())),
+                Held::Put(put) => {
+                    if let Some(job) = put.job.and_then(|(job, _)| self.jobs.find(job)) {
+                        let used = census.used.entry(job).or_default();
+                        *used = used.plus(put_amount(put));
+                    }
+                    let blocks = put.extents.iter().map(|extent| extent.block.clone());
+                    census.blocks.extend(blocks);
+                }
+                Held::Job(job) => {
+                    let job = self.jobs.find(*job).map(|number| &self.jobs.all[number]);
+                    let runs = job.is_some_and(|job| job.state == JobState::Running);
+                    expect(runs, "a lease of a job that does not run")?;
+                    jobs += 1;
+                }
             }
         }
         expect(writers == census.writers, "a lease that no file has")?;
+        expect(self.jobs.running() == jobs, "a job that runs and nobody holds")?;
         expect(self.pins.iter().count() == pins, "a pin that nobody holds")?;
         let is_held = |(node, session, hold)| matches!(self.sessions.held(hold, session), Some(Held::Pin(file, by)) if (*file, *by) == (node, session));
         expect(self.pins.iter().all(is_held), "a pin of another session")?;
@@ -223,6 +251,25 @@ impl Namespace {
             .blocks
             .extend(self.pins.extents().map(|extent| extent.block.clone()));
         expect(self.taken.is_empty(), "blocks that were taken for nobody")
+    }
+
+    /// That each job is counted to have what it has.
+    fn check_jobs(&self, mut used: BTreeMap<u32, Amount>) -> Result<(), String> {
+        for (number, job) in self.jobs.all.iter() {
+            let counted = used.remove(&number).unwrap_or_default();
+            if counted != job.used {
+                return Err(format!(
+                    "job {:?} is counted to have {:?} and has {counted:?}",
+                    job.id, job.used
+                ));
+            }
+            let is_doomed = self.removals.is_top(job.directory);
+            expect(
+                is_doomed == (job.state == JobState::Ending),
+                "a job that ends and is not removed, or is removed and runs",
+            )?;
+        }
+        self.jobs.check()
     }
 
     /// A number that is the same for namespaces in the same state, and most likely another for others.
@@ -238,6 +285,8 @@ impl Namespace {
         self.registry.fingerprint(&mut state);
         self.sessions.fingerprint(&mut state);
         self.pins.hash(&mut state);
+        self.jobs.fingerprint(&mut state);
+        self.removals.hash(&mut state);
         (self.now.mono_ns, self.now.wall_ns).hash(&mut state);
         state.finish()
     }
@@ -252,6 +301,8 @@ struct Census {
     values: usize,
     long_names: usize,
     writers: usize,
+    /// By the jobs' numbers.
+    used: BTreeMap<u32, Amount>,
 }
 
 fn expect(holds: bool, what: &str) -> Result<(), String> {
@@ -260,13 +311,15 @@ fn expect(holds: bool, what: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::command::{Command, Create, NodeId, Now, Put, Register, Reply, SessionId};
+    use super::super::command::{
+        Command, Create, JobCreate, JobId, NodeId, Now, Put, Register, Reply, SessionId,
+    };
     use super::super::config::Config;
     use super::super::datanodes::Wish;
     use super::super::{blocks::Class, slab::NONE};
     use super::*;
 
-    /// One of everything: /d/open with blocks, /d/sealed, /t with a small, a larger and a large value.
+    /// One of everything: /d/open with blocks, /d/sealed, /t with a small, a larger and a large value, a job with a file.
     fn full() -> Namespace {
         let mut namespace = Namespace::new(Config::default());
         let run = |namespace: &mut Namespace, command: Command<'_>| match namespace
@@ -334,6 +387,12 @@ mod tests {
             ..Put::default()
         };
         run(&mut namespace, Command::Put(large));
+        run(&mut namespace, Command::JobCreate(JobCreate::default()));
+        let in_job = Create {
+            path: "/jobs/1/f",
+            ..file
+        };
+        run(&mut namespace, Command::Create(in_job));
         namespace
     }
 
@@ -349,7 +408,7 @@ mod tests {
     #[test]
     fn each_kind_of_damage_is_found() {
         type Damage = fn(&mut Namespace);
-        let damages: [(&str, Damage); 12] = [
+        let damages: [(&str, Damage); 14] = [
             ("a node in another container", |namespace| {
                 let (node, table) = (index_of(namespace, "/d/open"), index_of(namespace, "/t"));
                 namespace.nodes.records.at_mut(node).parent = table;
@@ -402,6 +461,14 @@ mod tests {
             }),
             ("a value that no key has", |namespace| {
                 namespace.nodes.values.insert(Box::default());
+            }),
+            ("a job that is counted to have more than it has", |namespace| {
+                let job = namespace.jobs.find(JobId(1)).unwrap();
+                namespace.jobs.all[job].used.bytes += 1;
+            }),
+            ("a job that runs and has no lease", |namespace| {
+                let lease = namespace.jobs.lease_of(JobId(1));
+                namespace.sessions.release(lease);
             }),
         ];
         for (what, damage) in damages {

@@ -9,6 +9,9 @@ use crake_store::protocol::Code;
 
 use super::nodes::{BlockSpan, Nodes};
 
+pub use super::jobs::{JobCreate, JobId, JobInfo, JobInfos, JobState};
+pub use super::quota::{Amount, MOVED_NODES_MAX, OverQuota};
+
 /// The identity of a client process; its leases live and die together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u128);
@@ -310,6 +313,22 @@ pub enum Command<'a> {
         /// The one that it registered with.
         incarnation: u64,
     },
+    /// A new job, which lives as long as this session does. [`Reply::Job`].
+    JobCreate(JobCreate<'a>),
+    /// A page of all jobs in the order of their ids. [`Reply::Jobs`].
+    JobList {
+        /// Only jobs above this one; 0 for all.
+        after: JobId,
+        /// Jobs at most; 0 means as many as a page may have.
+        limit: u32,
+    },
+    /// Ends a job: what is in its directory goes. [`Reply::Job`], also of one that is ending already.
+    JobEnd {
+        /// Which.
+        job: JobId,
+        /// Also one of another session.
+        kill: bool,
+    },
 }
 
 /// [`Command::Create`].
@@ -557,9 +576,9 @@ pub struct Usage {
     pub used: u64,
     /// Of the namenode.
     pub incarnation: u64,
-    /// Sessions that hold a lease, a pending put or a pin.
+    /// Sessions that hold a lease, a pending put, a pin or a job.
     pub sessions: u64,
-    /// Leases, pending puts and pins.
+    /// Leases, pending puts, pins and jobs.
     pub leases: u64,
 }
 
@@ -676,6 +695,15 @@ pub enum Reply<'a> {
     Heartbeat {
         /// If not, register again.
         known: bool,
+    },
+    /// To job-create and job-end.
+    Job(JobInfo<'a>),
+    /// To job-list.
+    Jobs {
+        /// The page.
+        jobs: JobInfos<'a>,
+        /// There are others after the last of these.
+        more: bool,
     },
 }
 
@@ -871,6 +899,21 @@ pub enum Failure {
     /// A multifile that gets no more parts.
     #[error("sealed")]
     Sealed = 120,
+    /// Its job may not have so much; [`OverQuota`] has the numbers.
+    #[error("quota exceeded")]
+    QuotaExceeded = 130,
+    /// The lease ended with the job in whose directory the file was.
+    #[error("the job has ended")]
+    JobEnded = 131,
+    /// The job is another client's.
+    #[error("another client's job")]
+    NotOwner = 132,
+    /// While a job runs, its directory can neither be moved nor removed nor replaced, and `/jobs` neither.
+    #[error("the directory of a running job is fixed")]
+    JobDirectoryIsFixed = 133,
+    /// More than [`MOVED_NODES_MAX`] nodes would come into, or out of, a job at once.
+    #[error("too many nodes to move across the border of a job at once")]
+    TreeTooLarge = 134,
 }
 
 impl Failure {
@@ -905,6 +948,11 @@ mod tests {
             TooLong,
             RootIsFixed,
             Sealed,
+            QuotaExceeded,
+            JobEnded,
+            NotOwner,
+            JobDirectoryIsFixed,
+            TreeTooLarge,
         ];
         for failure in all {
             assert_eq!(failure.code().name(), format!("{failure:?}"));

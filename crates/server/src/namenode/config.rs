@@ -25,6 +25,8 @@ pub struct Config {
     pub lease_ns: u64,
     /// How long a datanode may be silent.
     pub heartbeat_timeout_ns: u64,
+    /// Jobs, with those that are being removed.
+    pub jobs_max: u32,
 }
 
 impl Default for Config {
@@ -41,6 +43,7 @@ impl Default for Config {
             page_bytes_max: 60 * 1024,
             lease_ns: 10_000_000_000,
             heartbeat_timeout_ns: 5_000_000_000,
+            jobs_max: 65_536,
         }
     }
 }

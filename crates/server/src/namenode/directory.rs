@@ -12,6 +12,7 @@ use super::file::FIRST_BLOCKS;
 use super::names::{Name, check_name};
 use super::namespace::{Namespace, ROOT, Target};
 use super::nodes::{BlockSpan, Container, Nodes, name_of};
+use super::quota::{Amount, Room};
 use super::slab::NONE;
 use super::table::BLOCK_BYTES;
 
@@ -34,7 +35,9 @@ impl Namespace {
         }
         let kinds = self.check_new_names(request, &target)?;
         self.reserve_nodes(kinds)?;
-        self.reserve_writer(session, request)?;
+        let job = self.job_of(target.parent);
+        self.check_quota(job, Amount::default(), Amount::nodes(kinds as u64))?;
+        self.reserve_writer(session, request, self.room(job, 0))?;
         let (mut parent, mut name) = (target.parent, target.name);
         for next in target.rest {
             parent = self.make(parent, name, Kind::Directory);
@@ -80,7 +83,9 @@ impl Namespace {
             Kind::KeyValue => return Err(Failure::WrongKind),
             Kind::Directory | Kind::Multifile | Kind::Table => return Err(Failure::IsADirectory),
         }
-        self.reserve_writer(session, request)?;
+        let job = self.job_of(index);
+        let freed = job.map_or(0, |_| self.amount_of(index).bytes);
+        self.reserve_writer(session, request, self.room(job, freed))?;
         self.tell(Happened::Deleted, index);
         let index = self.supersede(index);
         self.tell(Happened::Created, index);
@@ -88,14 +93,19 @@ impl Namespace {
     }
 
     /// Takes what a new file needs: a lease, and the first blocks if its size is known.
-    fn reserve_writer(&mut self, session: SessionId, request: &Create<'_>) -> Result<(), Failure> {
+    fn reserve_writer(
+        &mut self,
+        session: SessionId,
+        request: &Create<'_>,
+        room: Room,
+    ) -> Result<(), Failure> {
         if request.kind != Kind::File {
             return Ok(());
         }
         self.sessions.reserve(session)?;
         if request.size_hint > 0 {
             let class = (request.storage_class, request.location_class);
-            self.take_blocks(class, 0, request.size_hint)?;
+            self.take_blocks(class, 0, request.size_hint, room)?;
         }
         Ok(())
     }
@@ -199,6 +209,8 @@ impl Namespace {
             Some(replaced) => self.nodes.name(replaced).to_vec(),
             None => target.name.to_vec(),
         };
+        let (from, to) = (self.job_of(index), self.job_of(target.parent));
+        let moved = self.check_crossing(index, (from, to), target.node)?;
         if let Some(replaced) = target.node {
             self.tell(Happened::Deleted, replaced);
             self.unlink(replaced);
@@ -208,6 +220,8 @@ impl Namespace {
         self.unlink(index);
         self.link(target.parent, &name, index);
         self.tell(Happened::Created, index);
+        self.give_back(from, moved);
+        self.charge(to, moved);
         Ok(self.node_reply(index))
     }
 
@@ -225,10 +239,29 @@ impl Namespace {
         if kind.is_container() && self.is_within(target.parent, index) {
             return Err(Failure::Cycle);
         }
+        self.check_unfixed(index)?;
         match target.node {
-            Some(replaced) => self.check_replaced(kind, replaced),
+            Some(replaced) => self
+                .check_unfixed(replaced)
+                .and_then(|()| self.check_replaced(kind, replaced)),
             None => self.check_entry(target.parent, kind),
         }
+    }
+
+    /// What a move brings from one job, or none, to another; refused if that may not have it.
+    fn check_crossing(
+        &mut self,
+        index: u32,
+        (from, to): (Option<u32>, Option<u32>),
+        replaced: Option<u32>,
+    ) -> Result<Amount, Failure> {
+        if from == to {
+            return Ok(Amount::default());
+        }
+        let moved = self.amount_of_tree(index)?;
+        let replaced = replaced.map_or(Amount::default(), |index| self.amount_of(index));
+        self.check_quota(to, replaced, moved)?;
+        Ok(moved)
     }
 
     /// Whether a node of this kind may take the place of another.
@@ -256,6 +289,7 @@ impl Namespace {
         if index == ROOT {
             return Err(Failure::RootIsFixed);
         }
+        self.check_unfixed(index)?;
         let record = self.nodes.records.at(index);
         if record.kind().is_container() && record.size > 0 && !recursive {
             return Err(Failure::NotEmpty);
@@ -312,6 +346,17 @@ impl Nodes {
             record.extra = NONE;
             self.containers.remove(extra);
         }
+    }
+
+    /// The first entry of a container, if this is one and has any.
+    pub(super) fn first_child(&self, index: u32) -> Option<u32> {
+        let record = self.records.at(index);
+        let container = match record.kind().is_container() {
+            true => self.containers.get(record.extra)?,
+            false => return None,
+        };
+        let first = container.children.range(Bound::Unbounded).next();
+        first.map(|(_, child)| child)
     }
 
     /// Takes away what a container has beyond its record; of another kind of node, nothing.

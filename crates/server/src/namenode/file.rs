@@ -2,11 +2,12 @@
 
 use crake_store::canary::{Canary, planted};
 
-use super::blocks::{Class, Extent};
+use super::blocks::{Class, Extent, Issued};
 use super::command::{BLOCKS_MAX, Failure, Happened, Kind, LeaseId, NodeId, Reply, SessionId};
 use super::datanodes::{Rights, Wish};
 use super::namespace::Namespace;
 use super::nodes::{BlockSpan, FileData};
+use super::quota::{Amount, Room, block_bytes};
 use super::records::Place;
 use super::sessions::Held;
 use super::slab::NONE;
@@ -17,13 +18,14 @@ pub(super) const FIRST_BLOCKS: usize = 16;
 impl Namespace {
     // Blocks.
 
-    /// Takes blocks for the bytes from `capacity` on: as many as there are, up to `want` bytes and [`BLOCKS_MAX`] blocks,
-    /// and at least one. They wait in `taken`, with their handles in the reply's blocks.
+    /// Takes blocks for the bytes from `capacity` on: as many as there are and have room, up to `want` bytes and
+    /// [`BLOCKS_MAX`] blocks, and at least one. They wait in `taken`, with their handles in the reply's blocks.
     pub(super) fn take_blocks(
         &mut self,
         class: (u32, u64),
         capacity: u64,
         want: u64,
+        mut room: Room,
     ) -> Result<u64, Failure> {
         let (storage_class, location_class) = class;
         let (mut offset, mut left) = (capacity, want.max(1));
@@ -31,11 +33,11 @@ impl Namespace {
         self.blocks.clear();
         while left > 0 && self.taken.len() < BLOCKS_MAX {
             let wish = Wish {
-                class: Class::fitting(offset, left),
+                class: Class::fitting(offset, left).within(room.bytes),
                 storage_class,
                 location_class,
             };
-            let block = match self.registry.issue(wish) {
+            let block = match self.issue_within(wish, room) {
                 Ok(block) => block,
                 Err(_) if !self.taken.is_empty() => break,
                 Err(failure) => return Err(failure),
@@ -48,9 +50,24 @@ impl Namespace {
             self.blocks.push(self.registry.block(&extent, Rights::ReadWrite));
             offset += u64::from(extent.length);
             left = left.saturating_sub(u64::from(extent.length));
+            room.bytes -= extent.block.class.bytes();
             self.taken.push(extent);
         }
         Ok(offset - capacity)
+    }
+
+    /// A block for which there is room: the one that is free may be larger than was wished.
+    fn issue_within(&mut self, wish: Wish, room: Room) -> Result<Issued, Failure> {
+        if wish.class.bytes() > room.bytes {
+            return Err(self.no_room(room, wish.class.bytes()));
+        }
+        let block = self.registry.issue(wish)?;
+        let bytes = block.class.bytes();
+        if bytes > room.bytes {
+            self.registry.release(&block);
+            return Err(self.no_room(room, bytes));
+        }
+        Ok(block)
     }
 
     /// Gives back what [`Self::take_blocks`] took.
@@ -66,6 +83,8 @@ impl Namespace {
         if self.taken.is_empty() {
             return;
         }
+        let bytes = block_bytes(&self.taken);
+        self.charge(self.job_of(index), Amount::bytes(bytes));
         let file = file_data_mut(&mut self.nodes, index);
         // A file of one block has room for just that in itself; a longer list doubles.
         file.extents.extend(self.taken.drain(..));
@@ -93,7 +112,7 @@ impl Namespace {
             (limit as usize).min(BLOCKS_MAX)
         };
         self.blocks.clear();
-        let Some(index) = self.nodes.records.find(node) else {
+        let Ok(index) = self.find_live(node) else {
             return self.blocks_of_remains(node, offset, limit);
         };
         if self.kind(index).is_container() {
@@ -180,10 +199,13 @@ impl Namespace {
 
     /// The file that a session may write with this lease.
     fn writable(&self, session: SessionId, (node, lease): (NodeId, LeaseId)) -> Result<u32, Failure> {
-        let index = self.nodes.records.find(node).ok_or(Failure::NotFound)?;
+        let Some(index) = self.nodes.records.find(node) else {
+            return Err(self.jobs.why_lost(lease.0, Failure::NotFound));
+        };
         match self.sessions.held(lease.0, session) {
+            Some(Held::Writer(file)) if *file == node && self.is_doomed(index) => Err(Failure::JobEnded),
             Some(Held::Writer(file)) if *file == node => Ok(index),
-            _ => Err(Failure::LeaseLost),
+            _ => Err(self.jobs.why_lost(lease.0, Failure::LeaseLost)),
         }
     }
 
@@ -212,7 +234,8 @@ impl Namespace {
         }
         let record = self.nodes.records.at(index);
         let class = (u32::from(record.storage_class), record.location_or_version);
-        self.take_blocks(class, capacity, want)?;
+        let room = self.room(self.job_of(index), 0);
+        self.take_blocks(class, capacity, want, room)?;
         self.append_taken(index);
         Ok(self.blocks_reply(index))
     }
@@ -267,6 +290,7 @@ impl Namespace {
         let file = &mut self.nodes.files[extra];
         file.writer = NONE;
         let used = file.extents.partition_point(|extent| extent.offset < size);
+        let unused = block_bytes(&file.extents[used..]);
         file.extents
             .drain(used..)
             .for_each(|unused| self.registry.release(&unused.block));
@@ -277,6 +301,7 @@ impl Namespace {
         } else if file.extents.spilled() {
             file.extents.shrink_to_fit();
         }
+        self.give_back(self.job_of(index), Amount::bytes(unused));
         self.tell(Happened::Sealed, index);
     }
 

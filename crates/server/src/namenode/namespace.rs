@@ -11,10 +11,13 @@ use super::command::{
 use super::config::Config;
 use super::datanodes::{Limits, Registry};
 use super::index::Index;
+use super::jobs::Jobs;
 use super::names::{NameHasher, PathNames, check_name};
 use super::nodes::Nodes;
 use super::pins::Pins;
+use super::quota::{Amount, block_bytes};
 use super::records::Place;
+use super::removal::Removals;
 use super::sessions::{Held, Sessions};
 use super::shortcuts::Shortcuts;
 use super::slab::NONE;
@@ -39,6 +42,8 @@ pub struct Namespace {
     pub(super) sessions: Sessions,
     pub(super) pins: Pins,
     pub(super) watches: Watches,
+    pub(super) jobs: Jobs,
+    pub(super) removals: Removals,
     /// Blocks taken by the present command, until they have an owner.
     pub(super) taken: Vec<Extent>,
     /// What the latest reply borrows.
@@ -97,6 +102,8 @@ impl Namespace {
                 page_bytes_max: config.page_bytes_max,
                 silence_max_ns: config.lease_ns,
             }),
+            jobs: Jobs::default(),
+            removals: Removals::default(),
             taken: Vec::new(),
             blocks: Vec::new(),
             page: Vec::new(),
@@ -152,6 +159,7 @@ impl Namespace {
             } => Ok(Reply::Heartbeat {
                 known: self.registry.heartbeat(self.now.mono_ns, datanode, incarnation),
             }),
+            Command::JobList { after, limit } => Ok(self.job_list(after, limit)),
             _ => self.apply_write(session, command),
         }
     }
@@ -205,12 +213,14 @@ impl Namespace {
                 lease_ms: self.config.lease_ns / 1_000_000,
                 incarnation: self.config.incarnation,
             }),
+            Command::JobCreate(ref request) => self.job_create(session, request),
+            Command::JobEnd { job, kill } => self.job_end(session, job, kill),
             _ => unreachable!("apply has the others"),
         }
     }
 
-    /// Does what is due: ends the leases of silent sessions, and finds silent datanodes. Time does not go back: an earlier
-    /// `now` counts as the latest one.
+    /// Does what is due: ends the leases of silent sessions, finds silent datanodes, and removes what is left of jobs that
+    /// have ended. Time does not go back: an earlier `now` counts as the latest one.
     pub fn advance(&mut self, now: Now) {
         self.now.mono_ns = self.now.mono_ns.max(now.mono_ns);
         self.now.wall_ns = now.wall_ns;
@@ -219,14 +229,19 @@ impl Namespace {
         while let Some(held) = self.sessions.expire(self.now.mono_ns) {
             self.give_up(held);
         }
+        self.remove_due();
     }
 
     /// When [`Self::advance`] has something to do, if nothing comes before: nanoseconds of [`Now::mono_ns`].
     pub fn next_timeout(&self) -> Option<u64> {
-        [self.sessions.next_timeout_ns(), self.registry.quiet_until_ns()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.sessions.next_timeout_ns(),
+            self.registry.quiet_until_ns(),
+            self.removals.next_timeout_ns(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(super) fn give_up(&mut self, held: Held) {
@@ -239,11 +254,14 @@ impl Namespace {
                     .expect("a file's lease ends with it");
                 self.expire_writer(index);
             }
-            Held::Put(put) => put
-                .extents
-                .iter()
-                .for_each(|extent| self.registry.release(&extent.block)),
+            Held::Put(put) => {
+                self.give_back_put(&put);
+                put.extents
+                    .iter()
+                    .for_each(|extent| self.registry.release(&extent.block));
+            }
             Held::Pin(node, session) => self.drop_pin(node, session),
+            Held::Job(job) => self.end_job(job),
         }
     }
 
@@ -289,7 +307,7 @@ impl Namespace {
         if base == NodeId::ROOT {
             return Ok(ROOT);
         }
-        self.nodes.records.find(base).ok_or(Failure::NotFound)
+        self.find_live(base)
     }
 
     /// Where to look for which names: all of them from the base on, or the last one if its directory is known.
@@ -384,6 +402,7 @@ impl Namespace {
         if kind != Kind::KeyValue {
             self.tell(Happened::Created, index);
         }
+        self.charge(self.job_of(parent), Amount::nodes(1));
         index
     }
 
@@ -411,31 +430,40 @@ impl Namespace {
 
     /// Frees a node that is in no container, and all below it; counts them.
     pub(super) fn free_tree(&mut self, top: u32) -> u64 {
-        let (mut left, mut count) = (vec![top], 0);
+        let (mut left, mut freed) = (vec![top], Amount::default());
+        let job = self.job_of(top);
         while let Some(index) = left.pop() {
             for (name, child) in self.nodes.take_children(index) {
                 self.index.remove(self.hasher.tag(index, name.as_bytes()), child);
                 left.push(child);
             }
             self.tell_gone(index);
-            self.empty(index);
+            let bytes = self.strip(index);
             self.nodes.remove(index);
-            count += 1;
+            freed = freed.plus(Amount { bytes, nodes: 1 });
         }
-        count
+        self.give_back(job, freed);
+        freed.nodes
     }
 
     /// Frees what a file or value holds: its bytes and its lease.
     pub(super) fn empty(&mut self, index: u32) {
+        let bytes = self.strip(index);
+        self.give_back(self.job_of(index), Amount::bytes(bytes));
+    }
+
+    /// The same, and says how many bytes that were, without giving them back to its job.
+    pub(super) fn strip(&mut self, index: u32) -> u64 {
         let record = self.nodes.records.at_mut(index);
-        let extra = record.extra;
+        let (extra, mut bytes) = (record.extra, record.size);
         match std::mem::replace(&mut record.place, Place::Nowhere) {
-            Place::Nowhere | Place::Sealed => return,
+            Place::Nowhere | Place::Sealed => return 0,
             Place::Tail => {}
             Place::Heap => drop(self.nodes.values.remove(extra)),
             Place::Blocks => {
                 let size = record.size;
                 let file = self.nodes.files.remove(extra);
+                bytes = block_bytes(&file.extents);
                 if file.writer != NONE {
                     self.sessions.release_at(file.writer);
                 }
@@ -452,6 +480,7 @@ impl Namespace {
         let record = self.nodes.records.at_mut(index);
         record.extra = NONE;
         record.size = 0;
+        bytes
     }
 
     /// Puts another node, empty and of the same kind, in the place of a file or value.
@@ -471,6 +500,7 @@ impl Namespace {
         let (parent, kind, name) = (record.parent, record.kind(), self.nodes.name(index).to_vec());
         self.unlink(index);
         self.nodes.remove(index);
+        self.give_back(self.job_of(parent), Amount::nodes(1));
         self.make(parent, &name, kind)
     }
 

@@ -37,7 +37,7 @@ impl Namespace {
 
     /// What is known of a file, or, for who has pinned it already, of what is left of it.
     fn pinnable(&self, node: NodeId, is_pinned: bool) -> Result<Attributes, Failure> {
-        match self.nodes.records.find(node) {
+        match self.find_live(node).ok() {
             Some(index) if self.kind(index).is_container() => Err(Failure::IsADirectory),
             Some(index) => Ok(self.attributes(index)),
             None => {

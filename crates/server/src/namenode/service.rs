@@ -12,7 +12,7 @@ use crake_store::protocol::role;
 use crake_wire::WireError;
 
 use super::answers::Answers;
-use super::command::{Command, Failure, Now, Reply, SessionId, Usage};
+use super::command::{Command, Failure, Now, OverQuota, Reply, SessionId, Usage};
 use super::namespace::Namespace;
 use super::reads::READS_MAX;
 use caller::{Caller, Refusals};
@@ -22,6 +22,7 @@ use told::Waiting;
 
 mod caller;
 mod given;
+mod jobs;
 mod subject;
 mod told;
 
@@ -165,6 +166,10 @@ impl NamenodeService {
                 let _ = write!(self.detail, "{failure}: {}", Subject(request));
                 Status(failure.code().number())
             }
+            Refused::OverQuota(over) => {
+                jobs::tell_over_quota(&mut self.detail, &over);
+                Status(Failure::QuotaExceeded.code().number())
+            }
         };
         replies.fail(request, status, &self.detail);
     }
@@ -240,6 +245,8 @@ enum Refused {
     /// By what it said when it connected.
     NotADatanode,
     Denied(Failure),
+    /// The same, by the quota of a job.
+    OverQuota(OverQuota),
 }
 
 impl From<WireError> for Refused {

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use super::blocks::Extent;
 use super::command::{Condition, Failure, NodeId, SessionId};
 use super::config::Config;
+use super::jobs::JobId;
 use super::names::Name;
 use super::slab::{NONE, Slab};
 
@@ -18,6 +19,8 @@ pub(super) enum Held {
     Put(Box<PendingPut>),
     /// The bytes of a file, by this session, to look at them in place.
     Pin(NodeId, SessionId),
+    /// A job that runs.
+    Job(JobId),
 }
 
 /// A value that becomes visible with its commit.
@@ -28,6 +31,8 @@ pub(super) struct PendingPut {
     pub(super) condition: Condition,
     pub(super) size: u64,
     pub(super) extents: Vec<Extent>,
+    /// The job in whose directory the table was, and its number there: the value counts as that job's.
+    pub(super) job: Option<(JobId, u64)>,
 }
 
 #[derive(Debug, Hash)]
@@ -175,6 +180,11 @@ impl Sessions {
         is_it.then_some(&hold.held)
     }
 
+    /// The id of the hold at an index that is taken.
+    pub(super) fn id_at(&self, index: u32) -> u64 {
+        self.holds[index].serial << INDEX_BITS | u64::from(index)
+    }
+
     /// Ends a hold, which must be there.
     pub(super) fn release(&mut self, id: u64) -> Held {
         self.release_at(index_of(id))
@@ -302,7 +312,7 @@ mod tests {
     fn expired(sessions: &mut Sessions, now_ns: u64) -> Vec<u64> {
         let nodes = std::iter::from_fn(|| match sessions.expire(now_ns)? {
             Held::Writer(node) => Some(node.0),
-            Held::Put(_) | Held::Pin(..) => unreachable!("there are writers only"),
+            Held::Put(_) | Held::Pin(..) | Held::Job(_) => unreachable!("there are writers only"),
         });
         let nodes = nodes.collect();
         sessions.check().unwrap();

@@ -9,6 +9,7 @@ use super::directory::page_limit;
 use super::file::file_data_mut;
 use super::names::{Name, check_key};
 use super::namespace::Namespace;
+use super::quota::{Amount, block_bytes, put_amount};
 use super::records::{Place, TAIL_BYTES};
 use super::sessions::{Held, PendingPut};
 
@@ -55,6 +56,7 @@ impl Namespace {
         if node.is_none() {
             self.reserve_nodes(1)?;
         }
+        self.check_value_quota(table, node, request.value.len() as u64)?;
         let (index, version) = self.node_for_value(table, request.key, node);
         self.set_inline_value(index, request.value);
         self.tell(Happened::Put, index);
@@ -63,6 +65,16 @@ impl Namespace {
             pending: PendingId(0),
             blocks: &[],
         })
+    }
+
+    /// Refuses a value of so many bytes in the place of one, or of none, if the table's job may not have it.
+    fn check_value_quota(&mut self, table: u32, node: Option<u32>, bytes: u64) -> Result<(), Failure> {
+        let job = self.job_of(table);
+        if job.is_none() {
+            return Ok(());
+        }
+        let less = node.map_or(Amount::default(), |index| self.amount_of(index));
+        self.check_quota(job, less, Amount { bytes, nodes: 1 })
     }
 
     /// The node that a new value of a key goes to, with its version and no bytes.
@@ -98,6 +110,7 @@ impl Namespace {
         self.empty(index);
         let room = TAIL_BYTES - self.nodes.records.at(index).name_room();
         let heap = (value.len() > room).then(|| self.nodes.values.insert(value.into()));
+        self.charge(self.job_of(index), Amount::bytes(value.len() as u64));
         let record = self.nodes.records.at_mut(index);
         record.size = value.len() as u64;
         if let Some(number) = heap {
@@ -116,6 +129,12 @@ impl Namespace {
         self.sessions.reserve(session)?;
         self.taken.clear();
         self.blocks.clear();
+        let job = self.job_of(table);
+        let least = Amount {
+            bytes: request.size,
+            nodes: 1,
+        };
+        self.check_quota(job, Amount::default(), least)?;
         if request.size > 0 {
             self.take_value_blocks(table, request.size)?;
         }
@@ -124,11 +143,14 @@ impl Namespace {
             key: Name::new(request.key),
             condition: request.condition,
             size: request.size,
+            job: self.charge_put(job, block_bytes(&self.taken)),
             extents: self.taken.drain(..).collect(),
         };
+        let charged = put.job;
         let pending = self
             .sessions
             .hold(session, self.now.mono_ns, Held::Put(Box::new(put)));
+        self.note_put(charged, pending);
         Ok(Reply::Put {
             version: 0,
             pending: PendingId(pending),
@@ -142,11 +164,16 @@ impl Namespace {
         }
         let record = self.nodes.records.at(table);
         let class = (u32::from(record.storage_class), record.location_or_version);
-        if self.take_blocks(class, 0, size)? >= size {
+        let room = self.room(self.job_of(table), 0);
+        self.jobs.refused = None;
+        if self.take_blocks(class, 0, size, room)? >= size {
             return Ok(());
         }
         self.untake_blocks();
-        Err(Failure::NoSpace)
+        match self.jobs.refused {
+            Some(_) => Err(Failure::QuotaExceeded),
+            None => Err(Failure::NoSpace),
+        }
     }
 
     pub(super) fn put_commit(
@@ -156,7 +183,7 @@ impl Namespace {
         abort: bool,
     ) -> Result<Reply<'_>, Failure> {
         let Some(Held::Put(put)) = self.sessions.held(pending.0, session) else {
-            return Err(Failure::LeaseLost);
+            return Err(self.jobs.why_lost(pending.0, Failure::LeaseLost));
         };
         if abort {
             let held = self.sessions.release(pending.0);
@@ -167,13 +194,23 @@ impl Namespace {
                 blocks: &[],
             });
         }
-        let table = self.nodes.records.find(put.table).ok_or(Failure::NotFound)?;
+        let table = self.live_table(put)?;
         let node = self.check_condition(table, put.key.as_bytes(), put.condition)?;
+        let (less, more) = (
+            node.map_or(Amount::default(), |index| self.amount_of(index)),
+            put_amount(put),
+        );
+        let job = self.job_of(table);
+        if put.job.map(|(job, _)| job) != job.map(|number| self.jobs.all[number].id) {
+            self.check_quota(job, less, more)?;
+        }
         let Held::Put(put) = self.sessions.release(pending.0) else {
             unreachable!("it was a put above")
         };
+        self.give_back_put(&put);
         let (index, version) = self.node_for_value(table, put.key.as_bytes(), node);
         self.empty(index);
+        self.charge(job, Amount::bytes(more.bytes));
         self.nodes.records.at_mut(index).size = put.size;
         file_data_mut(&mut self.nodes, index).extents = put.extents.into();
         self.tell(Happened::Put, index);
@@ -182,6 +219,15 @@ impl Namespace {
             pending: PendingId(0),
             blocks: &[],
         })
+    }
+
+    /// The table of a value on its way.
+    fn live_table(&self, put: &PendingPut) -> Result<u32, Failure> {
+        let table = self.nodes.records.find(put.table).ok_or(Failure::NotFound)?;
+        match self.is_doomed(table) {
+            true => Err(Failure::JobEnded),
+            false => Ok(table),
+        }
     }
 
     pub(super) fn get(&mut self, base: NodeId, path: &str, key: &[u8]) -> Result<Reply<'_>, Failure> {

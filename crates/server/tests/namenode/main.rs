@@ -7,6 +7,8 @@
 mod blocks;
 mod datanodes;
 mod files;
+mod job_model;
+mod jobs;
 mod leases;
 mod memory;
 mod model;

@@ -73,6 +73,16 @@ codes! {
     RootIsFixed = 117,
     /// A multifile that gets no more parts.
     Sealed = 120,
+    /// The job in whose directory this would be may not have so much.
+    QuotaExceeded = 130,
+    /// The lease ended with the job in whose directory the file was.
+    JobEnded = 131,
+    /// The job is another client's.
+    NotOwner = 132,
+    /// The directory of a running job can be neither renamed nor deleted.
+    JobDirectoryIsFixed = 133,
+    /// Too many nodes would move across the border of a job at once.
+    TreeTooLarge = 134,
 
     /// The handle is of an earlier life of its block or of its datanode.
     Stale = 200,

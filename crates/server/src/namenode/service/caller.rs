@@ -36,6 +36,7 @@ pub(super) type Refusals<'r> = SmallVec<[(&'r Request<'r>, Refused); 4]>;
 impl<'r> Caller<'_, 'r> {
     pub(super) fn answer_one(&mut self, request: &'r Request<'r>, replies: &mut Replies<'_>) {
         if let Err(refused) = self.answer(request, replies) {
+            let refused = self.with_quota(refused);
             self.refusals.push((request, refused));
         }
     }
@@ -89,12 +90,15 @@ impl<'r> Caller<'_, 'r> {
             method::REGISTER | method::HEARTBEAT if !self.is_datanode => Err(Refused::NotADatanode),
             method::REGISTER => self.register(request, replies),
             method::HEARTBEAT => self.heartbeat(request, replies),
+            method::JOB_CREATE => self.job_create(request, replies),
+            method::JOB_LIST => self.job_list(request, replies),
+            method::JOB_END => self.job_end(request, replies),
             _ => Err(Refused::UnknownMethod),
         }
     }
 
     #[inline]
-    fn apply<'a>(&'a mut self, command: &Command<'a>) -> Result<Reply<'a>, Failure> {
+    pub(super) fn apply<'a>(&'a mut self, command: &Command<'a>) -> Result<Reply<'a>, Failure> {
         self.namespace.apply(self.now, self.session, command)
     }
 

@@ -59,6 +59,7 @@ impl Subject<'_> {
                 "datanode {:?}",
                 wire::RegisterRequestView::parse(message)?.name()?
             ),
+            method::JOB_END => write!(f, "job {}", wire::JobEndRequestView::parse(message)?.job()),
             other => f.write_str(method::name(other)),
         })
     }
