@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod job;
 mod multifile;
 mod stream;
 mod table;
@@ -37,6 +38,7 @@ use crate::{
     View,
 };
 
+pub use job::Job;
 pub use multifile::Multifile;
 pub use stream::{BufferedReader, BufferedWriter, Follower};
 pub use table::{Scan, Table};

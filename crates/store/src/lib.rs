@@ -56,6 +56,7 @@ mod link;
 mod node;
 #[macro_use]
 mod operation;
+mod job;
 mod multifile;
 mod options;
 mod path;
@@ -79,6 +80,7 @@ pub use error::Error;
 pub use file::{File, Place};
 pub use follow::Follower;
 pub use host::this_host;
+pub use job::{Job, JobInfo, JobOptions};
 pub use multifile::{Multifile, MultifileReader, Parts};
 pub use node::{Attributes, CreateOptions, Entry, Node, Page};
 pub use options::{ConnectOptions, DEFAULT_PORT, Transport};

@@ -66,6 +66,8 @@ pub enum Subject<'a> {
     Move(&'a str, &'a str),
     /// A key of the table with this path.
     Key(&'a str, &'a [u8]),
+    /// The job with this id.
+    Job(u64),
     /// The cluster as a whole.
     Cluster,
 }
@@ -76,6 +78,7 @@ impl Subject<'_> {
             Subject::Path(path) => path.into(),
             Subject::Move(from, to) => format!("{from} -> {to}").into(),
             Subject::Key(table, key) => format!("{table}[{}]", key.escape_ascii()).into(),
+            Subject::Job(id) => format!("job {id}").into(),
             Subject::Cluster => "cluster".into(),
         }
     }

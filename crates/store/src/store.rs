@@ -66,6 +66,10 @@ impl Store {
         Ok(())
     }
 
+    pub(crate) fn session(&self) -> &Rc<Session> {
+        &self.session
+    }
+
     /// The runtime that turns this store.
     pub fn runtime(&self) -> &Runtime {
         self.session.runtime()

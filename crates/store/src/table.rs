@@ -489,7 +489,14 @@ async fn put_large(table: &Table, key: &[u8], value: Sga, condition: Condition) 
         abort,
     };
     match fill(table, key, value, blocks).await {
-        Ok(()) => Pending::start(&table.session, end(false)).await,
+        Ok(()) => match Pending::start(&table.session, end(false)).await {
+            // Until it is given up it counts for what was to take it.
+            Err(error) if !error.may_have_run() => {
+                let _ = Pending::start(&table.session, end(true)).await;
+                Err(error)
+            }
+            committed => committed,
+        },
         Err(error) => {
             // The error is what went wrong before; blocks that are not given back here fall to the lease.
             let _ = Pending::start(&table.session, end(true)).await;
