@@ -62,7 +62,7 @@ pub fn run_and_tidy(
 }
 
 /// Connects to the cluster of the settings. When nobody is there, and nobody chose the address, says how to have one.
-async fn connect(runtime: &Runtime, config: &Config) -> Result<Store> {
+pub async fn connect(runtime: &Runtime, config: &Config) -> Result<Store> {
     let url = config.text(&URL);
     match Store::connect(runtime, url).await {
         Ok(store) => Ok(store),

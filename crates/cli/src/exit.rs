@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
+use rustix::process::Signal;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -19,12 +20,25 @@ pub struct Usage(pub String);
 #[error("failed, as was said")]
 pub struct Told;
 
+/// A command that was run for the user ended with this code, which is that of this process, too.
+#[derive(Debug, Error)]
+#[error("exit code {0}")]
+pub struct Exited(pub u8);
+
+impl Exited {
+    /// As shells count.
+    pub fn by(signal: Signal) -> Exited {
+        Exited(u8::try_from(128 + signal.as_raw()).unwrap_or(u8::MAX))
+    }
+}
+
 /// Reports a failure on stderr and gives the code to exit with.
 pub fn code(result: Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    if !error.is::<Told>() && !is_closed_pipe(&error) {
+    let is_told = error.is::<Told>() || error.is::<Exited>();
+    if !is_told && !is_closed_pipe(&error) {
         // A closed stderr leaves the exit code as the only word.
         let _ = writeln!(io::stderr().lock(), "crake: {error:#}");
     }
@@ -34,6 +48,9 @@ pub fn code(result: Result<()>) -> ExitCode {
 fn number(error: &Error) -> u8 {
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
         return interrupted.exit_code();
+    }
+    if let Some(exited) = error.downcast_ref::<Exited>() {
+        return exited.0;
     }
     let is_usage = error.is::<Usage>() || error.is::<ConfigError>();
     if is_usage { 2 } else { 1 }

@@ -12,6 +12,7 @@ mod endpoint;
 mod exit;
 mod fs;
 mod interrupt;
+mod job;
 mod kv;
 mod namenode;
 mod output;
@@ -48,6 +49,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Datanode(datanode) => datanode::run(datanode, &config, output),
         Command::Fs(fs) => fs::run(fs, &config, output),
         Command::Demo(demo) => demo::run(demo, output),
+        Command::Job(job) => job::run(job, &config, output),
         Command::Kv(kv) => kv::run(kv, &config, output),
         Command::Namenode(namenode) => namenode::run(namenode, &config, output),
         Command::Up(up) => up::run(up, &config, output),

@@ -123,12 +123,7 @@ impl Job {
 
     /// What is below its directory, and what may be. [`Error::NotFound`] once it has ended and nothing is left.
     pub async fn usage(&self) -> Result<JobInfo, Error> {
-        let after = self.id - 1;
-        let page = Pending::start(self.store.session(), ListJobs { after, limit: 1 }).await?;
-        let found = page.jobs.into_iter().find(|job| job.id == self.id);
-        found.ok_or_else(|| Error::NotFound {
-            path: Subject::Job(self.id).to_text(),
-        })
+        self.store.job_info(self.id).await
     }
 
     /// Moves what is to outlive the job to a path outside of it that nothing has, with directories above it made if need be:
@@ -200,6 +195,17 @@ impl Store {
     /// Makes a job, with an empty directory.
     pub async fn job(&self, options: JobOptions) -> Result<Job, Error> {
         Job::begin(self, options).await
+    }
+
+    /// What is known of a job; [`Error::NotFound`] once it has ended and nothing of it is left.
+    pub async fn job_info(&self, id: u64) -> Result<JobInfo, Error> {
+        // Ids start at 1.
+        let after = id.saturating_sub(1);
+        let page = Pending::start(self.session(), ListJobs { after, limit: 1 }).await?;
+        let found = page.jobs.into_iter().find(|job| job.id == id);
+        found.ok_or_else(|| Error::NotFound {
+            path: Subject::Job(id).to_text(),
+        })
     }
 
     /// All jobs of the cluster, in the order of their ids.

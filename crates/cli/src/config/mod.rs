@@ -333,7 +333,7 @@ impl Config {
             };
             if let Some(setting) = SETTINGS.iter().find(|s| variable(s.key) == name) {
                 self.lay(setting.key, value, Origin::Environment(name))?;
-            } else if !["CONFIG", "LOG"].contains(&rest) && is_slip(&name) {
+            } else if !["CONFIG", "JOB", "JOB_DIR", "LOG"].contains(&rest) && is_slip(&name) {
                 let key = rest.to_ascii_lowercase();
                 return Err(ConfigError::UnknownKey {
                     key,
