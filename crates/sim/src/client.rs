@@ -151,6 +151,7 @@ async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
     client.does("connecting");
     let store = connect(&world, &runtime).await;
     let life = settle_in(&world, &client, &runtime, store).await;
+    life.look_in_mirror().await;
     while !client.is_done() {
         life.operation().await;
         client.operations_left.set(client.operations_left.get() - 1);
@@ -161,6 +162,7 @@ async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
                 .await;
         }
     }
+    life.look_in_mirror().await;
     client.does("nothing");
 }
 

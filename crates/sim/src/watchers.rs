@@ -35,6 +35,9 @@ impl Life {
             },
         };
         let runtime = self.store.runtime().clone();
+        if self.world.random.chance(400) {
+            self.change_and_lose_connection().await;
+        }
         let deadline = runtime.now() + EVENTS_WITHIN;
         loop {
             if !self.catch_up(&mut mirror).await {
@@ -61,6 +64,19 @@ impl Life {
             runtime.sleep(Duration::from_millis(300)).await;
         }
         *self.mirror.borrow_mut() = Some(mirror);
+    }
+
+    /// Changes something of the directory while the connection breaks: what is told of it may be on its way at that moment.
+    async fn change_and_lose_connection(&self) {
+        let (world, node) = (self.world.clone(), self.client.node);
+        let (runtime, soon) = (self.store.runtime().clone(), self.world.plan.network.delay.1 * 4);
+        let after = world.random.duration(Duration::ZERO, soon);
+        let breaking = async move {
+            runtime.sleep(after).await;
+            world.cut_off(node);
+        };
+        self.store.runtime().spawn(breaking).detach();
+        self.write_file().await;
     }
 
     async fn begin_mirror(&self) -> Option<Mirror> {

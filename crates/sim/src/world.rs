@@ -55,7 +55,7 @@ impl Plan {
             dram_bytes: (2 + random.below(7)) << 20,
             lease: Duration::from_millis(500 + random.below(2_000)),
             heartbeat_timeout: Duration::from_millis(300 + random.below(1_200)),
-            operations: 30 + random.below(50) as u32,
+            operations: 50 + random.below(80) as u32,
             fault_gap: (
                 Duration::from_millis(1),
                 Duration::from_millis(*random.pick(&[30, 300, 1_500])),
@@ -215,6 +215,12 @@ impl World {
     fn break_connections(&self, a: NodeId, b: NodeId) {
         self.notes(&format!("fault: connections of nodes {a} and {b} break"));
         self.network.break_connections(a, b);
+    }
+
+    /// The connection of a node to the namenode breaks; it may connect again at once.
+    pub fn cut_off(&self, node: NodeId) {
+        self.break_connections(NAMENODE, node);
+        self.disturbances.set(self.disturbances.get() + 1);
     }
 
     fn step_clock(&self, node: NodeId, seconds: i64) {
