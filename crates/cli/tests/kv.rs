@@ -120,6 +120,11 @@ fn the_demo_compares_a_folder_and_shows_what_it_measured() {
             (&summary["identical"], &summary["files"], &summary["keys"]),
             (&true.into(), &51.into(), &2000.into())
         );
+        let job = &summary["job"];
+        assert!(
+            job["refused_bytes"] == 262_144 && job["removed_seconds"].as_f64() > Some(0.0),
+            "{summary}"
+        );
         let paths = summary["paths"].as_array().unwrap();
         assert_eq!(paths.len(), 3, "{summary}");
         assert!(

@@ -24,6 +24,7 @@ pub async fn audit(world: Rc<World>, clients: Vec<Rc<Client>>, runtime: Runtime)
         audit.directory(client, "").await;
         audit.table(client).await;
     }
+    audit.jobs().await;
     audit.delete_all(&clients).await;
 }
 
@@ -142,6 +143,25 @@ impl Audit<'_> {
         let lost = matches!(error, Error::BlockLost { .. }) && self.world.crashes() > crashes_before;
         if !lost {
             self.world.violate(format!("audit: {path}: {error}"));
+        }
+    }
+
+    /// Of no job is anything left: the clients have ended theirs, and the leases of those that died have run out.
+    async fn jobs(&self) {
+        match self.store.jobs().await {
+            Ok(jobs) if jobs.is_empty() => {}
+            other => self
+                .world
+                .violate(format!("audit: jobs that are left: {other:?}")),
+        }
+        match self.store.list_page("/jobs", "", "", 0).await {
+            Ok(page) if page.entries.is_empty() => {
+                if let Err(error) = self.store.delete("/jobs", false).await {
+                    self.world.violate(format!("audit: deleting /jobs: {error}"));
+                }
+            }
+            Err(Error::NotFound { .. }) => {}
+            other => self.world.violate(format!("audit: left of jobs: {other:?}")),
         }
     }
 

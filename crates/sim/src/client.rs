@@ -223,7 +223,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(40) {
+        match self.world.random.below(42) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -247,6 +247,7 @@ impl Life {
             33..=36 => self.look_in_mirror().await,
             37 => self.write_and_follow().await,
             38 => self.write_parts().await,
+            39 | 40 => self.work_in_job().await,
             _ => self.get_shared().await,
         }
     }

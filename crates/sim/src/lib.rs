@@ -20,6 +20,7 @@ mod audit;
 mod client;
 mod content;
 mod files;
+mod jobs;
 mod keys;
 mod model;
 mod readers;

@@ -71,6 +71,11 @@ fn finds_reservations_that_end_with_their_connection() {
 }
 
 #[test]
+fn finds_a_quota_that_is_not_given_back() {
+    finds(Canary::SkipQuotaGiveBack);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");

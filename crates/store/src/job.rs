@@ -123,7 +123,12 @@ impl Job {
 
     /// What is below its directory, and what may be. [`Error::NotFound`] once it has ended and nothing is left.
     pub async fn usage(&self) -> Result<JobInfo, Error> {
-        self.store.job_info(self.id).await
+        let info = self.store.job_info(self.id).await?;
+        match info.owner == self.store.client_id().0 {
+            true => Ok(info),
+            // A namenode that began anew has given the id again.
+            false => Err(not_found(self.id)),
+        }
     }
 
     /// Moves what is to outlive the job to a path outside of it that nothing has, with directories above it made if need be:
@@ -153,8 +158,8 @@ impl Job {
         let end = self.ending();
         self.guard = None;
         match end.await {
-            // Whoever asked before had it, or it was silent for too long.
-            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            // Somebody has killed it, it was silent for too long, or the namenode began anew and has given the id again.
+            Ok(_) | Err(Error::NotFound { .. } | Error::NotOwner { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -203,9 +208,7 @@ impl Store {
         let after = id.saturating_sub(1);
         let page = Pending::start(self.session(), ListJobs { after, limit: 1 }).await?;
         let found = page.jobs.into_iter().find(|job| job.id == id);
-        found.ok_or_else(|| Error::NotFound {
-            path: Subject::Job(id).to_text(),
-        })
+        found.ok_or_else(|| not_found(id))
     }
 
     /// All jobs of the cluster, in the order of their ids.
@@ -225,6 +228,12 @@ impl Store {
     /// Ends a job, whoever has made it.
     pub async fn kill_job(&self, id: u64) -> Result<JobInfo, Error> {
         Pending::start(self.session(), EndJob { id, kill: true }).await
+    }
+}
+
+fn not_found(id: u64) -> Error {
+    Error::NotFound {
+        path: Subject::Job(id).to_text(),
     }
 }
 

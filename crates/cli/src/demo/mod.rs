@@ -1,6 +1,7 @@
 //! `crake demo`: a real folder goes through a cluster and comes back, and every byte is compared.
 
 mod folder;
+mod job;
 mod keys;
 mod measure;
 mod tree;
@@ -34,7 +35,7 @@ use crate::size::Size;
 
 It starts a cluster of two datanodes in another process, reached through shared memory, or with --embedded one within
 itself: no ports, no files. It stores the folder, lists it, reads it back and compares the checksum of every MiB, then
-puts, gets and scans keys. The first difference ends it with exit code 1, and the cluster ends with it.")]
+puts, gets and scans keys, and last runs a job with a quota. The first difference ends it with exit code 1, and the cluster ends with it.")]
 pub struct Arguments {
     /// What to store [default: the Rust toolchain's own folder, else /usr/lib, else the current directory]
     dir: Option<PathBuf>,
@@ -64,6 +65,7 @@ struct Summary<'a> {
     keys: u64,
     seconds: f64,
     paths: &'a [paths::Row],
+    job: &'a job::Shown,
 }
 
 /// Runs it.
@@ -92,12 +94,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         let paths = paths::of_all(&store).await?;
         output.line(&paths::line(&paths))?;
         let measured = steps(&store, &folder, arguments.keys, &raw, output).await?;
+        let job = job::show(&store, output).await?;
         cluster.check()?;
         drop(store);
-        Ok::<_, anyhow::Error>((measured, raw, paths))
+        Ok::<_, anyhow::Error>((measured, raw, paths, job))
     }));
     runtime.shutdown();
-    let (measured, raw, paths) = outcome??;
+    let (measured, raw, paths, job) = outcome??;
     measure::show(&measured, &raw, output)?;
     output.row(&Summary {
         summary: true,
@@ -109,6 +112,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         keys: arguments.keys,
         seconds: started.elapsed().as_secs_f64(),
         paths: &paths,
+        job: &job,
     })?;
     output.line(&format!(
         "everything came back as it went: {} files, {} bytes, {} keys; {:.1} s in all",

@@ -205,7 +205,8 @@ async fn watch(store: Store, id: u64, is_gone: Rc<Cell<bool>>, output: Output) {
         store.runtime().sleep(WATCH_EVERY).await;
         // Where the namenode is away, the lease decides.
         let is_there = match store.job_info(id).await {
-            Ok(info) => !info.ending,
+            // A namenode that began anew has given the id to somebody else.
+            Ok(info) => !info.ending && info.owner == store.client_id().0,
             Err(Error::NotFound { .. }) => false,
             Err(_) => true,
         };

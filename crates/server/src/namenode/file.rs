@@ -62,12 +62,12 @@ impl Namespace {
             return Err(self.no_room(room, wish.class.bytes()));
         }
         let block = self.registry.issue(wish)?;
-        let bytes = block.class.bytes();
-        if bytes > room.bytes {
-            self.registry.release(&block);
-            return Err(self.no_room(room, bytes));
+        if block.class.bytes() <= room.bytes {
+            return Ok(block);
         }
-        Ok(block)
+        // The quota would allow the block that was wished; there is none.
+        self.registry.release(&block);
+        Err(Failure::NoSpace)
     }
 
     /// Gives back what [`Self::take_blocks`] took.
