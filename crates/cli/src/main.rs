@@ -21,6 +21,7 @@ mod role;
 mod shm;
 mod size;
 mod stdio;
+mod ttl;
 mod up;
 mod wall;
 

@@ -79,11 +79,145 @@ fn scans_are_ordered_and_cut_where_they_were_asked_to() {
         cluster.ok(&["kv", "scan", "/t", "--limit", "1", "--values"]),
         "a\tis a\n"
     );
+    let scan = |bounds: &[&str]| cluster.ok(&[&["kv", "scan", "/t"], bounds].concat());
+    assert_eq!(scan(&["--from", "b1", "--until", "c"]), "b1\nb2\n");
+    assert_eq!(scan(&["--reverse", "--limit", "2", "--keys-only"]), "c\nb2\n");
+    assert_eq!(
+        scan(&["-r", "--prefix", "b", "--until", "b2", "--values"]),
+        "b1\tis b1\nb\\t3\tis b\\t3\n"
+    );
     let rows = cluster.rows(&["kv", "scan", "/t", "--values", "--prefix", "b"]);
     assert_eq!(rows.len(), 3);
     assert_eq!(
         (&rows[0]["key"], &rows[0]["value"]),
         (&"b\t3".into(), &"is b\t3".into())
+    );
+}
+
+#[test]
+fn a_key_is_removed_only_if_it_has_the_version_that_was_meant() {
+    let cluster = Server::up(1);
+    cluster.ok(&["kv", "put", "--create", "/t", "a", "1"]);
+    cluster.ok(&["kv", "put", "/t", "a", "2"]);
+    let said = cluster.fails(&["kv", "del", "--if-version", "1", "/t", "a"]);
+    assert!(said.contains("another version"), "{said}");
+    assert_eq!(cluster.ok(&["kv", "get", "/t", "a"]), "2");
+    cluster.ok(&["kv", "del", "--if-version", "2", "/t", "a"]);
+    let two = cluster.crake(&["kv", "del", "--if-version", "2", "/t", "a", "b"]);
+    assert_eq!(two.status.code(), Some(2));
+}
+
+#[test]
+fn what_is_scanned_is_loaded_again() {
+    let cluster = Server::up(1);
+    cluster.ok(&["kv", "create", "/t"]);
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("lines");
+    let mut lines: String = (0..3000).map(|n| format!("key{n:05}\tvalue \\t{n}\n")).collect();
+    // Too large for a request of many, and no newline at the end.
+    lines += &format!("large\t{}", "x".repeat(100_000));
+    fs::write(&file, &lines).unwrap();
+    let file = file.to_str().unwrap();
+    cluster.ok(&["kv", "load", "/t", file]);
+    assert_eq!(cluster.ok(&["kv", "get", "/t", "key00007"]), "value \t7");
+    let scanned = cluster.ok(&["kv", "scan", "/t", "--values"]);
+    assert_eq!(scanned, lines.clone() + "\n");
+    let mut load = Process::start(
+        cluster
+            .command(&["kv", "load", "--create", "/copy"])
+            .stdin(Stdio::piped()),
+    );
+    load.child()
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(scanned.as_bytes())
+        .unwrap();
+    assert!(load.wait().success());
+    assert_eq!(cluster.ok(&["kv", "scan", "/copy", "--values"]), scanned);
+    fs::write(file, "key00001\tx\nnew\t1\nno tab\n\tno key\nnewer\t2\n").unwrap();
+    let said = cluster.fails(&["kv", "load", "--if-absent", "/t", file]);
+    assert!(said.contains("line 1: /t[key00001]: already exists"), "{said}");
+    assert!(
+        said.contains("line 3: no tab") && said.contains("line 4: /t[]: not allowed"),
+        "{said}"
+    );
+    assert_eq!(cluster.ok(&["kv", "get", "/t", "newer"]), "2");
+    assert_eq!(cluster.ok(&["kv", "get", "/t", "key00001"]), "value \t1");
+}
+
+#[test]
+fn what_has_a_time_to_live_is_shown_and_removed() {
+    let cluster = Server::up(1);
+    cluster.ok(&["kv", "create", "/t"]);
+    cluster.ok(&["kv", "put", "--ttl", "1s", "/t", "a", "1"]);
+    cluster.ok(&["kv", "put", "--ttl", "1h", "/t", "b", "1"]);
+    cluster.ok(&["kv", "put", "/t", "c", "1"]);
+    cluster.ok(&["kv", "ttl", "1s", "/t", "c"]);
+    cluster.ok(&["kv", "put", "--ttl", "1s", "/t", "d", "1"]);
+    cluster.ok(&["kv", "ttl", "none", "/t", "d"]);
+    let of = |key| cluster.rows(&["kv", "get", "/t", key])[0]["expires_ns"].as_u64();
+    assert!(of("b").is_some() && of("d").is_none());
+    cluster.ok(&["fs", "mkdir", "--ttl", "1s", "/gone"]);
+    cluster.ok(&["fs", "mkdir", "-p", "/gone/below"]);
+    cluster.ok(&["fs", "mkdir", "/kept"]);
+    cluster.ok(&["fs", "ttl", "2h", "/kept"]);
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("f");
+    fs::write(&file, "bytes").unwrap();
+    cluster.ok(&["fs", "put", "--ttl", "1s", file.to_str().unwrap(), "/f"]);
+    assert!(cluster.ok(&["fs", "stat", "/kept"]).contains("expires   20"));
+    let listed = cluster.ok(&["fs", "ls", "-l", "/"]);
+    assert!(
+        listed.contains("kept (expires 20") && listed.lines().any(|line| line.ends_with(" t")),
+        "{listed}"
+    );
+    let rows = cluster.rows(&["fs", "ls", "/"]);
+    let kept = rows.iter().find(|row| row["path"] == "/kept").unwrap();
+    assert!(kept["expires_ns"].as_u64() > kept["created_ns"].as_u64());
+    thread::sleep(std::time::Duration::from_millis(1_300));
+    assert_eq!(cluster.ok(&["kv", "scan", "/t"]), "b\nd\n");
+    assert_eq!(cluster.ok(&["fs", "ls", "/"]), "kept\nt\n");
+    assert!(
+        cluster
+            .fails(&["fs", "stat", "/gone/below"])
+            .contains("not found")
+    );
+    assert!(
+        cluster
+            .fails(&["kv", "ttl", "1s", "/t", "a"])
+            .contains("no value for a")
+    );
+    let wrong = cluster.crake(&["fs", "ttl", "soon", "/kept"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("500ms"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn numbers_are_added_to() {
+    let cluster = Server::up(1);
+    assert_eq!(cluster.ok(&["kv", "add", "--create", "/c", "visits"]), "1\n");
+    assert_eq!(cluster.ok(&["kv", "add", "/c", "visits", "41"]), "42\n");
+    assert_eq!(cluster.ok(&["kv", "add", "/c", "visits", "-50"]), "-8\n");
+    assert_eq!(cluster.ok(&["kv", "get", "/c", "visits"]), "-8");
+    let rows = cluster.rows(&["kv", "add", "/c", "visits"]);
+    assert_eq!(
+        (&rows[0]["key"], &rows[0]["number"]),
+        (&"visits".into(), &(-7).into())
+    );
+    cluster.ok(&["kv", "put", "/c", "name", "alice"]);
+    assert!(
+        cluster
+            .fails(&["kv", "add", "/c", "name"])
+            .contains("not a number")
+    );
+    assert_eq!(cluster.ok(&["kv", "get", "/c", "name"]), "alice");
+    cluster.ok(&["kv", "put", "/c", "full", &i64::MAX.to_string()]);
+    assert!(cluster.fails(&["kv", "add", "/c", "full"]).contains("too large"));
+    assert!(
+        cluster
+            .fails(&["kv", "add", "/none", "k"])
+            .contains("kv create /none")
     );
 }
 

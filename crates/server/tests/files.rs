@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Fixture, TRANSPORTS, pattern, read_file, write_file};
-use crake_store::{Error, Node};
+use crake_store::{Error, KeyRange, Node};
 
 const MIB: usize = 1 << 20;
 const KIB_64: usize = 64 << 10;
@@ -100,7 +100,7 @@ fn tables_keep_small_and_large_values() {
             }
             assert!(table.get(b"nobody").await.unwrap().is_none());
             let mut keys = Vec::new();
-            let mut scan = table.scan(b"key-", b"");
+            let mut scan = table.scan(KeyRange::prefix(b"key-"));
             while let Some((key, value)) = scan.next().await.unwrap() {
                 assert_eq!(
                     value.len(),
@@ -110,6 +110,14 @@ fn tables_keep_small_and_large_values() {
             }
             assert_eq!(keys.len(), sizes.len());
             assert!(keys.is_sorted());
+            let range = KeyRange::prefix(b"key-")
+                .from(&keys[1])
+                .until(keys.last().unwrap());
+            let mut scan = table.scan(range.reversed());
+            for key in keys[1..keys.len() - 1].iter().rev() {
+                assert_eq!(&scan.next().await.unwrap().unwrap().0, key);
+            }
+            assert!(scan.next().await.unwrap().is_none());
             assert!(table.remove(b"key-000064").await.unwrap());
             assert!(table.get(b"key-000064").await.unwrap().is_none());
         });

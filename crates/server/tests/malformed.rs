@@ -196,6 +196,9 @@ impl Seeds {
                 namenode::ScanRequest {
                     path: "attacked/t",
                     limit: 10,
+                    from: b"a",
+                    until: b"z",
+                    reverse: true,
                     ..Default::default()
                 }
                 .encode_to_vec(),
@@ -223,6 +226,39 @@ impl Seeds {
             (
                 namenode_method::EVENTS,
                 namenode::EventsRequest { watcher: 1, after: 1 }.encode_to_vec(),
+            ),
+            (
+                namenode_method::ADD,
+                namenode::AddRequest {
+                    table: 0,
+                    path: "attacked/t",
+                    key: b"number",
+                    delta: -7,
+                }
+                .encode_to_vec(),
+            ),
+            (
+                namenode_method::MULTI_PUT,
+                namenode::MultiPutRequest {
+                    table: 0,
+                    path: "attacked/t",
+                    items: &[namenode::PutItem {
+                        key: b"key",
+                        value: b"value",
+                        ..Default::default()
+                    }; 3],
+                }
+                .encode_to_vec(),
+            ),
+            (
+                namenode_method::SET_TTL,
+                namenode::SetTtlRequest {
+                    base: 0,
+                    path: "attacked/t",
+                    key: b"key",
+                    ttl_ms: 10,
+                }
+                .encode_to_vec(),
             ),
             (namenode_method::USAGE, namenode::UsageRequest {}.encode_to_vec()),
             (

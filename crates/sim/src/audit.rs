@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crake_datapath::Runtime;
-use crake_store::{Error, Store, Value};
+use crake_store::{Error, KeyRange, Store, Value};
 
 use crate::client::{Client, GROWING_DIRECTORY, SHARED_DIRECTORY, SHARED_TABLE, connect, is_transient};
 use crate::keys::KnownKey;
@@ -99,7 +99,7 @@ impl Audit<'_> {
         let mut scanned: Vec<Vec<u8>> = Vec::new();
         loop {
             let after = scanned.last().cloned().unwrap_or_default();
-            match table.keys_page(b"", &after, 0).await {
+            match table.keys_page(KeyRange::ALL.after(&after), 0).await {
                 Ok(page) => {
                     scanned.extend(page.entries);
                     if !page.more {

@@ -12,6 +12,7 @@ use crake_store::{ConnectOptions, Error, Store, Table};
 use crate::keys::Keys;
 use crate::model::Tree;
 use crate::readers::Kept;
+use crate::timed::TimedNodes;
 use crate::watchers::Mirror;
 use crate::world::World;
 
@@ -34,6 +35,8 @@ pub struct Client {
     pub keys: RefCell<Keys>,
     /// Its names are numbered, so that a tainted one is never used again.
     pub names: Cell<u32>,
+    /// What it made that ends by itself.
+    pub timed: TimedNodes,
     operations_left: Cell<u32>,
     doing: RefCell<String>,
     verbose: bool,
@@ -67,6 +70,7 @@ impl Client {
             tree: RefCell::default(),
             keys: RefCell::default(),
             names: Cell::new(0),
+            timed: TimedNodes::default(),
             operations_left: Cell::new(world.plan.operations),
             doing: RefCell::new("nothing".to_owned()),
             verbose: world.is_verbose(),
@@ -223,7 +227,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(42) {
+        match self.world.random.below(49) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -248,6 +252,12 @@ impl Life {
             37 => self.write_and_follow().await,
             38 => self.write_parts().await,
             39 | 40 => self.work_in_job().await,
+            41 => self.add().await,
+            42 => self.look_at_counter().await,
+            43 => self.multi_put().await,
+            44 => self.make_timed().await,
+            45 => self.move_end().await,
+            46 | 47 => self.look_at_timed().await,
             _ => self.get_shared().await,
         }
     }

@@ -19,6 +19,7 @@
 mod audit;
 mod client;
 mod content;
+mod counters;
 mod files;
 mod jobs;
 mod keys;
@@ -26,6 +27,7 @@ mod model;
 mod readers;
 mod run;
 mod tables;
+mod timed;
 mod watchers;
 mod world;
 

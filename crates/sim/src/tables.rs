@@ -2,7 +2,7 @@
 
 use std::cell::RefMut;
 
-use crake_store::{Condition, Error, Value};
+use crake_store::{Condition, Error, KeyRange, PutEntry, Value};
 
 use crate::client::{Life, is_transient};
 use crate::keys::{Keys, KnownKey, Written};
@@ -44,6 +44,57 @@ impl Life {
                 }
             }
             Err(error) => self.settle_key(&key, known, &error, expected != Some(true)),
+        }
+    }
+
+    /// Puts several values at once, each under a condition of its own.
+    pub(crate) async fn multi_put(&self) {
+        let mut keys: Vec<Vec<u8>> = (0..1 + self.world.random.below(8))
+            .map(|_| self.any_key())
+            .collect();
+        keys.sort();
+        keys.dedup();
+        self.client.does(format!("putting {} keys", keys.len()));
+        let crashes_before = self.world.crashes();
+        let puts: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let known = self.client.keys.borrow().known(key);
+                let (condition, expected) = self.any_condition(known);
+                let written = self.new_value();
+                self.keys().try_put(key, written);
+                (known, condition, expected, written, written.bytes())
+            })
+            .collect();
+        let entries: Vec<PutEntry<'_>> = keys
+            .iter()
+            .zip(&puts)
+            .map(|(key, (_, condition, _, _, value))| PutEntry {
+                key,
+                value,
+                condition: *condition,
+                ttl: None,
+            })
+            .collect();
+        let outcomes = self.own.multi_put(&entries).await;
+        for ((key, outcome), (known, _, expected, written, _)) in keys.iter().zip(outcomes).zip(puts) {
+            match outcome {
+                Ok(version) => {
+                    if expected == Some(false) {
+                        self.world
+                            .violate(format!("one put of several, {}, went well", key.escape_ascii()));
+                    }
+                    let now = KnownKey::Value {
+                        written,
+                        version,
+                        crashes_before,
+                    };
+                    if let Err(what) = self.keys().put(key, known, now) {
+                        self.world.violate(what);
+                    }
+                }
+                Err(error) => self.settle_key(key, known, &error, expected != Some(true)),
+            }
         }
     }
 
@@ -95,14 +146,19 @@ impl Life {
         }
     }
 
-    /// Scans the whole table.
+    /// Scans the whole table, in either order.
     pub(crate) async fn scan(&self) {
         self.client.does("scanning");
         let mut keys: Vec<Vec<u8>> = Vec::new();
         let limit = 1 + self.world.random.below(6) as u32;
+        let reverse = self.world.random.chance(500);
         loop {
-            let after = keys.last().cloned().unwrap_or_default();
-            match self.own.keys_page(b"", &after, limit).await {
+            let last = keys.last().cloned().unwrap_or_default();
+            let range = KeyRange {
+                reverse,
+                ..KeyRange::ALL
+            };
+            match self.own.keys_page(range.behind(&last), limit).await {
                 Ok(page) => {
                     keys.extend(page.entries);
                     if !page.more {
@@ -112,6 +168,9 @@ impl Life {
                 Err(error) if is_transient(&error) => return,
                 Err(error) => return self.world.violate(format!("scanning: {error}")),
             }
+        }
+        if reverse {
+            keys.reverse();
         }
         if let Err(what) = self.client.keys.borrow().check_scan(&keys) {
             self.world.violate(what);
@@ -213,7 +272,7 @@ impl Life {
         }
     }
 
-    fn new_value(&self) -> Written {
+    pub(crate) fn new_value(&self) -> Written {
         Written {
             tag: self.world.new_tag(),
             len: *self.world.random.pick(&SIZES),

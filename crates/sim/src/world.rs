@@ -11,6 +11,7 @@ use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, Namenode, Namen
 
 use crate::client::Client;
 use crate::content::Tag;
+use crate::counters::Counters;
 use crate::keys::SharedKeys;
 use crate::readers::SharedFiles;
 
@@ -81,6 +82,8 @@ pub struct World {
     pub random: Random,
     /// The table that all clients write.
     pub shared: RefCell<SharedKeys>,
+    /// What all clients know of the numbers that they add to.
+    pub counters: Counters,
     /// The files that all clients write.
     pub together: RefCell<SharedFiles>,
     /// All clients, so that each can read what another wrote.
@@ -105,6 +108,7 @@ impl World {
             network,
             random,
             shared: RefCell::default(),
+            counters: Counters::default(),
             together: RefCell::default(),
             clients: RefCell::default(),
             verbose,

@@ -36,6 +36,16 @@ fn finds_kept_blocks() {
 }
 
 #[test]
+fn finds_a_descending_scan_that_skips() {
+    finds(Canary::ReverseScanSkips);
+}
+
+#[test]
+fn finds_what_expires_late() {
+    finds(Canary::ExpireLate);
+}
+
+#[test]
 fn finds_a_listing_that_skips() {
     finds(Canary::ListSkips);
 }

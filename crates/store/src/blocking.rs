@@ -29,6 +29,7 @@ use std::any::Any;
 use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crake_datapath::{Runtime, RuntimeConfig};
 use crake_mem::Extent;
@@ -223,6 +224,11 @@ impl Store {
     /// See [`crate::Store::delete`].
     pub fn delete(&self, path: &str, recursive: bool) -> Result<u64, Error> {
         self.wait(self.store.delete(path, recursive))
+    }
+
+    /// See [`crate::Store::set_ttl`].
+    pub fn set_ttl(&self, path: &str, ttl: Option<Duration>) -> Result<Attributes, Error> {
+        self.wait(self.store.set_ttl(path, ttl))
     }
 
     /// See [`crate::Store::usage`].

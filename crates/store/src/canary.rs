@@ -34,11 +34,15 @@ pub enum Canary {
     ForgetToldEvents,
     /// The namenode does not give back to a job's quota what is removed from its directory.
     SkipQuotaGiveBack,
+    /// A page of a scan in descending order that follows another one begins one key too late.
+    ReverseScanSkips,
+    /// The namenode takes nodes for due a second after they are.
+    ExpireLate,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 12] = [
+    pub const ALL: [Canary; 14] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -51,6 +55,8 @@ impl Canary {
         Canary::FreeReservationsOnCutOff,
         Canary::ForgetToldEvents,
         Canary::SkipQuotaGiveBack,
+        Canary::ReverseScanSkips,
+        Canary::ExpireLate,
     ];
 
     /// What the bug is, in one line.
@@ -80,6 +86,10 @@ impl Canary {
             Canary::SkipQuotaGiveBack => {
                 "the namenode does not give back to a job's quota what is removed from its directory"
             }
+            Canary::ReverseScanSkips => {
+                "a page of a descending scan that follows another one begins one key too late"
+            }
+            Canary::ExpireLate => "the namenode takes nodes for due a second after they are",
         }
     }
 }
@@ -99,6 +109,8 @@ impl fmt::Display for Canary {
             Canary::FreeReservationsOnCutOff => "free-reservations-on-cut-off",
             Canary::ForgetToldEvents => "forget-told-events",
             Canary::SkipQuotaGiveBack => "skip-quota-give-back",
+            Canary::ReverseScanSkips => "reverse-scan-skips",
+            Canary::ExpireLate => "expire-late",
         })
     }
 }

@@ -93,6 +93,18 @@ pub enum Error {
         /// Table and key.
         path: Box<str>,
     },
+    /// The value to add to is not a number: decimal digits, with a minus sign if it is below zero.
+    #[error("{path}: the value is not a number")]
+    NotANumber {
+        /// Table and key.
+        path: Box<str>,
+    },
+    /// The number would be above or below what 64 bits hold. It stays as it is.
+    #[error("{path}: the number would be too large")]
+    Overflow {
+        /// Table and key.
+        path: Box<str>,
+    },
     /// No tier that the file may use has room. What was written before stays readable.
     #[error("{path}: no space left in the cluster{}", because(detail))]
     NoSpace {
@@ -280,6 +292,7 @@ fn io_kind(error: &Error) -> io::ErrorKind {
             ErrorKind::PermissionDenied
         }
         Error::VersionMismatch { .. } | Error::BlockLost { .. } => ErrorKind::Other,
+        Error::NotANumber { .. } | Error::Overflow { .. } => ErrorKind::InvalidInput,
         Error::NoSpace { .. } | Error::Full { .. } => ErrorKind::StorageFull,
         Error::QuotaExceeded { .. } => ErrorKind::QuotaExceeded,
         Error::JobEnded { .. } | Error::NotOwner { .. } => ErrorKind::PermissionDenied,

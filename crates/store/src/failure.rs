@@ -13,7 +13,12 @@ use crate::protocol::Code;
 ///
 /// A call that certainly did not run may always be; one that may have run only if twice is as good as once.
 pub(crate) fn may_repeat(error: &CallError, repeatable: bool) -> bool {
-    error.is_retryable() || repeatable && matches!(error, CallError::Lost { .. })
+    error.is_retryable() || is_busy(error) || repeatable && matches!(error, CallError::Lost { .. })
+}
+
+/// Whether the namenode asks to be asked again.
+fn is_busy(error: &CallError) -> bool {
+    matches!(error, CallError::Failed { status, .. } if status.0 == Code::Busy.number())
 }
 
 /// The error of a call to the namenode.
@@ -84,7 +89,8 @@ fn of_status(status: Status, detail: &str, peer: &str) -> Error {
     }
 }
 
-fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
+/// The error that a code of the namenode stands for.
+pub(crate) fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
     let path = subject.to_text();
     let detail = detail.into();
     match code {
@@ -99,12 +105,14 @@ fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
         Code::LeaseHeld => Error::LeaseHeld { path },
         Code::LeaseLost => Error::LeaseLost { path },
         Code::VersionMismatch => Error::VersionMismatch { path },
+        Code::NotANumber => Error::NotANumber { path },
+        Code::Overflow => Error::Overflow { path },
         Code::NoSpace => Error::NoSpace { path, detail },
         Code::NoDatanodes => Error::NoSpace {
             path,
             detail: "no datanode is registered".into(),
         },
-        Code::Full => Error::Full { path, detail },
+        Code::Full | Code::Busy => Error::Full { path, detail },
         Code::RootIsFixed => Error::RootIsFixed,
         Code::Sealed => Error::Sealed { path },
         Code::QuotaExceeded => Error::QuotaExceeded { path, detail },

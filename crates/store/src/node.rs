@@ -1,5 +1,7 @@
 //! Nodes of the namespace as a client sees them.
 
+use std::time::Duration;
+
 use crate::protocol::namenode;
 use crate::protocol::namenode::AttributesView;
 
@@ -89,6 +91,9 @@ pub struct Attributes {
     pub open: bool,
     /// Bytes in the blocks that it has.
     pub capacity: u64,
+    /// When it will be removed, in nanoseconds since the Unix epoch by the namenode's clock; 0 if not by itself. With what it is
+    /// below it may go earlier.
+    pub expires_ns: u64,
 }
 
 impl Attributes {
@@ -112,6 +117,7 @@ impl Attributes {
             replicas: node.replicas.max(1),
             open: node.open,
             capacity: node.capacity,
+            expires_ns: node.expires_ns,
         })
     }
 }
@@ -151,6 +157,8 @@ pub struct CreateOptions {
     pub location_class: u64,
     /// Bytes that will be written, if known: the first blocks then come with the reply.
     pub size_hint: u64,
+    /// After which it is removed, with all below it; not of a container that is there already. It is counted in milliseconds.
+    pub ttl: Option<Duration>,
 }
 
 impl From<Node> for CreateOptions {
@@ -163,6 +171,7 @@ impl From<Node> for CreateOptions {
             storage_class: 0,
             location_class: 0,
             size_hint: 0,
+            ttl: None,
         }
     }
 }
@@ -186,9 +195,38 @@ impl CreateOptions {
         self
     }
 
+    /// Have it removed, with all below it, after some time.
+    pub fn ttl(mut self, ttl: Duration) -> CreateOptions {
+        self.ttl = Some(ttl);
+        self
+    }
+
     /// So many bytes will be written.
     pub fn size_hint(mut self, bytes: u64) -> CreateOptions {
         self.size_hint = bytes;
         self
+    }
+}
+
+/// A time to live as it goes over the wire: milliseconds, not less than it has; 0 if there is none.
+#[inline]
+pub(crate) fn ttl_ms(ttl: Option<Duration>) -> u64 {
+    ttl.map_or(0, |ttl| {
+        let ms = ttl.as_nanos().div_ceil(1_000_000).max(1);
+        u64::try_from(ms).unwrap_or(u64::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_live_is_never_cut_short_to_none() {
+        assert_eq!(ttl_ms(None), 0);
+        assert_eq!(ttl_ms(Some(Duration::ZERO)), 1);
+        assert_eq!(ttl_ms(Some(Duration::from_nanos(1_000_001))), 2);
+        assert_eq!(ttl_ms(Some(Duration::from_secs(3))), 3000);
+        assert_eq!(ttl_ms(Some(Duration::MAX)), u64::MAX);
     }
 }

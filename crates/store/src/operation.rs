@@ -1,6 +1,7 @@
 //! What a client asks of a namenode, one type per method.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crake_mem::Buf;
 use crake_wire::WireError;
@@ -8,7 +9,7 @@ use crake_wire::WireError;
 use crate::block::{Blocks, read_blocks};
 use crate::cluster::Usage;
 use crate::datanodes::Datanode;
-use crate::node::{Attributes, CreateOptions, Entry, Page};
+use crate::node::{Attributes, CreateOptions, Entry, Page, ttl_ms};
 use crate::pending::{Operation, Subject};
 use crate::protocol::answers::Key;
 use crate::protocol::namenode::{self, namenode as method};
@@ -197,6 +198,7 @@ impl Operation for Create<'_> {
             storage_class: self.options.storage_class,
             location_class: self.options.location_class,
             size_hint: self.options.size_hint,
+            ttl_ms: ttl_ms(self.options.ttl),
         }
     }
 
@@ -333,6 +335,45 @@ impl Operation for Rename<'_> {
     /// Both names, for each of them can be what is wrong.
     fn subject(&self) -> Subject<'_> {
         Subject::Move(self.from, self.to)
+    }
+}
+
+/// Another end of a node, or none.
+///
+/// Repeatable: a second time moves the end by as little as lies between the two.
+#[derive(Debug, Clone, Copy)]
+pub struct SetTtl<'a> {
+    pub(crate) base: u64,
+    pub(crate) path: &'a str,
+    /// Of the table `base`, if it is not empty; `path` names it in errors then.
+    pub(crate) key: &'a [u8],
+    pub(crate) ttl: Option<Duration>,
+}
+
+impl Operation for SetTtl<'_> {
+    operation!(SET_TTL, SetTtl, repeatable: true, SetTtlRequest -> Attributes);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::SetTtlRequest {
+            base: self.base,
+            path: match self.key {
+                [] => relative(self.path),
+                _ => "",
+            },
+            key: self.key,
+            ttl_ms: ttl_ms(self.ttl),
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(namenode::SetTtlReplyView::parse(message)?.node()?)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        match self.key {
+            [] => Subject::Path(self.path),
+            key => Subject::Key(self.path, key),
+        }
     }
 }
 

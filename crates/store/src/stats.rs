@@ -38,6 +38,8 @@ kinds! {
     Rename = "rename",
     /// Nodes removed.
     Delete = "delete",
+    /// Another end set.
+    SetTtl = "set-ttl",
     /// A file opened at its end.
     Append = "append",
     /// More blocks for a writer.
@@ -48,12 +50,16 @@ kinds! {
     Publish = "publish",
     /// A value stored.
     Put = "put",
+    /// Several values stored.
+    MultiPut = "multi-put",
     /// A value fetched.
     Get = "get",
     /// Several values fetched.
     MultiGet = "multi-get",
     /// A value removed.
     Remove = "remove",
+    /// A number added to.
+    Add = "add",
     /// A page of keys and values.
     Scan = "scan",
     /// Leases renewed.

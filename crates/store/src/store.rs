@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crake_datapath::{Address, Runtime};
 use crake_rpc::ClientId;
@@ -10,7 +11,7 @@ use crate::datanodes::{Datanode, Datanodes};
 use crate::multifile::Multifile;
 use crate::node::{Attributes, CreateOptions, Entry, Node, Page};
 use crate::operation::{
-    Append, AskUsage, Create, Delete, Echo, List, ListDatanodes, Lookup, Open, Rename, Renew,
+    Append, AskUsage, Create, Delete, Echo, List, ListDatanodes, Lookup, Open, Rename, Renew, SetTtl,
 };
 use crate::path::PeerPath;
 use crate::pending::Pending;
@@ -289,6 +290,20 @@ impl Store {
                 base: self.session.base(),
                 path,
                 recursive,
+            },
+        )
+    }
+
+    /// Has a node removed, with all below it, when this time has passed from now on, or not by itself any more. From the
+    /// moment that it is due it is not found; who is writing it, or below it, loses the lease.
+    pub fn set_ttl<'a>(&self, path: &'a str, ttl: Option<Duration>) -> Pending<'a, SetTtl<'a>> {
+        Pending::start(
+            &self.session,
+            SetTtl {
+                base: self.session.base(),
+                path,
+                key: &[],
+                ttl,
             },
         )
     }

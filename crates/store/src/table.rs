@@ -1,27 +1,33 @@
 //! Tables: keys and values.
 
+mod multi_put;
 mod operation;
+mod range;
 
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use crake_datapath::Time;
 use crake_mem::{Buf, Sga};
 
 use crate::Error;
 use crate::block::{Block, Blocks};
-use crate::node::Page;
-use crate::operation::FetchBlocks;
+use crate::node::{Page, ttl_ms};
+use crate::operation::{FetchBlocks, SetTtl};
 use crate::pending::{Pending, Subject};
 use crate::protocol::namenode;
 use crate::session::Session;
 use crate::transfer::{Bytes, Holder, Transfer, Tried};
 
-pub use operation::{Found, LargeValue, Remove};
+pub use multi_put::PutEntry;
+pub use operation::{Add, Found, LargeValue, Remove};
 use operation::{GetValue, MultiGet, PutBegin, PutEnd, PutInline, ScanTable};
+pub use range::KeyRange;
+use range::OwnedRange;
 
 /// A table: ordered keys of 1 to 255 bytes, each with a value, of up to 64 MiB, and its version.
 ///
@@ -41,6 +47,8 @@ pub struct Value {
     pub version: u64,
     /// When it was put, in nanoseconds since the Unix epoch by the namenode's clock.
     pub modified_ns: u64,
+    /// When it will be removed, likewise; 0 if not by itself.
+    pub expires_ns: u64,
     /// Its bytes. They may lie in a receive buffer: who keeps thousands of small values copies them.
     pub data: Buf,
 }
@@ -63,6 +71,23 @@ pub enum Condition {
     IfAbsent,
     /// Only if its value has this version.
     IfVersion(u64),
+}
+
+/// How a value is put. A [`Condition`] alone is one, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PutOptions {
+    /// When to.
+    pub condition: Condition,
+    /// After which the value is removed, from when it appears; `None` for no end, whatever the value before had. It is counted in
+    /// milliseconds.
+    pub ttl: Option<Duration>,
+}
+
+impl From<Condition> for PutOptions {
+    #[inline]
+    fn from(condition: Condition) -> PutOptions {
+        PutOptions { condition, ttl: None }
+    }
 }
 
 impl Condition {
@@ -113,32 +138,52 @@ impl Table {
         self.put_when(key, value, Condition::IfVersion(version))
     }
 
-    /// Puts a value under a condition.
+    /// Puts a value under a condition, or with an end.
     #[inline]
-    pub fn put_when<'a>(&'a self, key: &'a [u8], value: &'a [u8], condition: Condition) -> Put<'a> {
+    pub fn put_when<'a>(&'a self, key: &'a [u8], value: &'a [u8], options: impl Into<PutOptions>) -> Put<'a> {
+        let options = options.into();
         if value.len() <= self.session.options().inline_bytes_max {
             let operation = PutInline {
                 table: self,
                 key,
                 value,
-                condition,
+                condition: options.condition,
+                ttl_ms: ttl_ms(options.ttl),
             };
             return Put {
                 state: PutState::Inline(Pending::start(&self.session, operation)),
             };
         }
-        self.put_blocks(key, Sga::from(Buf::copy_from_slice(value)), condition)
+        self.put_blocks(key, Sga::from(Buf::copy_from_slice(value)), options)
     }
 
     /// Puts a value from where it lies, without a copy on the way if it is large.
-    pub fn put_from<'a>(&'a self, key: &'a [u8], value: impl Into<Sga>, condition: Condition) -> Put<'a> {
-        self.put_blocks(key, value.into(), condition)
+    pub fn put_from<'a>(
+        &'a self,
+        key: &'a [u8],
+        value: impl Into<Sga>,
+        options: impl Into<PutOptions>,
+    ) -> Put<'a> {
+        self.put_blocks(key, value.into(), options.into())
     }
 
-    fn put_blocks<'a>(&'a self, key: &'a [u8], value: Sga, condition: Condition) -> Put<'a> {
+    fn put_blocks<'a>(&'a self, key: &'a [u8], value: Sga, options: PutOptions) -> Put<'a> {
         Put {
-            state: PutState::Large(Box::pin(put_large(self, key, value, condition))),
+            state: PutState::Large(Box::pin(put_large(self, key, value, options))),
         }
+    }
+
+    /// Has a value removed when this time has passed from now on, or not by itself any more; see [`Store::set_ttl`](crate::Store::set_ttl).
+    pub fn set_ttl<'a>(&'a self, key: &'a [u8], ttl: Option<Duration>) -> Pending<'a, SetTtl<'a>> {
+        Pending::start(
+            &self.session,
+            SetTtl {
+                base: self.id,
+                path: &self.path,
+                key,
+                ttl,
+            },
+        )
     }
 
     /// The value of a key, `None` if it has none. Sent at once.
@@ -196,21 +241,27 @@ impl Table {
         )
     }
 
-    /// One page of the keys that start with `prefix` and are above `after`, with their values; 0 is the largest limit.
-    pub async fn scan_page(
-        &self,
-        prefix: &[u8],
-        after: &[u8],
-        limit: u32,
-    ) -> Result<Page<(Vec<u8>, Value)>, Error> {
-        let request = ScanTable {
-            table: self,
-            prefix,
-            after,
-            limit,
-            keys_only: false,
-        };
-        let page = Pending::start(&self.session, request).await?;
+    /// Adds to the number at a key; gives what it is then. That of an absent key is 0. Sent at once.
+    ///
+    /// A number is kept as text, decimal digits with a minus sign if it is below zero: a get shows it, a put sets it. Another value
+    /// is [`Error::NotANumber`]; [`Error::Overflow`] if the sum does not fit. Either way it stays as it is. It is not sent again
+    /// when its answer was lost: the error says that it may have run.
+    pub fn add<'a>(&'a self, key: &'a [u8], delta: i64) -> Pending<'a, Add<'a>> {
+        Pending::start(
+            &self.session,
+            Add {
+                table: self,
+                key,
+                delta,
+            },
+        )
+    }
+
+    /// One page of the keys of a range, with their values, in its order; 0 is the largest limit. The next page is that of
+    /// the range [`KeyRange::behind`] the last key: so keys that are there all the time come exactly once, whatever others
+    /// come and go between two pages.
+    pub async fn scan_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<(Vec<u8>, Value)>, Error> {
+        let page = self.ask_page(range, limit, false).await?;
         let entries = fetch_all(self, page.entries).await?;
         Ok(Page {
             entries,
@@ -218,16 +269,9 @@ impl Table {
         })
     }
 
-    /// One page of the keys that start with `prefix` and are above `after`, without values; 0 is the largest limit.
-    pub async fn keys_page(&self, prefix: &[u8], after: &[u8], limit: u32) -> Result<Page<Vec<u8>>, Error> {
-        let request = ScanTable {
-            table: self,
-            prefix,
-            after,
-            limit,
-            keys_only: true,
-        };
-        let page = Pending::start(&self.session, request).await?;
+    /// One page of the keys of a range, without values; 0 is the largest limit.
+    pub async fn keys_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<Vec<u8>>, Error> {
+        let page = self.ask_page(range, limit, true).await?;
         let entries = page.entries.into_iter().map(|(key, _)| key).collect();
         Ok(Page {
             entries,
@@ -235,12 +279,26 @@ impl Table {
         })
     }
 
-    /// All keys that start with `prefix` and are above `after`, with their values, in order.
-    pub fn scan(&self, prefix: &[u8], after: &[u8]) -> Scan {
+    fn ask_page<'a>(
+        &'a self,
+        range: KeyRange<'a>,
+        limit: u32,
+        keys_only: bool,
+    ) -> Pending<'a, ScanTable<'a>> {
+        let request = ScanTable {
+            table: self,
+            range,
+            limit,
+            keys_only,
+        };
+        Pending::start(&self.session, request)
+    }
+
+    /// All keys of a range, with their values, in its order.
+    pub fn scan(&self, range: KeyRange<'_>) -> Scan {
         Scan {
             table: self.clone(),
-            prefix: prefix.into(),
-            after: after.into(),
+            range: OwnedRange::new(range),
             page: Vec::new().into_iter(),
             more: true,
         }
@@ -257,8 +315,8 @@ const MULTI_GET_MAX: usize = 128;
 /// A scan under way.
 pub struct Scan {
     table: Table,
-    prefix: Vec<u8>,
-    after: Vec<u8>,
+    /// What is left of it behind the page.
+    range: OwnedRange,
     page: std::vec::IntoIter<(Vec<u8>, Value)>,
     more: bool,
 }
@@ -278,17 +336,10 @@ impl Scan {
     }
 
     async fn next_page(&mut self) -> Result<(), Error> {
-        let request = ScanTable {
-            table: &self.table,
-            prefix: &self.prefix,
-            after: &self.after,
-            limit: 0,
-            keys_only: false,
-        };
-        let page = Pending::start(&self.table.session, request).await?;
+        let page = self.table.ask_page(self.range.range(), 0, false).await?;
         self.more = page.more && !page.entries.is_empty();
         if let Some((last, _)) = page.entries.last() {
-            self.after.clone_from(last);
+            self.range.go_behind(last);
         }
         self.page = fetch_all(&self.table, page.entries).await?.into_iter();
         Ok(())
@@ -467,19 +518,21 @@ async fn read_large(table: &Table, key: &[u8], large: &LargeValue) -> Result<Val
     Ok(Value {
         version: large.version,
         modified_ns: large.modified_ns,
+        expires_ns: large.expires_ns,
         data,
     })
 }
 
 /// Puts a value through blocks: takes them, fills them, and only then has the value appear.
-async fn put_large(table: &Table, key: &[u8], value: Sga, condition: Condition) -> Result<u64, Error> {
+async fn put_large(table: &Table, key: &[u8], value: Sga, options: PutOptions) -> Result<u64, Error> {
     let size = value.len_bytes() as u64;
     let _kept = table.session.hold_lease();
     let begin = PutBegin {
         table,
         key,
         size,
-        condition,
+        condition: options.condition,
+        ttl_ms: ttl_ms(options.ttl),
     };
     let (pending, blocks) = Pending::start(&table.session, begin).await?;
     let end = |abort| PutEnd {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::{Error, Result, bail};
 use crake_datapath::Runtime;
-use crake_store::Table;
+use crake_store::{KeyRange, Table};
 use indicatif::ProgressBar;
 
 use super::measure::{Measured, Raw, Stopwatch, Traffic};
@@ -127,7 +127,7 @@ pub async fn scan(table: &Table, keys: u64, raw: &Raw, output: Output) -> Result
     let watch = Stopwatch::start();
     let (mut after, mut number, mut pages) = (Vec::new(), 0, 0);
     loop {
-        let page = table.scan_page(b"", &after, 0).await?;
+        let page = table.scan_page(KeyRange::ALL.after(&after), 0).await?;
         pages += 1;
         for (found, content) in &page.entries {
             if found[..] != key(number) || content[..] != value(number) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Error, Result, bail};
 use crake_mem::Buf;
-use crake_store::{Node, Store};
+use crake_store::{CreateOptions, Node, Store};
 
 use super::folder::Folder;
 use super::measure::{Measured, Raw, Stopwatch, Traffic};
@@ -121,7 +121,8 @@ pub async fn put(store: &Store, folder: &Rc<Folder>, raw: &Raw, output: Output) 
             };
             let mut own = Vec::new();
             let seen = |bytes: &[u8]| own.push(watch.aside(|| checksum(bytes)));
-            let stored = store_file(&store, &chunks, &remote(path), *len, &mut source, seen)
+            let options = CreateOptions::from(Node::File).size_hint(*len);
+            let stored = store_file(&store, &chunks, &remote(path), options, &mut source, seen)
                 .await
                 .with_context(|| local.display().to_string())?;
             bytes.set(bytes.get() + stored.size);

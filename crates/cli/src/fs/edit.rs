@@ -2,7 +2,7 @@
 
 use anyhow::{Error, Result, anyhow};
 use clap::Args;
-use crake_store::Error as StoreError;
+use crake_store::{CreateOptions, Error as StoreError, Node};
 use serde::Serialize;
 
 use super::path::RemotePath;
@@ -10,6 +10,7 @@ use super::report::Report;
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::output::Output;
+use crate::ttl::{Ttl, TtlOrNone};
 
 /// Arguments of `crake fs mkdir`.
 #[derive(Args, Debug)]
@@ -17,12 +18,16 @@ use crate::output::Output;
   crake fs mkdir /data
   crake fs mkdir -p /data/2026/11
   crake fs mkdir --multifile /data/parts      to write parts into at the same time, and read them as one
+  crake fs mkdir --ttl 1h /scratch            is removed after an hour, with all in it
 
 What may be put into a multifile are files, until `crake fs seal` says that no more are to come.")]
 pub struct MkdirArguments {
     /// Multifiles instead of directories
     #[arg(short, long)]
     multifile: bool,
+    /// Removed after this time, with all in it: 500ms, 10s, 5m, 2h or 7d. Not one that is there already
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<Ttl>,
     /// Also those above, and no error if it is there
     #[arg(short, long)]
     parents: bool,
@@ -60,6 +65,23 @@ pub struct SealArguments {
     paths: Vec<RemotePath>,
 }
 
+/// Arguments of `crake fs ttl`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake fs ttl 10s /data/a /data/b            removed ten seconds from now
+  crake fs ttl none /data/a                   not removed by itself any more
+
+A directory or table goes with all in it. From that moment on it is not found; who is writing a file then is told that it is gone.
+`crake fs stat` and `ls -l` show when.")]
+pub struct TtlArguments {
+    /// The time from now on, 500ms, 10s, 5m, 2h or 7d; or none
+    #[arg(value_name = "TIME")]
+    ttl: TtlOrNone,
+    /// What to remove then
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<RemotePath>,
+}
+
 /// Arguments of `crake fs rm`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -89,6 +111,12 @@ struct Sealed<'a> {
 }
 
 #[derive(Serialize)]
+struct Expires<'a> {
+    path: &'a str,
+    expires_ns: Option<u64>,
+}
+
+#[derive(Serialize)]
 struct Moved<'a> {
     from: &'a str,
     to: &'a str,
@@ -103,15 +131,17 @@ struct Removed<'a> {
 /// Makes directories.
 pub fn mkdir(arguments: &MkdirArguments, config: &Config, output: Output) -> Result<()> {
     for_each(&arguments.paths, config, output, async |client, path| {
-        match arguments.multifile {
-            true => drop(
-                client
-                    .store
-                    .make_multifile(path.as_str(), arguments.parents)
-                    .await?,
-            ),
-            false => drop(client.store.make_dir(path.as_str(), arguments.parents).await?),
-        }
+        let kind = match arguments.multifile {
+            true => Node::Multifile,
+            false => Node::Directory,
+        };
+        let options = CreateOptions {
+            parents: arguments.parents,
+            existing_ok: arguments.parents,
+            ttl: arguments.ttl.map(|Ttl(ttl)| ttl),
+            ..kind.into()
+        };
+        client.store.create(path.as_str(), options).await?;
         Ok(output.row(&Made { path: path.as_str() })?)
     })
 }
@@ -123,6 +153,17 @@ pub fn seal(arguments: &SealArguments, config: &Config, output: Output) -> Resul
         Ok(output.row(&Sealed {
             path: path.as_str(),
             parts: sealed.size,
+        })?)
+    })
+}
+
+/// Sets when something is removed.
+pub fn ttl(arguments: &TtlArguments, config: &Config, output: Output) -> Result<()> {
+    for_each(&arguments.paths, config, output, async |client, path| {
+        let attributes = client.store.set_ttl(path.as_str(), arguments.ttl.0).await?;
+        Ok(output.row(&Expires {
+            path: path.as_str(),
+            expires_ns: (attributes.expires_ns > 0).then_some(attributes.expires_ns),
         })?)
     })
 }

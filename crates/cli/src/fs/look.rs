@@ -398,6 +398,10 @@ fn describe(path: &RemotePath, attributes: &Attributes, blocks: &[BlockRow], out
         attributes.location_class,
         attributes.replicas,
     ))?;
+    if attributes.expires_ns > 0 {
+        let expires = wall::seconds(attributes.expires_ns);
+        output.line(&format!("  expires   {expires} UTC"))?;
+    }
     for block in blocks {
         let lost = if block.lost { "lost; was " } else { "" };
         output.line(&format!(

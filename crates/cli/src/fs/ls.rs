@@ -23,7 +23,7 @@ use crate::wall;
   crake fs ls -R /data --json
 
 With -l: kind (d directory, - file, t table, m multifile; w while it is written, or may get parts), size in bytes or number of
-entries, time of the last change (UTC), name. Names are in the order of their bytes."
+entries, time of the last change (UTC), name; and, of what is removed by itself, when. Names are in the order of their bytes."
 )]
 pub struct Arguments {
     /// One line each, with kind, size and time
@@ -56,6 +56,8 @@ pub struct Row<'a> {
     modified_ns: u64,
     created_ns: u64,
     open: bool,
+    /// When it will be removed, if it will by itself.
+    expires_ns: Option<u64>,
 }
 
 impl<'a> Row<'a> {
@@ -69,6 +71,7 @@ impl<'a> Row<'a> {
             modified_ns: attributes.modified_ns,
             created_ns: attributes.created_ns,
             open: attributes.open,
+            expires_ns: (attributes.expires_ns > 0).then_some(attributes.expires_ns),
         }
     }
 }
@@ -158,10 +161,14 @@ impl Listing<'_> {
             false => attributes.size.to_string(),
         };
         let line = format!(
-            "{}{} {size:>12} {} {name}",
+            "{}{} {size:>12} {} {name}{}",
             letter(attributes.kind),
             if attributes.open { 'w' } else { '-' },
             wall::minutes(attributes.modified_ns),
+            match attributes.expires_ns {
+                0 => String::new(),
+                expires_ns => format!(" (expires {})", wall::seconds(expires_ns)),
+            },
         );
         Ok(self.output.line(&line)?)
     }

@@ -58,6 +58,8 @@ enum Command {
     Stat(look::StatArguments),
     /// Draw a directory with all below it
     Tree(look::TreeArguments),
+    /// Have something removed after some time
+    Ttl(edit::TtlArguments),
     /// Print what happens to a file, or in a directory, as it happens
     Watch(watch::Arguments),
 }
@@ -76,6 +78,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
         Command::Seal(seal) => edit::seal(seal, config, output),
         Command::Stat(stat) => look::stat(stat, config, output),
         Command::Tree(tree) => look::tree(tree, config, output),
+        Command::Ttl(ttl) => edit::ttl(ttl, config, output),
         Command::Watch(watch) => watch::run(watch, config, output),
     }
 }

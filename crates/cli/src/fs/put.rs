@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::exit::Usage;
 use crate::output::Output;
 use crate::stdio::Stdin;
+use crate::ttl::Ttl;
 
 /// Arguments of `crake fs put`.
 #[derive(Args, Debug)]
@@ -30,6 +32,7 @@ use crate::stdio::Stdin;
   crake fs put a.txt b.txt /data
   crake fs put -r results /data               as /data/results, or as /data if there is none
   tar c . | crake fs put - /backup.tar
+  crake fs put --ttl 1h -r results /tmp       all that is made is removed an hour later
 
 A file takes the place of a file. Symbolic links and special files in a tree are told about and left out; -L follows
 links. A file of which a part could not be stored is removed, and the others go on.")]
@@ -40,6 +43,9 @@ pub struct Arguments {
     /// Follow symbolic links in directories
     #[arg(short = 'L', long)]
     follow: bool,
+    /// What is made is removed after this time: 500ms, 10s, 5m, 2h or 7d
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<Ttl>,
     /// Local files and directories, or - for standard input; then where to put them
     #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "TARGET"])]
     paths: Vec<OsString>,
@@ -87,6 +93,7 @@ pub struct Putting {
     chunks: Chunks,
     recursive: bool,
     follow: bool,
+    ttl: Option<Duration>,
     /// Files of which only a part is there.
     unfinished: Rc<RefCell<BTreeSet<String>>>,
 }
@@ -113,6 +120,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
                 chunks: Chunks::new(),
                 recursive: arguments.recursive,
                 follow: arguments.follow,
+                ttl: arguments.ttl.map(|Ttl(ttl)| ttl),
                 unfinished,
                 client,
             });
@@ -155,6 +163,14 @@ impl std::str::FromStr for Target {
 }
 
 impl Putting {
+    /// How something is made.
+    fn options(&self, kind: Node) -> CreateOptions {
+        CreateOptions {
+            ttl: self.ttl,
+            ..kind.into()
+        }
+    }
+
     async fn first_jobs(self: &Rc<Self>, sources: &[OsString], target: &Target) -> Result<Vec<Job>> {
         let into = match self.client.store.lookup(target.path.as_str()).await {
             Ok(attributes) => attributes.kind.holds_files(),
@@ -296,7 +312,7 @@ impl Putting {
         }
         let entries = fs::read_dir(&local).with_context(|| local.display().to_string())?;
         if !remote.is_root() {
-            let options = CreateOptions::from(Node::Directory).existing_ok();
+            let options = self.options(Node::Directory).existing_ok();
             self.client.store.create(remote.as_str(), options).await?;
         }
         self.report.directory();
@@ -367,7 +383,7 @@ impl Putting {
             &self.client.store,
             &self.chunks,
             remote,
-            len_bytes,
+            self.options(Node::File).size_hint(len_bytes),
             source,
             |bytes| report.moved(bytes.len() as u64),
         );

@@ -138,21 +138,20 @@ pub fn read_up_to(from: &mut impl io::Read, len: usize, bytes: &mut Vec<u8>) -> 
     from.take(len as u64).read_to_end(bytes).map(drop)
 }
 
-/// Writes a whole file of the store; gives what it is then. `seen` is shown the bytes as they go.
+/// Writes a whole file of the store, in the place of any other; gives what it is then. `seen` is shown the bytes as they go.
 ///
 /// When it fails half-way, what was written is removed: a file that is shorter than its source must not look like it.
 pub async fn store_file(
     store: &Store,
     chunks: &Chunks,
     path: &str,
-    size_hint: u64,
+    options: CreateOptions,
     source: &mut impl Source,
     seen: impl FnMut(&[u8]),
 ) -> Result<Attributes> {
     // What cannot be read is not begun.
     let first = source.next().await?;
-    let options = CreateOptions::from(Node::File).replace().size_hint(size_hint);
-    let writer = store.create(path, options).await?.writer()?;
+    let writer = store.create(path, options.replace()).await?.writer()?;
     let written = write(&writer, chunks, first, source, seen).await;
     let closed = writer.close().await;
     let stored = written.and_then(|()| Ok(closed?));

@@ -98,16 +98,18 @@ impl Answers {
     }
 
     /// An answer about a node was given; `message` makes it again if it is to be written down: when it is asked for the second time, as
-    /// far as is remembered.
+    /// far as is remembered. Nothing if it may end to hold without being changed.
     #[inline]
-    pub(super) fn given(&mut self, key: &Key<'_>, node: u32, message: impl FnOnce() -> Vec<u8>) {
+    pub(super) fn given(&mut self, key: &Key<'_>, node: u32, message: impl FnOnce() -> Option<Vec<u8>>) {
         let hash = key.hash();
         let place = hash as usize & (self.asked.len() - 1);
         let (mark, asked) = ((hash >> 32) as u32, &mut self.asked[place]);
         if !asked.contains(&mark) {
             *asked = [mark, asked[0]];
-        } else if !self.is_there(hash, key) {
-            self.write(hash, key, node, &message());
+        } else if !self.is_there(hash, key)
+            && let Some(message) = message()
+        {
+            self.write(hash, key, node, &message);
         }
     }
 

@@ -28,6 +28,8 @@ impl Namespace {
                 .map_err(|what| format!("node {index} ({record:?}): {what}"))?;
         }
         self.check_shortcuts()?;
+        let exists = |index| self.nodes.records.at(index).kind.is_some();
+        self.nodes.deadlines.check(exists)?;
         self.check_counts(&census)?;
         self.check_holds(&mut census)?;
         self.check_jobs(std::mem::take(&mut census.used))?;
@@ -39,7 +41,7 @@ impl Namespace {
         let name = self.nodes.name(index);
         let is_doomed = self.removals.is_top(index);
         if let Some(job) = self
-            .job_of(index)
+            .job_charged(index)
             .filter(|&job| self.jobs.all[job].directory != index)
         {
             let used = census.used.entry(job).or_default();
@@ -53,7 +55,7 @@ impl Namespace {
             )?;
         } else if is_doomed {
             expect(
-                record.parent == ROOT && self.child(ROOT, name) != Some(index),
+                record.parent == ROOT && self.entry(ROOT, name) != Some(index),
                 "is being removed and has a name",
             )?;
         } else {
@@ -64,7 +66,7 @@ impl Namespace {
             };
             expect(accepts, "is in a container that does not take its kind")?;
             expect(
-                self.child(record.parent, name) == Some(index),
+                self.entry(record.parent, name) == Some(index),
                 "is not in the index",
             )?;
             expect(self.reaches_root(index), "cannot be reached from the root")?;
@@ -287,6 +289,7 @@ impl Namespace {
         self.pins.hash(&mut state);
         self.jobs.fingerprint(&mut state);
         self.removals.hash(&mut state);
+        self.nodes.deadlines.hash(&mut state);
         (self.now.mono_ns, self.now.wall_ns).hash(&mut state);
         state.finish()
     }
@@ -434,6 +437,7 @@ mod tests {
                     class: Class::Small,
                     storage_class: 0,
                     location_class: 0,
+                    bytes_max: u64::MAX,
                 };
                 namespace.registry.issue(wish).unwrap();
             }),

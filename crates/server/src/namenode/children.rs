@@ -30,6 +30,26 @@ impl Children {
         self.tree.remove(name)
     }
 
+    /// In order, from either end, between a bound and a name that is no longer meant.
+    pub(super) fn between<'a>(
+        &'a self,
+        lower: Bound<&'a [u8]>,
+        upper: Option<&'a [u8]>,
+    ) -> impl DoubleEndedIterator<Item = (&'a [u8], u32)> {
+        let (Bound::Included(lowest) | Bound::Excluded(lowest)) = lower else {
+            unreachable!("a lower bound is a name, if only the empty one");
+        };
+        // The tree panics where nothing can be in between.
+        let is_empty = upper.is_some_and(|upper| upper <= lowest);
+        let bounds = match is_empty {
+            true => (Bound::Included(lowest), Bound::Excluded(lowest)),
+            false => (lower, upper.map_or(Bound::Unbounded, Bound::Excluded)),
+        };
+        self.tree
+            .range::<[u8], _>(bounds)
+            .map(|(name, &index)| (name.as_bytes(), index))
+    }
+
     /// In order, from a bound on.
     pub(super) fn range<'a>(&'a self, from: Bound<&'a [u8]>) -> impl Iterator<Item = (&'a [u8], u32)> {
         self.tree

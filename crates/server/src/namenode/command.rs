@@ -244,6 +244,15 @@ pub enum Command<'a> {
     },
     /// Sets a key. [`Reply::Put`].
     Put(Put<'a>),
+    /// Sets keys to small values in their order, each for itself. [`Reply::Outcomes`].
+    MultiPut {
+        /// Where `path` starts.
+        table: NodeId,
+        /// Names joined by `/`.
+        path: &'a str,
+        /// At most [`KEYS_MAX`].
+        items: &'a [PutItem<'a>],
+    },
     /// Makes a large value visible, or gives it up. [`Reply::Put`].
     PutCommit {
         /// Of [`Reply::Put`].
@@ -280,20 +289,29 @@ pub enum Command<'a> {
         /// When to.
         condition: Condition,
     },
-    /// A page of keys with their values, in the order of the keys' bytes. [`Reply::Scan`].
-    Scan {
+    /// A page of keys with their values, in the order of the keys' bytes, or against it. [`Reply::Scan`].
+    Scan(Scan<'a>),
+    /// Adds to the number at a key, 0 if it is absent. [`Reply::Added`].
+    Add {
         /// Where `path` starts.
         table: NodeId,
         /// Names joined by `/`.
         path: &'a str,
-        /// Only keys that begin with this.
-        prefix: &'a [u8],
-        /// Only keys above this one; empty for all.
-        after: &'a [u8],
-        /// Entries at most; 0 means as many as a page may have.
-        limit: u32,
-        /// Without inline values and blocks.
-        keys_only: bool,
+        /// 1 to 255 bytes.
+        key: &'a [u8],
+        /// What to add.
+        delta: i64,
+    },
+    /// Has a node, with all below it, removed after some time from now on, or not any more. [`Reply::Node`].
+    SetTtl {
+        /// Where `path` starts.
+        base: NodeId,
+        /// Names joined by `/`.
+        path: &'a str,
+        /// Of the table at `path`; empty for the node at `path` itself.
+        key: &'a [u8],
+        /// Nanoseconds; 0 for no end.
+        ttl_ns: u64,
     },
     /// Keeps this session's leases. [`Reply::Renewed`].
     Renew,
@@ -352,6 +370,8 @@ pub struct Create<'a> {
     pub location_class: u64,
     /// Bytes to be written, if known: their first blocks come with the reply.
     pub size_hint: u64,
+    /// Nanoseconds after which the new node is removed, with all below it; 0 for no end.
+    pub ttl_ns: u64,
 }
 
 /// [`Command::Put`].
@@ -371,6 +391,44 @@ pub struct Put<'a> {
     pub large: bool,
     /// Bytes of a large value.
     pub size: u64,
+    /// Nanoseconds after which the value is removed, from when it appears; 0 for no end, whatever the one before had.
+    pub ttl_ns: u64,
+}
+
+/// A key of [`Command::MultiPut`], and its new value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PutItem<'a> {
+    /// 1 to 255 bytes.
+    pub key: &'a [u8],
+    /// The value, which is no large one.
+    pub value: &'a [u8],
+    /// When to.
+    pub condition: Condition,
+    /// As that of [`Put`].
+    pub ttl_ns: u64,
+}
+
+/// [`Command::Scan`]: the keys within all bounds that are not empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scan<'a> {
+    /// Where `path` starts.
+    pub table: NodeId,
+    /// Names joined by `/`.
+    pub path: &'a str,
+    /// Only keys that begin with this.
+    pub prefix: &'a [u8],
+    /// Only this key and those above it.
+    pub from: &'a [u8],
+    /// Only keys above this one.
+    pub after: &'a [u8],
+    /// Only keys below this one.
+    pub until: &'a [u8],
+    /// The highest key first.
+    pub reverse: bool,
+    /// Entries at most; 0 means as many as a page may have.
+    pub limit: u32,
+    /// Without inline values and blocks.
+    pub keys_only: bool,
 }
 
 /// [`Command::Register`].
@@ -394,7 +452,7 @@ pub struct Register<'a> {
     pub namenode: u64,
 }
 
-/// Keys of one [`Command::MultiGet`] at most.
+/// Keys of one [`Command::MultiGet`] or [`Command::MultiPut`] at most.
 pub const KEYS_MAX: usize = 128;
 /// Entries of one page at most.
 pub const PAGE_MAX: usize = 512;
@@ -428,6 +486,8 @@ pub struct Attributes {
     pub open: bool,
     /// Bytes in its blocks.
     pub capacity: u64,
+    /// When it will be removed, by the wall clock; 0 if not by itself. What it is below may go earlier.
+    pub expires_ns: u64,
 }
 
 /// Bytes of a block handle (docs/format/handle.md).
@@ -469,6 +529,8 @@ pub struct Value<'a> {
     pub modified_ns: u64,
     /// Identity of this very value if it has blocks: another value is another node.
     pub node: NodeId,
+    /// When it will be removed, by the wall clock; 0 if not by itself.
+    pub expires_ns: u64,
 }
 
 /// A name in a container.
@@ -645,6 +707,15 @@ pub enum Reply<'a> {
         pending: PendingId,
         /// Where to write it.
         blocks: &'a [Block],
+    },
+    /// To multi-put: the version of each value, or why it was refused.
+    Outcomes(&'a [Result<u64, Failure>]),
+    /// To add.
+    Added {
+        /// The number now.
+        value: i64,
+        /// Of the key's value.
+        version: u64,
     },
     /// To get.
     Value(Value<'a>),
@@ -914,6 +985,15 @@ pub enum Failure {
     /// More than [`MOVED_NODES_MAX`] nodes would come into, or out of, a job at once.
     #[error("too many nodes to move across the border of a job at once")]
     TreeTooLarge = 134,
+    /// The value is not a number as [`Command::Add`] writes it.
+    #[error("not a number")]
+    NotANumber = 121,
+    /// The number would be above or below what 64 bits hold.
+    #[error("the number would be too large")]
+    Overflow = 122,
+    /// Too much of what is due must be passed over; most of it is removed within a second.
+    #[error("too much is being removed there")]
+    Busy = 123,
 }
 
 impl Failure {
@@ -953,6 +1033,9 @@ mod tests {
             NotOwner,
             JobDirectoryIsFixed,
             TreeTooLarge,
+            NotANumber,
+            Overflow,
+            Busy,
         ];
         for failure in all {
             assert_eq!(failure.code().name(), format!("{failure:?}"));

@@ -27,6 +27,8 @@ pub(super) struct Wish {
     pub(super) class: Class,
     pub(super) storage_class: u32,
     pub(super) location_class: u64,
+    /// No larger block is given in the place of one that has run out.
+    pub(super) bytes_max: u64,
 }
 
 /// All datanodes. A number is that of a name; another life under that name is another epoch.
@@ -272,22 +274,23 @@ impl Registry {
         let split = self
             .tiers
             .partition_point(|&(storage_class, _)| storage_class < wish.storage_class);
-        self.issue_from(split..self.tiers.len(), wish.class, location_class)
-            .or_else(|| self.issue_from(0..split, wish.class, location_class))
+        self.issue_from(split..self.tiers.len(), wish, location_class)
+            .or_else(|| self.issue_from(0..split, wish, location_class))
     }
 
     /// Goes through the tiers of a part of the list.
     fn issue_from(
         &mut self,
         part: std::ops::Range<usize>,
-        class: Class,
+        wish: Wish,
         location_class: Option<u64>,
     ) -> Option<Issued> {
         let mut start = part.start;
         while start < part.end {
             let storage_class = self.tiers[start].0;
             let len = self.tiers[start..part.end].partition_point(|&(other, _)| other == storage_class);
-            for class in class.with_substitutes() {
+            let fits = |class: &Class| class.bytes() <= wish.bytes_max;
+            for class in wish.class.with_substitutes().into_iter().filter(fits) {
                 let found = (0..len).find_map(|step| {
                     let (_, id) = self.tiers[start + (self.turn + step) % len];
                     self.issue_at(id, class, location_class)

@@ -8,6 +8,7 @@ use crake_store::canary::{Canary, planted};
 use super::command::{
     Create, Entries, Failure, Happened, Kind, LeaseId, NodeId, PAGE_MAX, PageItem, Reply, SessionId,
 };
+use super::expiry::Passed;
 use super::file::FIRST_BLOCKS;
 use super::names::{Name, check_name};
 use super::namespace::{Namespace, ROOT, Target};
@@ -17,8 +18,8 @@ use super::slab::NONE;
 use super::table::BLOCK_BYTES;
 
 /// What an entry of a listing takes on the wire beside its name, at most: its place in the list (8), its bitmap and
-/// slots (24), the attributes' bitmap and slots (96), padding of the name (8).
-const ENTRY_BYTES: usize = 136;
+/// slots (24), the attributes' bitmap and slots (104), padding of the name (8).
+const ENTRY_BYTES: usize = 144;
 
 impl Namespace {
     pub(super) fn create(&mut self, session: SessionId, request: &Create<'_>) -> Result<Reply<'_>, Failure> {
@@ -114,6 +115,7 @@ impl Namespace {
         let record = self.nodes.records.at_mut(index);
         record.storage_class = request.storage_class as u8;
         record.location_or_version = request.location_class;
+        self.live_for(index, request.ttl_ns);
         let lease = if request.kind == Kind::File {
             self.begin_writing(session, index)
         } else {
@@ -133,7 +135,7 @@ impl Namespace {
         if !self.kind(index).is_container() {
             return Err(Failure::NotADirectory);
         }
-        let mut more = self.collect_entries(index, prefix, after, page_limit(limit));
+        let mut more = self.collect_entries(index, prefix, after, page_limit(limit))?;
         self.blocks.clear();
         if with_blocks {
             more |= self.collect_first_blocks();
@@ -149,11 +151,21 @@ impl Namespace {
     }
 
     /// Fills the page with a container's entries; says whether there are others.
-    fn collect_entries(&mut self, index: u32, prefix: &[u8], after: &[u8], limit: usize) -> bool {
+    fn collect_entries(
+        &mut self,
+        index: u32,
+        prefix: &[u8],
+        after: &[u8],
+        limit: usize,
+    ) -> Result<bool, Failure> {
         self.page.clear();
         let mut room = self.config.page_bytes_max as usize;
-        let (page, nodes) = (&mut self.page, &self.nodes);
-        nodes.visit(index, prefix, after, |name, child| {
+        let (page, nodes, leftovers) = (&mut self.page, &self.nodes, self.leftovers);
+        let mut passed = Passed::default();
+        let more = nodes.visit(index, prefix, after, |name, child| {
+            if leftovers && nodes.deadlines.is_due(child) {
+                return passed.one_more();
+            }
             let bytes = ENTRY_BYTES + name.len();
             if page.len() == limit || bytes > room {
                 return false;
@@ -165,7 +177,8 @@ impl Namespace {
                 blocks: BlockSpan::default(),
             });
             true
-        })
+        });
+        passed.outcome().map(|()| more)
     }
 
     /// Adds the first blocks of the files of a page, and cuts the page where there is no more room; says whether it did.
@@ -270,7 +283,7 @@ impl Namespace {
         match (kind.is_container(), there.is_container()) {
             (false, true) => Err(Failure::IsADirectory),
             (true, false) => Err(Failure::NotADirectory),
-            (true, true) if self.nodes.records.at(replaced).size > 0 => Err(Failure::NotEmpty),
+            (true, true) if !self.is_vacant(replaced)? => Err(Failure::NotEmpty),
             _ if kind != there => Err(Failure::WrongKind),
             _ => Ok(()),
         }
@@ -290,8 +303,7 @@ impl Namespace {
             return Err(Failure::RootIsFixed);
         }
         self.check_unfixed(index)?;
-        let record = self.nodes.records.at(index);
-        if record.kind().is_container() && record.size > 0 && !recursive {
+        if !recursive && self.kind(index).is_container() && !self.is_vacant(index)? {
             return Err(Failure::NotEmpty);
         }
         self.tell(Happened::Deleted, index);

@@ -36,6 +36,7 @@ impl Namespace {
                 class: Class::fitting(offset, left).within(room.bytes),
                 storage_class,
                 location_class,
+                bytes_max: room.bytes,
             };
             let block = match self.issue_within(wish, room) {
                 Ok(block) => block,
@@ -56,18 +57,12 @@ impl Namespace {
         Ok(offset - capacity)
     }
 
-    /// A block for which there is room: the one that is free may be larger than was wished.
+    /// A block for which there is room. Where only larger ones are free, there is no space: the quota would allow what was wished.
     fn issue_within(&mut self, wish: Wish, room: Room) -> Result<Issued, Failure> {
         if wish.class.bytes() > room.bytes {
             return Err(self.no_room(room, wish.class.bytes()));
         }
-        let block = self.registry.issue(wish)?;
-        if block.class.bytes() <= room.bytes {
-            return Ok(block);
-        }
-        // The quota would allow the block that was wished; there is none.
-        self.registry.release(&block);
-        Err(Failure::NoSpace)
+        self.registry.issue(wish)
     }
 
     /// Gives back what [`Self::take_blocks`] took.
@@ -112,7 +107,7 @@ impl Namespace {
             (limit as usize).min(BLOCKS_MAX)
         };
         self.blocks.clear();
-        let Ok(index) = self.find_live(node) else {
+        let Some(index) = self.find_node(node).or_else(|| self.buried_pinned(node)) else {
             return self.blocks_of_remains(node, offset, limit);
         };
         if self.kind(index).is_container() {
@@ -120,6 +115,13 @@ impl Namespace {
         }
         self.collect_blocks(index, offset, limit);
         Ok(self.blocks_reply(index))
+    }
+
+    /// A file that is no more and not yet freed, for those who look at it still.
+    #[cold]
+    pub(super) fn buried_pinned(&self, node: NodeId) -> Option<u32> {
+        let index = self.nodes.records.find(node)?;
+        self.pins.is_pinned(node).then_some(index)
     }
 
     /// The same of a file that is no more, for those who look at it still.
@@ -202,8 +204,10 @@ impl Namespace {
         let Some(index) = self.nodes.records.find(node) else {
             return Err(self.jobs.why_lost(lease.0, Failure::NotFound));
         };
+        if let Some(failure) = self.why_gone(index) {
+            return Err(failure);
+        }
         match self.sessions.held(lease.0, session) {
-            Some(Held::Writer(file)) if *file == node && self.is_doomed(index) => Err(Failure::JobEnded),
             Some(Held::Writer(file)) if *file == node => Ok(index),
             _ => Err(self.jobs.why_lost(lease.0, Failure::LeaseLost)),
         }

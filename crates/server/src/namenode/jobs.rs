@@ -12,6 +12,7 @@ use super::command::{Failure, Happened, Kind, NodeId, Reply, SessionId};
 use super::names::NAME_BYTES_MAX;
 use super::namespace::{Namespace, ROOT};
 use super::quota::{Amount, OverQuota};
+use super::removal::Owner;
 use super::sessions::Held;
 use super::slab::{NONE, Slab};
 
@@ -113,6 +114,8 @@ impl Namespace {
             return Err(Failure::Full);
         }
         let parent = parent.unwrap_or_else(|| self.make(ROOT, JOBS_NAME, Kind::Directory));
+        // It must not go while a job runs.
+        self.live_for(parent, 0);
         let id = self.free_job_id(parent);
         let directory = self.make(parent, id.0.to_string().as_bytes(), Kind::Directory);
         let lease = self.sessions.hold(session, self.now.mono_ns, Held::Job(id));
@@ -197,7 +200,7 @@ impl Namespace {
         self.jobs.running -= 1;
         self.tell(Happened::Deleted, directory);
         self.unlink(directory);
-        self.doom(directory, number);
+        self.doom(directory, Owner::EndedJob(number));
     }
 
     /// Refuses to move, remove or replace the directory of a running job, and that of all of them.

@@ -37,18 +37,21 @@ pub struct Namespace {
     pub(super) index: Index,
     pub(super) shortcuts: Shortcuts,
     pub(super) hasher: NameHasher,
-    changes: Changes,
+    pub(super) changes: Changes,
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
     pub(super) pins: Pins,
     pub(super) watches: Watches,
     pub(super) jobs: Jobs,
     pub(super) removals: Removals,
+    /// Whether anything is due, or being removed: what is found may be that, or below it.
+    pub(super) leftovers: bool,
     /// Blocks taken by the present command, until they have an owner.
     pub(super) taken: Vec<Extent>,
     /// What the latest reply borrows.
     pub(super) blocks: Vec<Block>,
     pub(super) page: Vec<PageItem>,
+    pub(super) outcomes: Vec<Result<u64, Failure>>,
 }
 
 /// Where a path leads.
@@ -104,9 +107,11 @@ impl Namespace {
             }),
             jobs: Jobs::default(),
             removals: Removals::default(),
+            leftovers: false,
             taken: Vec::new(),
             blocks: Vec::new(),
             page: Vec::new(),
+            outcomes: Vec::new(),
             config,
         }
     }
@@ -139,17 +144,10 @@ impl Namespace {
             Command::Blocks { node, offset, limit } => self.blocks_of(node, offset, limit),
             Command::Get { table, path, key } => self.get(table, path, key),
             Command::MultiGet { table, path, keys } => self.multi_get(table, path, keys),
-            Command::Scan {
-                table,
-                path,
-                prefix,
-                after,
-                limit,
-                keys_only,
-            } => self.scan((table, path), (prefix, after), limit, keys_only),
             Command::Watch { base, path } => self.watch(session, base, path),
             Command::Unwatch { watch } => Ok(self.unwatch(session, watch)),
             Command::Events { watcher, after } => Ok(self.events(session, watcher, after)),
+            Command::Scan(ref request) => self.scan(request),
             Command::Usage => Ok(self.usage()),
             Command::Datanodes { ids } => Ok(Reply::Datanodes(self.datanodes(ids))),
             Command::Register(request) => self.registry.register(self.now.mono_ns, &request),
@@ -202,6 +200,7 @@ impl Namespace {
             Command::Unpin { pin } => Ok(self.unpin(session, pin)),
             Command::Seal { base, path } => self.seal(base, path),
             Command::Put(ref request) => self.put(session, request),
+            Command::MultiPut { table, path, items } => self.multi_put(table, path, items),
             Command::PutCommit { pending, abort } => self.put_commit(session, pending, abort),
             Command::Remove {
                 table,
@@ -209,6 +208,18 @@ impl Namespace {
                 key,
                 condition,
             } => self.remove_key(table, path, key, condition),
+            Command::Add {
+                table,
+                path,
+                key,
+                delta,
+            } => self.add(table, path, key, delta),
+            Command::SetTtl {
+                base,
+                path,
+                key,
+                ttl_ns,
+            } => self.set_ttl(base, path, key, ttl_ns),
             Command::Renew => Ok(Reply::Renewed {
                 lease_ms: self.config.lease_ns / 1_000_000,
                 incarnation: self.config.incarnation,
@@ -219,8 +230,8 @@ impl Namespace {
         }
     }
 
-    /// Does what is due: ends the leases of silent sessions, finds silent datanodes, and removes what is left of jobs that
-    /// have ended. Time does not go back: an earlier `now` counts as the latest one.
+    /// Does what is due: ends the leases of silent sessions, finds silent datanodes, and removes, bit by bit, nodes whose time has come
+    /// and what is left of jobs that have ended. Time does not go back: an earlier `now` counts as the latest one.
     pub fn advance(&mut self, now: Now) {
         self.now.mono_ns = self.now.mono_ns.max(now.mono_ns);
         self.now.wall_ns = now.wall_ns;
@@ -234,14 +245,12 @@ impl Namespace {
 
     /// When [`Self::advance`] has something to do, if nothing comes before: nanoseconds of [`Now::mono_ns`].
     pub fn next_timeout(&self) -> Option<u64> {
-        [
+        let timeouts = [
             self.sessions.next_timeout_ns(),
             self.registry.quiet_until_ns(),
-            self.removals.next_timeout_ns(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+            self.next_expiry_ns(),
+        ];
+        timeouts.into_iter().flatten().min()
     }
 
     pub(super) fn give_up(&mut self, held: Held) {
@@ -307,20 +316,30 @@ impl Namespace {
         if base == NodeId::ROOT {
             return Ok(ROOT);
         }
-        self.find_live(base)
+        self.find_node(base).ok_or(Failure::NotFound)
     }
 
     /// Where to look for which names: all of them from the base on, or the last one if its directory is known.
     #[inline]
     pub(super) fn set_out<'p>(&self, base: NodeId, path: &'p [u8]) -> Result<(u32, PathNames<'p>), Failure> {
-        if let Some((directory, name)) = self.shortcuts.find(base, path) {
+        if !self.leftovers
+            && let Some((directory, name)) = self.shortcuts.find(base, path)
+        {
             return Ok((directory, PathNames::one(name)));
         }
         Ok((self.start(base)?, PathNames::new(path)?))
     }
 
+    /// The entry of a container that has this name, and is not due.
     #[inline]
     pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
+        let entry = self.entry(parent, name)?;
+        (!self.leftovers || !self.nodes.deadlines.is_due(entry)).then_some(entry)
+    }
+
+    /// The same whether it is due or not.
+    #[inline]
+    pub(super) fn entry(&self, parent: u32, name: &[u8]) -> Option<u32> {
         self.index.find(self.hasher.tag(parent, name), |record| {
             self.nodes.is_entry(record, parent, name)
         })
@@ -408,6 +427,11 @@ impl Namespace {
 
     /// Puts a node that has no name into a container, under a name that is free there.
     pub(super) fn link(&mut self, parent: u32, name: &[u8], index: u32) {
+        if self.leftovers
+            && let Some(due) = self.entry(parent, name)
+        {
+            self.expire_node(due);
+        }
         self.nodes.set_name(index, name);
         self.nodes.records.at_mut(index).parent = parent;
         self.index.insert(self.hasher.tag(parent, name), index);

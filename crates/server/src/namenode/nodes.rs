@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::blocks::Extent;
 use super::children::Children;
 use super::command::{Attributes, Block, Kind, NodeId, Value};
+use super::expiry::Deadlines;
 use super::records::{Place, Record, Records, TAIL_BYTES};
 use super::slab::{NONE, Slab};
 
@@ -70,6 +71,7 @@ pub(super) struct Nodes {
     pub(super) files: Slab<FileData>,
     pub(super) values: Slab<Box<[u8]>>,
     pub(super) long_names: Slab<Box<[u8]>>,
+    pub(super) deadlines: Deadlines,
 }
 
 impl Nodes {
@@ -80,6 +82,7 @@ impl Nodes {
             files: Slab::default(),
             values: Slab::default(),
             long_names: Slab::default(),
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -125,6 +128,7 @@ impl Nodes {
     pub(super) fn remove(&mut self, index: u32) {
         debug_assert_eq!(self.records.at(index).extra, NONE);
         self.drop_long_name(index);
+        self.deadlines.set(index, None);
         self.records.remove(index);
     }
 
@@ -148,6 +152,7 @@ impl Nodes {
                 _ => file.is_some_and(|file| file.writer != NONE),
             },
             capacity: file.map_or(0, FileData::capacity),
+            expires_ns: self.deadlines.wall_ns(index),
         }
     }
 
@@ -180,6 +185,7 @@ impl Nodes {
             blocks,
             modified_ns: record.modified_ns,
             node: NodeId::new(index, record.generation),
+            expires_ns: self.deadlines.wall_ns(index),
         }
     }
 }

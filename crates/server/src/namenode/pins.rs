@@ -37,7 +37,8 @@ impl Namespace {
 
     /// What is known of a file, or, for who has pinned it already, of what is left of it.
     fn pinnable(&self, node: NodeId, is_pinned: bool) -> Result<Attributes, Failure> {
-        match self.find_live(node).ok() {
+        let buried = || self.buried_pinned(node).filter(|_| is_pinned);
+        match self.find_node(node).or_else(buried) {
             Some(index) if self.kind(index).is_container() => Err(Failure::IsADirectory),
             Some(index) => Ok(self.attributes(index)),
             None => {
@@ -82,6 +83,11 @@ impl Pins {
     /// The hold by which a session has pinned a file.
     pub(super) fn hold(&self, node: NodeId, session: SessionId) -> Option<u64> {
         self.files.get(&node)?.holds.get(&session).copied()
+    }
+
+    /// Whether anybody has pinned a file.
+    pub(super) fn is_pinned(&self, node: NodeId) -> bool {
+        self.files.contains_key(&node)
     }
 
     /// A session has pinned a file by this hold, in the place of its hold before.

@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use crake_mem::prefetch_read;
 
 use super::command::{Attributes, Block, Failure, Kind, NodeId, Now, Reply, Value};
+use super::expiry::Stay;
 use super::file::FIRST_BLOCKS;
 use super::names::{PathNames, check_key};
 use super::namespace::Namespace;
@@ -49,16 +50,16 @@ impl Read<'_> {
 /// goes from the record into its message without being put together in between.
 pub trait ReadReplies<T> {
     /// [`Reply::Node`].
-    fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8]);
+    fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8], stay: Stay<'_>);
     /// [`Reply::Value`].
-    fn value(&mut self, asker: T, value: Value<'_>);
+    fn value(&mut self, asker: T, value: Value<'_>, stay: Stay<'_>);
     /// It was refused.
     fn failure(&mut self, asker: T, failure: Failure);
 }
 
 /// For who takes all kinds alike.
 impl<T, F: FnMut(T, Result<Reply<'_>, Failure>)> ReadReplies<T> for F {
-    fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8]) {
+    fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8], _: Stay<'_>) {
         let reply = Reply::Node {
             node,
             blocks,
@@ -67,7 +68,7 @@ impl<T, F: FnMut(T, Result<Reply<'_>, Failure>)> ReadReplies<T> for F {
         self(asker, Ok(reply));
     }
 
-    fn value(&mut self, asker: T, value: Value<'_>) {
+    fn value(&mut self, asker: T, value: Value<'_>, _: Stay<'_>) {
         self(asker, Ok(Reply::Value(value)));
     }
 
@@ -115,6 +116,9 @@ impl Namespace {
         replies: &mut impl ReadReplies<T>,
     ) {
         self.advance(now);
+        if self.leftovers {
+            return self.read_one_by_one(reads, replies);
+        }
         let mut steps = ArrayVec::<Step<'a, T>, READS_MAX>::new();
         for (asker, read) in reads {
             steps.push(Step::new(asker, read));
@@ -123,6 +127,19 @@ impl Namespace {
         self.walk_together(&mut steps);
         steps.iter_mut().for_each(|step| step.ask_for_record(self));
         steps.iter().for_each(|step| self.answer(step, replies));
+    }
+
+    /// The same while there are nodes that must not be found.
+    #[cold]
+    fn read_one_by_one<'a, T: Copy>(
+        &mut self,
+        reads: impl IntoIterator<Item = (T, Read<'a>)>,
+        replies: &mut impl ReadReplies<T>,
+    ) {
+        for (asker, read) in reads {
+            let found = self.find_alone(&read);
+            self.reply(asker, &read, found, replies);
+        }
     }
 
     /// Takes all to the containers of their last names, one name at a time.
@@ -145,8 +162,19 @@ impl Namespace {
             (None, Way::Last) if matches!(step.read, Read::Get { .. }) => Ok(None),
             _ => self.find_alone(&step.read),
         };
-        match (found, step.read) {
-            (Ok(Some(index)), Read::Lookup { blocks, .. }) => {
+        self.reply(step.asker, &step.read, found, replies);
+    }
+
+    #[inline(always)]
+    fn reply<T: Copy>(
+        &mut self,
+        asker: T,
+        read: &Read<'_>,
+        found: Result<Option<u32>, Failure>,
+        replies: &mut impl ReadReplies<T>,
+    ) {
+        match (found, read) {
+            (Ok(Some(index)), &Read::Lookup { blocks, .. }) => {
                 let count = if blocks { self.first_blocks(index) } else { 0 };
                 let inline_value = if blocks {
                     self.nodes.inline_value(index)
@@ -154,14 +182,20 @@ impl Namespace {
                     &[]
                 };
                 replies.node(
-                    step.asker,
+                    asker,
                     self.attributes(index),
                     &self.blocks[..count],
                     inline_value,
+                    Stay::of(self, Some(index)),
                 );
             }
-            (Ok(index), _) => replies.value(step.asker, self.value(index)),
-            (Err(failure), _) => replies.failure(step.asker, failure),
+            (Ok(Some(index)), _) => {
+                let count = self.first_blocks(index);
+                let value = self.nodes.value(index, &self.blocks[..count]);
+                replies.value(asker, value, Stay::of(self, Some(index)));
+            }
+            (Ok(None), _) => replies.value(asker, Value::default(), Stay::of(self, None)),
+            (Err(failure), _) => replies.failure(asker, failure),
         }
     }
 

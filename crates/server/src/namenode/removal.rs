@@ -3,7 +3,7 @@
 //! What is to go has lost its name already. No path leads there, and no id does: a node that is below such a tree is as good as
 //! gone. Its records are freed in slices.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::command::{Failure, NodeId};
 use super::jobs::JobState;
@@ -14,7 +14,7 @@ use super::slab::NONE;
 
 /// Steps of one slice: some hundred microseconds.
 const SLICE_STEPS: usize = 1024;
-/// From one slice to the next.
+/// From one slice to the next at least, so that others have their turn.
 const SLICE_EVERY_NS: u64 = 1_000_000;
 
 /// Trees that are being removed, the first one first.
@@ -22,8 +22,8 @@ const SLICE_EVERY_NS: u64 = 1_000_000;
 pub(super) struct Removals {
     queue: VecDeque<Removal>,
     /// Of all that are in the queue.
-    tops: BTreeSet<u32>,
-    /// When the next slice is due, if there is anything to remove.
+    tops: BTreeMap<u32, Owner>,
+    /// When the next slice may be.
     due_ns: u64,
 }
 
@@ -33,7 +33,26 @@ struct Removal {
     top: u32,
     /// Everything before it, in order of names, is gone.
     at: u32,
-    job: u32,
+}
+
+/// To whose use a tree counts until it is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    /// No job's.
+    Nobody,
+    /// A job's, which goes on without it.
+    Job(u32),
+    /// A job's that has ended: when the tree is gone, nothing is left of the job.
+    EndedJob(u32),
+}
+
+impl Owner {
+    fn job(self) -> Option<u32> {
+        match self {
+            Owner::Nobody => None,
+            Owner::Job(number) | Owner::EndedJob(number) => Some(number),
+        }
+    }
 }
 
 impl Removals {
@@ -42,14 +61,14 @@ impl Removals {
         self.queue.is_empty()
     }
 
-    /// When the next slice is due.
+    /// When the next slice may be.
     #[inline]
-    pub(super) fn next_timeout_ns(&self) -> Option<u64> {
-        (!self.queue.is_empty()).then_some(self.due_ns)
+    pub(super) fn due_ns(&self) -> u64 {
+        self.due_ns
     }
 
     pub(super) fn is_top(&self, index: u32) -> bool {
-        self.tops.contains(&index)
+        self.tops.contains_key(&index)
     }
 
     pub(super) fn tops(&self) -> usize {
@@ -58,78 +77,123 @@ impl Removals {
 }
 
 impl Namespace {
-    /// Has a tree removed that is in no container: the directory of a job.
-    pub(super) fn doom(&mut self, top: u32, job: u32) {
+    /// Has a tree removed that is in no container.
+    pub(super) fn doom(&mut self, top: u32, owner: Owner) {
         // Who looks upwards ends at the root, as everywhere.
         self.nodes.records.at_mut(top).parent = ROOT;
-        if self.removals.is_empty() {
-            self.removals.due_ns = self.now.mono_ns;
+        self.nodes.deadlines.set(top, None);
+        self.removals.queue.push_back(Removal { top, at: top });
+        self.removals.tops.insert(top, owner);
+        self.leftovers = true;
+    }
+
+    /// Whose a node is that is in a tree that is being removed.
+    pub(super) fn owner_of_doomed(&self, mut index: u32) -> Option<Owner> {
+        if self.removals.is_empty() || index == ROOT {
+            return None;
         }
-        self.removals.queue.push_back(Removal { top, at: top, job });
-        self.removals.tops.insert(top);
-    }
-
-    /// Whether a node is in a tree that is being removed.
-    #[inline]
-    pub(super) fn is_doomed(&self, index: u32) -> bool {
-        !self.removals.is_empty() && self.is_in_doomed_tree(index)
-    }
-
-    #[cold]
-    fn is_in_doomed_tree(&self, mut index: u32) -> bool {
         loop {
             let parent = self.nodes.records.at(index).parent;
             if parent == ROOT {
-                return self.removals.is_top(index);
+                return self.removals.tops.get(&index).copied();
             }
             index = parent;
         }
     }
 
-    /// The index of a node that exists and is not about to go.
+    /// Why a node that is there must not be used any more, if it must not.
     #[inline]
-    pub(super) fn find_live(&self, id: NodeId) -> Result<u32, Failure> {
-        let found = self.nodes.records.find(id);
-        found
-            .filter(|&index| !self.is_doomed(index))
-            .ok_or(Failure::NotFound)
+    pub(super) fn why_gone(&self, index: u32) -> Option<Failure> {
+        if !self.leftovers || self.lives(index) {
+            return None;
+        }
+        Some(match self.owner_of_doomed(index) {
+            Some(Owner::EndedJob(_)) => Failure::JobEnded,
+            _ => Failure::NotFound,
+        })
     }
 
-    /// Removes a slice if one is due.
+    /// The job to whose use a node counts.
+    pub(super) fn job_charged(&self, index: u32) -> Option<u32> {
+        match self.owner_of_doomed(index) {
+            Some(owner) => owner.job(),
+            None => self.job_of(index),
+        }
+    }
+
+    /// The index of a node that exists, lives, and is not about to go.
     #[inline]
+    pub(super) fn find_node(&self, id: NodeId) -> Option<u32> {
+        let index = self.nodes.records.find(id)?;
+        (!self.leftovers || self.lives(index)).then_some(index)
+    }
+
+    /// Whether neither a node nor one that it is below is due or being removed.
+    #[cold]
+    pub(super) fn lives(&self, mut index: u32) -> bool {
+        while index != ROOT {
+            if self.nodes.deadlines.is_due(index) {
+                return false;
+            }
+            let parent = self.nodes.records.at(index).parent;
+            if parent == ROOT {
+                return !self.removals.is_top(index);
+            }
+            index = parent;
+        }
+        true
+    }
+
+    /// Removes a slice of what is due and of what is being removed, if it is time for one.
     pub(super) fn remove_due(&mut self) {
-        if !self.removals.is_empty() && self.now.mono_ns >= self.removals.due_ns {
-            self.removals.due_ns = self.now.mono_ns.saturating_add(SLICE_EVERY_NS);
+        self.nodes.deadlines.look_at(self.now);
+        if self.leftovers || self.nodes.deadlines.due().is_some() {
             self.remove_slice();
         }
     }
 
-    /// Takes some steps of what there is to remove.
-    pub(super) fn remove_slice(&mut self) {
-        for _ in 0..SLICE_STEPS {
-            let Some(removal) = self.removals.queue.front() else {
-                return;
-            };
-            let (top, at, job) = (removal.top, removal.at, removal.job);
-            match self.remove_step(top, at, job) {
-                Some(next) => self.removals.queue[0].at = next,
-                None => {
-                    self.removals.queue.pop_front();
-                    self.removals.tops.remove(&top);
-                    self.jobs.forget(job);
+    #[cold]
+    fn remove_slice(&mut self) {
+        if self.now.mono_ns >= self.removals.due_ns {
+            self.removals.due_ns = self.now.mono_ns.saturating_add(SLICE_EVERY_NS);
+            for _ in 0..SLICE_STEPS {
+                let due = self.nodes.deadlines.due();
+                if let Some(index) = due {
+                    self.expire_node(index);
+                }
+                if !self.remove_some() && due.is_none() {
+                    break;
                 }
             }
         }
+        self.leftovers = self.nodes.deadlines.due().is_some() || !self.removals.is_empty();
+    }
+
+    /// One step of what there is to remove; false if there is nothing.
+    pub(super) fn remove_some(&mut self) -> bool {
+        let Some(&Removal { top, at }) = self.removals.queue.front() else {
+            return false;
+        };
+        let owner = self.removals.tops[&top];
+        match self.remove_step(top, at, owner) {
+            Some(next) => self.removals.queue[0].at = next,
+            None => {
+                self.removals.queue.pop_front();
+                self.removals.tops.remove(&top);
+                if let Owner::EndedJob(number) = owner {
+                    self.jobs.forget(number);
+                }
+            }
+        }
+        true
     }
 
     /// One step: gives up a value on its way, removes a node, or goes down into a container. Says where to go on, if
     /// anything is left.
-    fn remove_step(&mut self, top: u32, at: u32, job: u32) -> Option<u32> {
-        debug_assert_eq!(self.jobs.all[job].state, JobState::Ending);
-        if let Some((_, &hold)) = self.jobs.all[job].puts.first_key_value() {
-            let held = self.sessions.release(hold);
-            self.jobs.note_ended(hold);
-            self.give_up(held);
+    fn remove_step(&mut self, top: u32, at: u32, owner: Owner) -> Option<u32> {
+        if let Owner::EndedJob(number) = owner
+            && self.give_up_put(number)
+        {
             return Some(at);
         }
         if let Some(child) = self.nodes.first_child(at) {
@@ -139,22 +203,41 @@ impl Namespace {
             self.index
                 .remove(self.hasher.tag(at, self.nodes.name(child)), child);
             self.nodes.remove_child(at, child);
-            self.remove_doomed(child, job);
+            self.remove_doomed(child, owner);
             return Some(at);
         }
         if at != top {
             return Some(self.nodes.records.at(at).parent);
         }
-        self.tell_gone(top);
-        self.strip_container(top);
-        self.nodes.remove(top);
+        match owner {
+            // The directory of a job is not counted.
+            Owner::EndedJob(_) => {
+                self.tell_gone(top);
+                self.strip_container(top);
+                self.nodes.remove(top);
+            }
+            owner => self.remove_doomed(top, owner),
+        }
         None
     }
 
+    /// Gives up a large value on its way to a job that has ended; false if there is none.
+    fn give_up_put(&mut self, number: u32) -> bool {
+        debug_assert_eq!(self.jobs.all[number].state, JobState::Ending);
+        let Some((_, &hold)) = self.jobs.all[number].puts.first_key_value() else {
+            return false;
+        };
+        let held = self.sessions.release(hold);
+        self.jobs.note_ended(hold);
+        self.give_up(held);
+        true
+    }
+
     /// Frees a node without entries that is in no container.
-    fn remove_doomed(&mut self, index: u32, job: u32) {
+    fn remove_doomed(&mut self, index: u32, owner: Owner) {
         if let Some(file) = self.nodes.file(index)
             && file.writer != NONE
+            && matches!(owner, Owner::EndedJob(_))
         {
             self.jobs.note_ended(self.sessions.id_at(file.writer));
         }
@@ -162,7 +245,7 @@ impl Namespace {
         let bytes = self.strip(index);
         self.strip_container(index);
         self.nodes.remove(index);
-        self.give_back(Some(job), Amount { bytes, nodes: 1 });
+        self.give_back(owner.job(), Amount { bytes, nodes: 1 });
     }
 
     /// Takes away what an empty container has: a table's versions.

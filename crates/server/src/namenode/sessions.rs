@@ -30,6 +30,7 @@ pub(super) struct PendingPut {
     pub(super) key: Name,
     pub(super) condition: Condition,
     pub(super) size: u64,
+    pub(super) ttl_ns: u64,
     pub(super) extents: Vec<Extent>,
     /// The job in whose directory the table was, and its number there: the value counts as that job's.
     pub(super) job: Option<(JobId, u64)>,

@@ -1,11 +1,10 @@
-//! Tables: put, get, remove and scan of keys.
+//! Tables: put, get and remove of keys.
 
 use super::blocks::SLOT_BYTES;
 use super::command::{
-    BLOCKS_MAX, Condition, Failure, Happened, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, Reply,
-    ScanEntries, SessionId, Values,
+    BLOCKS_MAX, Condition, Failure, Happened, KEYS_MAX, Kind, NodeId, PageItem, PendingId, Put, PutItem,
+    Reply, SessionId, Values,
 };
-use super::directory::page_limit;
 use super::file::file_data_mut;
 use super::names::{Name, check_key};
 use super::namespace::Namespace;
@@ -13,10 +12,8 @@ use super::quota::{Amount, block_bytes, put_amount};
 use super::records::{Place, TAIL_BYTES};
 use super::sessions::{Held, PendingPut};
 
-/// What a value takes on the wire beside its bytes, at most: place in a list (8), bitmap and slots (64), padding (8).
-const VALUE_BYTES: usize = 80;
-/// What a key takes more: place in a list (8), bitmap and slots (24), padding (8).
-const KEY_BYTES: usize = 40;
+/// What a value takes on the wire beside its bytes, at most: place in a list (8), bitmap and slots (72), padding (8).
+pub(super) const VALUE_BYTES: usize = 88;
 /// A block: place in a list (8), bitmap and slots (40), handle (48), padding (8).
 pub(super) const BLOCK_BYTES: usize = 104;
 /// Blocks that come with each value of a page; the rest is asked for by its node.
@@ -25,7 +22,7 @@ const PAGE_VALUE_BLOCKS: usize = 4;
 pub(super) const VALUE_BYTES_MAX: u64 = BLOCKS_MAX as u64 * SLOT_BYTES;
 
 impl Namespace {
-    fn table(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
+    pub(super) fn table(&self, base: NodeId, path: &str) -> Result<u32, Failure> {
         let index = self.resolve(base, path)?;
         (self.kind(index) == Kind::Table)
             .then_some(index)
@@ -49,19 +46,14 @@ impl Namespace {
         if request.large {
             return self.put_large(session, table, request);
         }
-        if request.value.len() > self.config.inline_value_max as usize {
-            return Err(Failure::TooLong);
-        }
-        let node = self.check_condition(table, request.key, request.condition)?;
-        if node.is_none() {
-            self.reserve_nodes(1)?;
-        }
-        self.check_value_quota(table, node, request.value.len() as u64)?;
-        let (index, version) = self.node_for_value(table, request.key, node);
-        self.set_inline_value(index, request.value);
-        self.tell(Happened::Put, index);
+        let item = PutItem {
+            key: request.key,
+            value: request.value,
+            condition: request.condition,
+            ttl_ns: request.ttl_ns,
+        };
         Ok(Reply::Put {
-            version,
+            version: self.put_inline(table, &item)?,
             pending: PendingId(0),
             blocks: &[],
         })
@@ -77,8 +69,44 @@ impl Namespace {
         self.check_quota(job, less, Amount { bytes, nodes: 1 })
     }
 
+    /// Gives a key that may be one a small value.
+    fn put_inline(&mut self, table: u32, item: &PutItem<'_>) -> Result<u64, Failure> {
+        if item.value.len() > self.config.inline_value_max as usize {
+            return Err(Failure::TooLong);
+        }
+        let node = self.check_condition(table, item.key, item.condition)?;
+        if node.is_none() {
+            self.reserve_nodes(1)?;
+        }
+        self.check_value_quota(table, node, item.value.len() as u64)?;
+        let (index, version) = self.node_for_value(table, item.key, node);
+        self.set_inline_value(index, item.value);
+        self.live_for(index, item.ttl_ns);
+        self.tell(Happened::Put, index);
+        Ok(version)
+    }
+
+    /// Each item as a put of its own: one that is refused has changed nothing, and those behind it are put all the same.
+    pub(super) fn multi_put(
+        &mut self,
+        base: NodeId,
+        path: &str,
+        items: &[PutItem<'_>],
+    ) -> Result<Reply<'_>, Failure> {
+        let table = self.table(base, path)?;
+        if items.len() > KEYS_MAX {
+            return Err(Failure::TooLong);
+        }
+        self.outcomes.clear();
+        for item in items {
+            let outcome = check_key(item.key).and_then(|()| self.put_inline(table, item));
+            self.outcomes.push(outcome);
+        }
+        Ok(Reply::Outcomes(&self.outcomes))
+    }
+
     /// The node that a new value of a key goes to, with its version and no bytes.
-    fn node_for_value(&mut self, table: u32, key: &[u8], node: Option<u32>) -> (u32, u64) {
+    pub(super) fn node_for_value(&mut self, table: u32, key: &[u8], node: Option<u32>) -> (u32, u64) {
         let index = match node {
             // Who has handles of these blocks must not take the new value's for more of them.
             Some(index) if self.nodes.records.at(index).place == Place::Blocks => {
@@ -100,7 +128,7 @@ impl Namespace {
     }
 
     /// Stores a value behind the key if there is room, else by itself.
-    fn set_inline_value(&mut self, index: u32, value: &[u8]) {
+    pub(super) fn set_inline_value(&mut self, index: u32, value: &[u8]) {
         let record = self.nodes.records.at(index);
         let (place, extra) = (record.place, record.extra);
         if place == Place::Heap && self.nodes.values[extra].len() == value.len() {
@@ -144,6 +172,7 @@ impl Namespace {
             condition: request.condition,
             size: request.size,
             job: self.charge_put(job, block_bytes(&self.taken)),
+            ttl_ns: request.ttl_ns,
             extents: self.taken.drain(..).collect(),
         };
         let charged = put.job;
@@ -213,6 +242,7 @@ impl Namespace {
         self.charge(job, Amount::bytes(more.bytes));
         self.nodes.records.at_mut(index).size = put.size;
         file_data_mut(&mut self.nodes, index).extents = put.extents.into();
+        self.live_for(index, put.ttl_ns);
         self.tell(Happened::Put, index);
         Ok(Reply::Put {
             version,
@@ -224,9 +254,9 @@ impl Namespace {
     /// The table of a value on its way.
     fn live_table(&self, put: &PendingPut) -> Result<u32, Failure> {
         let table = self.nodes.records.find(put.table).ok_or(Failure::NotFound)?;
-        match self.is_doomed(table) {
-            true => Err(Failure::JobEnded),
-            false => Ok(table),
+        match self.why_gone(table) {
+            Some(failure) => Err(failure),
+            None => Ok(table),
         }
     }
 
@@ -272,7 +302,7 @@ impl Namespace {
         }))
     }
 
-    fn page_item(&mut self, record: Option<u32>, with_value: bool) -> PageItem {
+    pub(super) fn page_item(&mut self, record: Option<u32>, with_value: bool) -> PageItem {
         let blocks = match record {
             Some(index) if with_value => self.collect_blocks(index, 0, PAGE_VALUE_BLOCKS),
             _ => Default::default(),
@@ -281,7 +311,7 @@ impl Namespace {
     }
 
     /// What a value takes on the wire at most.
-    fn value_bytes(&self, item: &PageItem) -> usize {
+    pub(super) fn value_bytes(&self, item: &PageItem) -> usize {
         let inline = item
             .record
             .map_or(0, |index| self.nodes.inline_value(index).len());
@@ -305,64 +335,6 @@ impl Namespace {
         }
         Ok(Reply::Removed {
             removed: node.is_some(),
-        })
-    }
-
-    pub(super) fn scan(
-        &mut self,
-        (base, path): (NodeId, &str),
-        (prefix, after): (&[u8], &[u8]),
-        limit: u32,
-        keys_only: bool,
-    ) -> Result<Reply<'_>, Failure> {
-        let table = self.table(base, path)?;
-        let more = self.collect_keys(table, prefix, after, page_limit(limit));
-        self.blocks.clear();
-        let mut room = self.config.page_bytes_max as usize;
-        let mut fitting = 0;
-        while fitting < self.page.len() {
-            let item = self.page_item(self.page[fitting].record, !keys_only);
-            let index = item.record.expect("a scan's page has keys only");
-            let value = if keys_only {
-                VALUE_BYTES
-            } else {
-                self.value_bytes(&item)
-            };
-            let bytes = KEY_BYTES + self.nodes.name(index).len() + value;
-            if bytes > room {
-                break;
-            }
-            room -= bytes;
-            self.page[fitting] = item;
-            fitting += 1;
-        }
-        let more = more || fitting < self.page.len();
-        self.page.truncate(fitting);
-        let values = Values {
-            nodes: &self.nodes,
-            blocks: &self.blocks,
-            page: self.page.iter(),
-        };
-        Ok(Reply::Scan {
-            entries: ScanEntries { values, keys_only },
-            more,
-        })
-    }
-
-    /// Fills the page with the records of keys; says whether there are others.
-    fn collect_keys(&mut self, table: u32, prefix: &[u8], after: &[u8], limit: usize) -> bool {
-        self.page.clear();
-        let (page, nodes) = (&mut self.page, &self.nodes);
-        nodes.visit(table, prefix, after, |_, child| {
-            if page.len() == limit {
-                return false;
-            }
-            crake_mem::prefetch_read(nodes.records.at(child));
-            page.push(PageItem {
-                record: Some(child),
-                blocks: Default::default(),
-            });
-            true
         })
     }
 }

@@ -22,7 +22,13 @@ pub(super) fn attributes(node: &Attributes) -> wire::Attributes {
         replicas: node.replicas,
         open: node.open,
         capacity: node.capacity,
+        expires_ns: node.expires_ns,
     }
+}
+
+/// Nanoseconds of a time to live; 0 if there is none.
+pub(super) fn ttl_ns(ttl_ms: u64) -> Result<u64, Failure> {
+    ttl_ms.checked_mul(1_000_000).ok_or(Failure::TooLong)
 }
 
 #[inline]
@@ -81,7 +87,31 @@ pub(super) fn value<'a>(value: &Value<'a>, blocks: &'a [wire::Block<'a>]) -> wir
         blocks,
         modified_ns: value.modified_ns,
         node: value.node.0,
+        expires_ns: value.expires_ns,
     }
+}
+
+/// What came of one put of several.
+pub(super) fn outcome(outcome: &Result<u64, Failure>) -> wire::PutOutcome {
+    match *outcome {
+        Ok(version) => wire::PutOutcome { version, status: 0 },
+        Err(failure) => wire::PutOutcome {
+            version: 0,
+            status: failure.code().number().into(),
+        },
+    }
+}
+
+/// The blocks of the values of a page, one behind the other. Most pages have none.
+pub(super) fn all_blocks<'a>(values: impl Iterator<Item = Value<'a>>) -> Vec<wire::Block<'a>> {
+    values.flat_map(|value| value.blocks).map(block).collect()
+}
+
+/// The message of a value whose blocks are the first ones of `rest`, which begins with those of the next value afterwards.
+pub(super) fn value_with_first<'a>(of: &Value<'a>, rest: &mut &'a [wire::Block<'a>]) -> wire::Value<'a> {
+    let (blocks, later) = rest.split_at(of.blocks.len());
+    *rest = later;
+    value(of, blocks)
 }
 
 /// The message of a datanode whose endpoints are `endpoints`.

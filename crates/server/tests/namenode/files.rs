@@ -21,6 +21,7 @@ const DEFAULT: Create<'_> = Create {
     storage_class: 0,
     location_class: 0,
     size_hint: 0,
+    ttl_ns: 0,
 };
 
 /// In Crail each directory, and each empty file, took a block of 1 MiB.

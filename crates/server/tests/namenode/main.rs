@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blocks;
+mod counters;
 mod datanodes;
 mod files;
 mod job_model;
@@ -12,11 +13,14 @@ mod jobs;
 mod leases;
 mod memory;
 mod model;
+mod multi_put;
 mod names;
 mod pins;
 mod reads;
 mod rename;
+mod scans;
 mod tables;
 mod tree;
+mod ttl;
 mod watches;
 mod world;

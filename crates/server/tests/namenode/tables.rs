@@ -1,6 +1,6 @@
 //! Tables: put, get, multi-get, remove, scan, large values.
 
-use crake_server::namenode::command::{Condition, KEYS_MAX, Kind, PendingId, Put};
+use crake_server::namenode::command::{Condition, KEYS_MAX, Kind, PendingId, Put, Scan};
 use crake_server::namenode::{Command, Config, Failure, Reply};
 
 use crate::world::{A, B, Got, MIB, ROOT, SECOND, World, lengths};
@@ -132,15 +132,10 @@ fn keys_belong_to_tables() {
             key,
             condition: Always,
         };
-        let (prefix, after) = (&[][..], &[][..]);
-        let scan = Command::Scan {
-            table: ROOT,
+        let scan = Command::Scan(Scan {
             path,
-            prefix,
-            after,
-            limit: 0,
-            keys_only: false,
-        };
+            ..Scan::default()
+        });
         for command in [put, get, multi_get, remove, scan] {
             assert_eq!(world.run(A, command, |_| ()), Err(failure), "{command:?}");
         }
@@ -412,15 +407,28 @@ impl World {
     }
 
     fn scan(&mut self, prefix: &str, after: &str, limit: u32, keys_only: bool) -> (Vec<(String, Got)>, bool) {
-        let (prefix, after) = (prefix.as_bytes(), after.as_bytes());
-        let command = Command::Scan {
-            table: ROOT,
-            path: "/t",
-            prefix,
-            after,
+        let scan = Scan {
+            prefix: prefix.as_bytes(),
+            after: after.as_bytes(),
             limit,
             keys_only,
+            ..Scan::default()
         };
+        self.scan_with(scan)
+    }
+
+    /// The keys of a page as they are, and whether there are more.
+    pub fn scan_bytes(&mut self, scan: Scan<'_>) -> (Vec<Vec<u8>>, bool) {
+        let command = Command::Scan(Scan { path: "/t", ..scan });
+        let take = |reply: Reply<'_>| match reply {
+            Reply::Scan { entries, more } => (entries.map(|entry| entry.key.to_vec()).collect(), more),
+            other => panic!("{other:?}"),
+        };
+        self.run(A, command, take).unwrap()
+    }
+
+    pub fn scan_with(&mut self, scan: Scan<'_>) -> (Vec<(String, Got)>, bool) {
+        let command = Command::Scan(Scan { path: "/t", ..scan });
         let take = |reply: Reply<'_>| match reply {
             Reply::Scan { entries, more } => {
                 let name = |key: &[u8]| String::from_utf8_lossy(key).into_owned();

@@ -377,3 +377,23 @@ fn a_listing_with_blocks_has_those_of_each_file_and_is_cut_where_a_message_would
     }
     assert_eq!(seen, 70);
 }
+
+#[test]
+fn what_ends_by_itself_is_told_like_what_is_deleted_and_so_is_what_is_below() {
+    let mut world = World::new();
+    world.directory("/d");
+    let create = |path, ttl_ns| Create {
+        path,
+        kind: Kind::Directory,
+        ttl_ns,
+        ..Create::default()
+    };
+    world.create(create("/d/x", SECOND)).unwrap();
+    world.create(create("/d/x/below", 0)).unwrap();
+    let mut above = watch(&mut world, A, "/d").unwrap();
+    let mut below = watch(&mut world, B, "/d/x/below").unwrap();
+    world.pass(SECOND);
+    world.pass(SECOND);
+    assert_eq!(above.told(&mut world), [told(Happened::Deleted, "x", 1)]);
+    assert_eq!(below.told(&mut world), [told(Happened::Deleted, "", 0)]);
+}

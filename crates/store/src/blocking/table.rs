@@ -1,7 +1,9 @@
 //! Tables, one call at a time.
 
+use std::time::Duration;
+
 use super::Waiter;
-use crate::{Condition, Error, Page, Value};
+use crate::{Attributes, Condition, Error, KeyRange, Page, PutEntry, PutOptions, Value};
 
 /// A table; see [`crate::Table`], whose methods these are.
 #[derive(Clone)]
@@ -35,6 +37,25 @@ impl Table {
         self.waiter.wait(self.table.put_if_version(key, value, version))
     }
 
+    /// See [`crate::Table::put_when`].
+    pub fn put_when(&self, key: &[u8], value: &[u8], options: impl Into<PutOptions>) -> Result<u64, Error> {
+        self.waiter.wait(self.table.put_when(key, value, options))
+    }
+
+    /// See [`crate::Table::set_ttl`].
+    pub fn set_ttl(&self, key: &[u8], ttl: Option<Duration>) -> Result<Attributes, Error> {
+        self.waiter.wait(self.table.set_ttl(key, ttl))
+    }
+
+    /// See [`crate::Table::multi_put`].
+    pub fn multi_put(&self, entries: &[PutEntry<'_>]) -> Vec<Result<u64, Error>> {
+        let put = async { Ok::<_, Error>(self.table.multi_put(entries).await) };
+        match self.waiter.wait(put) {
+            Ok(outcomes) => outcomes,
+            Err(error) => entries.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
     /// See [`crate::Table::get`].
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>, Error> {
         self.waiter.wait(self.table.get(key))
@@ -55,20 +76,25 @@ impl Table {
         self.waiter.wait(self.table.remove_when(key, condition))
     }
 
-    /// See [`crate::Table::scan_page`].
-    pub fn scan_page(
-        &self,
-        prefix: &[u8],
-        after: &[u8],
-        limit: u32,
-    ) -> Result<Page<(Vec<u8>, Value)>, Error> {
-        self.waiter.wait(self.table.scan_page(prefix, after, limit))
+    /// See [`crate::Table::add`].
+    pub fn add(&self, key: &[u8], delta: i64) -> Result<i64, Error> {
+        self.waiter.wait(self.table.add(key, delta))
     }
 
-    /// All keys that start with `prefix` and are above `after`, with their values, in order.
-    pub fn scan(&self, prefix: &[u8], after: &[u8]) -> Scan {
+    /// See [`crate::Table::scan_page`].
+    pub fn scan_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<(Vec<u8>, Value)>, Error> {
+        self.waiter.wait(self.table.scan_page(range, limit))
+    }
+
+    /// See [`crate::Table::keys_page`].
+    pub fn keys_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<Vec<u8>>, Error> {
+        self.waiter.wait(self.table.keys_page(range, limit))
+    }
+
+    /// All keys of a range, with their values, in its order.
+    pub fn scan(&self, range: KeyRange<'_>) -> Scan {
         Scan {
-            scan: self.table.scan(prefix, after),
+            scan: self.table.scan(range),
             waiter: self.waiter.clone(),
         }
     }

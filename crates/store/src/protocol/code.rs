@@ -73,6 +73,12 @@ codes! {
     RootIsFixed = 117,
     /// A multifile that gets no more parts.
     Sealed = 120,
+    /// The value is not a number.
+    NotANumber = 121,
+    /// A number would leave the range of 64 bits.
+    Overflow = 122,
+    /// Too much of what is there is being removed; asked again soon, it is answered.
+    Busy = 123,
     /// The job in whose directory this would be may not have so much.
     QuotaExceeded = 130,
     /// The lease ended with the job in whose directory the file was.
@@ -128,6 +134,7 @@ mod tests {
     fn numbers_are_those_of_the_protocol() {
         assert_eq!(Code::NotFound.number(), 100);
         assert_eq!(Code::RootIsFixed.number(), 117);
+        assert_eq!(Code::Overflow.number(), 131);
         assert_eq!(Code::Stale.number(), 200);
         assert_eq!(Code::NoRight.number(), 204);
     }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use crake_mem::Buf;
 use crake_wire::WireError;
 
-use super::{Condition, Table, Value};
+use super::multi_put::Told;
+use super::{Condition, KeyRange, Table, Value};
 use crate::block::{Blocks, read_blocks};
 use crate::node::Page;
 use crate::operation::keep;
@@ -22,6 +23,7 @@ pub struct PutInline<'a> {
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
     pub(super) condition: Condition,
+    pub(super) ttl_ms: u64,
 }
 
 impl Operation for PutInline<'_> {
@@ -36,6 +38,7 @@ impl Operation for PutInline<'_> {
             value: self.value,
             condition,
             version,
+            ttl_ms: self.ttl_ms,
             ..Default::default()
         }
     }
@@ -50,6 +53,38 @@ impl Operation for PutInline<'_> {
     }
 }
 
+/// Several small values put.
+#[derive(Clone)]
+pub struct MultiPut<'a> {
+    pub(super) table: &'a Table,
+    pub(super) items: &'a [namenode::PutItem<'a>],
+}
+
+impl Operation for MultiPut<'_> {
+    operation!(MULTI_PUT, MultiPut, repeatable: false, MultiPutRequest -> Vec<Told>);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::MultiPutRequest {
+            table: self.table.id,
+            path: "",
+            items: self.items,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Vec<Told>, WireError> {
+        let outcomes = namenode::MultiPutReplyView::parse(message)?.outcomes()?;
+        let told = |outcome: namenode::PutOutcomeView<'_>| Told {
+            version: outcome.version(),
+            status: outcome.status(),
+        };
+        outcomes.map(|outcome| outcome.map(told)).collect()
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.table.path)
+    }
+}
+
 /// Blocks for a large value.
 #[derive(Clone)]
 pub struct PutBegin<'a> {
@@ -57,6 +92,7 @@ pub struct PutBegin<'a> {
     pub(super) key: &'a [u8],
     pub(super) size: u64,
     pub(super) condition: Condition,
+    pub(super) ttl_ms: u64,
 }
 
 impl Operation for PutBegin<'_> {
@@ -71,6 +107,7 @@ impl Operation for PutBegin<'_> {
             version,
             large: true,
             size: self.size,
+            ttl_ms: self.ttl_ms,
             ..Default::default()
         }
     }
@@ -215,12 +252,40 @@ impl Operation for Remove<'_> {
     }
 }
 
+/// A number added to.
+#[derive(Clone)]
+pub struct Add<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a [u8],
+    pub(super) delta: i64,
+}
+
+impl Operation for Add<'_> {
+    operation!(ADD, Add, repeatable: false, AddRequest -> i64);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::AddRequest {
+            table: self.table.id,
+            path: "",
+            key: self.key,
+            delta: self.delta,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<i64, WireError> {
+        Ok(namenode::AddReplyView::parse(message)?.value())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.table.path, self.key)
+    }
+}
+
 /// A page of keys.
 #[derive(Clone)]
 pub struct ScanTable<'a> {
     pub(super) table: &'a Table,
-    pub(super) prefix: &'a [u8],
-    pub(super) after: &'a [u8],
+    pub(super) range: KeyRange<'a>,
     pub(super) limit: u32,
     pub(super) keys_only: bool,
 }
@@ -232,10 +297,13 @@ impl Operation for ScanTable<'_> {
         namenode::ScanRequest {
             table: self.table.id,
             path: "",
-            prefix: self.prefix,
-            after: self.after,
+            prefix: self.range.prefix,
+            after: self.range.after,
             limit: self.limit,
             keys_only: self.keys_only,
+            from: self.range.from,
+            until: self.range.until,
+            reverse: self.range.reverse,
         }
     }
 
@@ -278,6 +346,7 @@ pub struct LargeValue {
     pub(super) node: u64,
     pub(super) version: u64,
     pub(super) modified_ns: u64,
+    pub(super) expires_ns: u64,
     pub(super) size: u64,
     pub(super) blocks: Blocks,
 }
@@ -288,13 +357,14 @@ impl Found {
         if !view.found()? {
             return Ok(Found::Nothing);
         }
-        let (version, modified_ns) = (view.version(), view.modified_ns());
+        let (version, modified_ns, expires_ns) = (view.version(), view.modified_ns(), view.expires_ns());
         let blocks = view.blocks()?;
         if blocks.is_empty() {
             let data = keep(session, message, view.inline_value()?);
             return Ok(Found::Inline(Value {
                 version,
                 modified_ns,
+                expires_ns,
                 data,
             }));
         }
@@ -303,6 +373,7 @@ impl Found {
             node: view.node(),
             version,
             modified_ns,
+            expires_ns,
             size: view.size(),
             blocks,
         })))

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use crake_mem::Buf;
-use crake_store::{Attributes, Store};
+use crake_store::{Attributes, CreateOptions, Node, Store};
 
 use super::bytes;
 use crate::bench::client::{Client, FOLDER};
@@ -37,7 +37,7 @@ impl PutFile {
             store,
             &self.chunks,
             &path,
-            self.data.len() as u64,
+            CreateOptions::from(Node::File).size_hint(self.data.len() as u64),
             &mut source,
             |_| {},
         )

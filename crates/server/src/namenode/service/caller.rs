@@ -11,7 +11,7 @@ use super::{Answered, Refused, Site, wrong_reply};
 use crate::namenode::answers::Answers;
 use crate::namenode::command::{
     Command, Create, Datanodes, ENDPOINTS_MAX, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put,
-    Register, Reply, SessionId,
+    PutItem, Register, Reply, Scan, SessionId,
 };
 use crate::namenode::namespace::Namespace;
 use crate::namenode::reads::Read;
@@ -83,6 +83,9 @@ impl<'r> Caller<'_, 'r> {
             method::EVENTS => self.events(request, replies),
             method::MULTI_GET => self.multi_get(request, replies),
             method::REMOVE => self.remove(request, replies),
+            method::ADD => self.add(request, replies),
+            method::MULTI_PUT => self.multi_put(request, replies),
+            method::SET_TTL => self.set_ttl(request, replies),
             method::SCAN => self.scan(request, replies),
             method::RENEW => self.renew(request, replies),
             method::USAGE => self.usage(request, replies),
@@ -114,6 +117,7 @@ impl<'r> Caller<'_, 'r> {
             storage_class: asked.storage_class(),
             location_class: asked.location_class(),
             size_hint: asked.size_hint(),
+            ttl_ns: translate::ttl_ns(asked.ttl_ms())?,
         }))?;
         let Reply::Opened { node, lease, blocks } = reply else {
             wrong_reply()
@@ -351,6 +355,7 @@ impl<'r> Caller<'_, 'r> {
             condition: translate::condition(asked.condition()?, asked.version()),
             large: asked.large()?,
             size: asked.size(),
+            ttl_ns: translate::ttl_ns(asked.ttl_ms())?,
         }))?;
         send_put(reply, request, replies);
         Ok(())
@@ -366,6 +371,38 @@ impl<'r> Caller<'_, 'r> {
         Ok(())
     }
 
+    fn multi_put(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::MultiPutRequestView::parse(request.message)?;
+        let items = collect(asked.items()?.map(put_item), KEYS_MAX)?;
+        let reply = self.apply(&Command::MultiPut {
+            table: NodeId(asked.table()),
+            path: asked.path()?,
+            items: &items,
+        })?;
+        let Reply::Outcomes(outcomes) = reply else {
+            wrong_reply()
+        };
+        let outcomes = outcomes.iter().map(translate::outcome).collect::<Vec<_>>();
+        replies.send(request, &wire::MultiPutReply { outcomes: &outcomes });
+        Ok(())
+    }
+
+    fn set_ttl(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::SetTtlRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::SetTtl {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+            key: asked.key()?,
+            ttl_ns: translate::ttl_ns(asked.ttl_ms())?,
+        })?;
+        let Reply::Node { node, .. } = reply else {
+            wrong_reply()
+        };
+        let node = Some(translate::attributes(&node));
+        replies.send(request, &wire::SetTtlReply { node });
+        Ok(())
+    }
+
     fn multi_get(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         let asked = wire::MultiGetRequestView::parse(request.message)?;
         let keys = collect(asked.keys()?, KEYS_MAX)?;
@@ -377,11 +414,9 @@ impl<'r> Caller<'_, 'r> {
         let Reply::Values(values) = reply else {
             wrong_reply()
         };
-        let blocks = values.clone().map(|value| translate::blocks(value.blocks));
-        let blocks = blocks.collect::<Vec<_>>();
-        let values = values
-            .zip(&blocks)
-            .map(|(value, blocks)| translate::value(&value, blocks));
+        let blocks = translate::all_blocks(values.clone());
+        let mut rest = &blocks[..];
+        let values = values.map(|value| translate::value_with_first(&value, &mut rest));
         let values = values.collect::<Vec<_>>();
         replies.send(request, &wire::MultiGetReply { values: &values });
         Ok(())
@@ -402,24 +437,42 @@ impl<'r> Caller<'_, 'r> {
         Ok(())
     }
 
+    fn add(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::AddRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::Add {
+            table: NodeId(asked.table()),
+            path: asked.path()?,
+            key: asked.key()?,
+            delta: asked.delta(),
+        })?;
+        let Reply::Added { value, version } = reply else {
+            wrong_reply()
+        };
+        replies.send(request, &wire::AddReply { value, version });
+        Ok(())
+    }
+
     fn scan(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         let asked = wire::ScanRequestView::parse(request.message)?;
-        let reply = self.apply(&Command::Scan {
+        let reply = self.apply(&Command::Scan(Scan {
             table: NodeId(asked.table()),
             path: asked.path()?,
             prefix: asked.prefix()?,
+            from: asked.from()?,
             after: asked.after()?,
+            until: asked.until()?,
+            reverse: asked.reverse()?,
             limit: asked.limit(),
             keys_only: asked.keys_only()?,
-        })?;
+        }))?;
         let Reply::Scan { entries, more } = reply else {
             wrong_reply()
         };
-        let blocks = entries.clone().map(|entry| translate::blocks(entry.value.blocks));
-        let blocks = blocks.collect::<Vec<_>>();
-        let entries = entries.zip(&blocks).map(|(entry, blocks)| wire::ScanEntry {
+        let blocks = translate::all_blocks(entries.clone().map(|entry| entry.value));
+        let mut rest = &blocks[..];
+        let entries = entries.map(|entry| wire::ScanEntry {
             key: entry.key,
-            value: Some(translate::value(&entry.value, blocks)),
+            value: Some(translate::value_with_first(&entry.value, &mut rest)),
         });
         let entries = entries.collect::<Vec<_>>();
         replies.send(
@@ -541,6 +594,16 @@ fn echo(request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
     Ok(())
 }
 
+fn put_item<'a>(item: Result<wire::PutItemView<'a>, WireError>) -> Result<PutItem<'a>, Refused> {
+    let item = item?;
+    Ok(PutItem {
+        key: item.key()?,
+        value: item.value()?,
+        condition: translate::condition(item.condition()?, item.version()),
+        ttl_ns: translate::ttl_ns(item.ttl_ms())?,
+    })
+}
+
 fn send_put(reply: Reply<'_>, request: &Request<'_>, replies: &mut Replies<'_>) {
     let Reply::Put {
         version,
@@ -577,10 +640,13 @@ fn with_datanodes(datanodes: Datanodes<'_>, send: impl FnOnce(&[wire::Datanode<'
 }
 
 /// The elements of a list of a message, at most `max` of them: what is longer is refused before it is collected.
-fn collect<T>(
-    list: impl ExactSizeIterator<Item = Result<T, WireError>>,
+fn collect<T, E>(
+    list: impl ExactSizeIterator<Item = Result<T, E>>,
     max: usize,
-) -> Result<SmallVec<[T; 16]>, Refused> {
+) -> Result<SmallVec<[T; 16]>, Refused>
+where
+    Refused: From<E>,
+{
     if list.len() > max {
         return Err(Refused::Denied(Failure::TooLong));
     }

@@ -9,6 +9,7 @@ use super::caller::Refusals;
 use super::{Refused, wrong_reply};
 use crate::namenode::answers::Answers;
 use crate::namenode::command::{Attributes, Block, Command, Failure, NodeId, Now, Reply, SessionId, Value};
+use crate::namenode::expiry::Stay;
 use crate::namenode::namespace::Namespace;
 use crate::namenode::reads::{Read, ReadReplies};
 use crate::namenode::translate;
@@ -56,7 +57,14 @@ pub(super) struct ReadAnswers<'c, 'r, 'a> {
 
 impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
     #[inline]
-    fn node(&mut self, request: &'r Request<'r>, node: Attributes, blocks: &[Block], inline_value: &[u8]) {
+    fn node(
+        &mut self,
+        request: &'r Request<'r>,
+        node: Attributes,
+        blocks: &[Block],
+        inline_value: &[u8],
+        stay: Stay<'_>,
+    ) {
         let message = wire::LookupReply {
             node: Some(translate::attributes(&node)),
             blocks: &translate::blocks(blocks),
@@ -64,16 +72,16 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
         };
         self.replies.send(request, &message);
         if let Some(answers) = &mut self.answers {
-            note_node(answers, request, &node, blocks, inline_value);
+            note_node(answers, request, &node, blocks, inline_value, stay);
         }
     }
 
     #[inline]
-    fn value(&mut self, request: &'r Request<'r>, value: Value<'_>) {
+    fn value(&mut self, request: &'r Request<'r>, value: Value<'_>, stay: Stay<'_>) {
         let blocks = translate::blocks(value.blocks);
         self.replies.send(request, &translate::value(&value, &blocks));
         if let Some(answers) = self.answers.as_mut().filter(|_| value.found) {
-            note_value(answers, request, &value);
+            note_value(answers, request, &value, stay);
         }
     }
 
@@ -95,18 +103,22 @@ fn note_node(
     node: &Attributes,
     blocks: &[Block],
     inline_value: &[u8],
+    stay: Stay<'_>,
 ) {
     if let Some(key) = key_of(request) {
         answers.given(&key, node.id.index(), || {
-            lookup_message(node, blocks, inline_value)
+            stay.is_lasting()
+                .then(|| lookup_message(node, blocks, inline_value))
         });
     }
 }
 
 #[inline(never)]
-fn note_value(answers: &mut Answers, request: &Request<'_>, value: &Value<'_>) {
+fn note_value(answers: &mut Answers, request: &Request<'_>, value: &Value<'_>, stay: Stay<'_>) {
     if let Some(key) = key_of(request) {
-        answers.given(&key, value.node.index(), || value_message(value));
+        answers.given(&key, value.node.index(), || {
+            stay.is_lasting().then(|| value_message(value))
+        });
     }
 }
 
