@@ -107,11 +107,6 @@ impl Interrupt {
         }
     }
 
-    /// Done when a signal has arrived.
-    pub async fn arrived(&self) -> Interrupted {
-        poll_fn(|context| self.poll_arrived(context)).await
-    }
-
     fn poll_arrived(&self, context: &mut Context<'_>) -> Poll<Interrupted> {
         let mut state = self.state();
         match state.arrived {

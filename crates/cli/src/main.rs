@@ -14,6 +14,7 @@ mod fs;
 mod interrupt;
 mod job;
 mod kv;
+mod log;
 mod namenode;
 mod output;
 mod paths;

@@ -1,6 +1,6 @@
 //! `crake namenode`: the keeper of names.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::Args;
 use crake_datapath::Address;
 use crake_server::{Namenode, NamenodeConfig};
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Flag, NAMENODE_ANSWERS, NAMENODE_LISTEN, SHM, WAITING};
 use crate::endpoint;
+use crate::log::{self, Found};
 use crate::output::Output;
 use crate::role::{self, Role};
 use crate::shm::Offer;
@@ -17,8 +18,10 @@ use crate::shm::Offer;
 #[command(after_help = "Examples:
   crake namenode
   crake namenode --listen 10.0.0.1:9060,unix:///run/crake.sock
+  crake namenode --log /var/lib/crake                      goes on after a restart
+  crake namenode --log /var/lib/crake --durability sync    also after a power failure
 
-The namespace is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.")]
+Without a log the namespace is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.")]
 pub struct Arguments {
     /// Where to listen, separated by commas [default: the setting namenode.listen]
     #[arg(long, value_name = "HOST:PORT")]
@@ -33,6 +36,8 @@ pub struct Arguments {
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
     #[command(flatten)]
+    log: log::LogArguments,
+    #[command(flatten)]
     guest: role::GuestArguments,
 }
 
@@ -45,7 +50,7 @@ impl Arguments {
             Flag::new("--answers", &NAMENODE_ANSWERS, self.answers.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
-        flags.into_iter().flatten().collect()
+        flags.into_iter().chain(self.log.flags()).flatten().collect()
     }
 }
 
@@ -53,6 +58,8 @@ impl Arguments {
 struct Row {
     url: String,
     listen: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Found>,
 }
 
 /// Serves until a signal ends it.
@@ -64,6 +71,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
         listen: offer.add_to(endpoint::listen(config, &NAMENODE_LISTEN)?, "namenode"),
         host: offer.host(),
         answers_bytes: config.size(&NAMENODE_ANSWERS).0,
+        log: log::wanted(config)?,
         ..NamenodeConfig::default()
     };
     let start = || {
@@ -79,6 +87,7 @@ fn report(namenode: &Namenode, offer: &Offer<'_>, output: Output) -> Result<()> 
     let row = Row {
         url: endpoint::url(&listening[0]),
         listen: role::texts(&listening),
+        log: Found::by(namenode),
     };
     output.row(&row)?;
     output.line(&format!(
@@ -86,6 +95,9 @@ fn report(namenode: &Namenode, offer: &Offer<'_>, output: Output) -> Result<()> 
         offer.described(&listening, endpoint::url),
         row.url
     ))?;
+    if let Some(found) = row.log {
+        output.line(&found.described())?;
+    }
     Ok(())
 }
 
@@ -98,5 +110,9 @@ impl Role for Namenode {
 
     async fn shutdown(&self) {
         Namenode::shutdown(self).await;
+    }
+
+    async fn failed(&self) -> Error {
+        Namenode::failed(self).await.into()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
+use crake_server::namenode::log::LogError;
 use crake_server::{LocalWrite, StartError};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -43,6 +44,11 @@ pub trait Role {
 
     /// Takes no more requests, answers those that are there.
     async fn shutdown(&self);
+
+    /// Done when it cannot serve any more; the error says why.
+    async fn failed(&self) -> Error {
+        std::future::pending().await
+    }
 }
 
 /// How this user's programs write to the datanodes of this process.
@@ -70,7 +76,9 @@ pub fn serve<R: Role>(
         let ready = interrupt.or(role.ready()).await;
         if ready.is_ok() {
             report(&role)?;
-            interrupt.arrived().await;
+            if let Ok(failure) = interrupt.or(role.failed()).await {
+                return Err(failure);
+            }
         }
         let deadline = runtime.now() + SHUTDOWN_MAX;
         if runtime.timeout(deadline, role.shutdown()).await.is_err() {
@@ -112,6 +120,10 @@ pub fn explain(error: StartError, flag: &str) -> Error {
         } => Some(format!(
             "this machine has no such address; choose one of its own with {flag}"
         )),
+        StartError::Log(LogError::Directory {
+            error: crake_datapath::Error::Locked,
+            ..
+        }) => Some("end the namenode that has it, or choose another directory with --log DIR".into()),
         StartError::Tier(_) => Some("choose how much memory to give with --dram SIZE".into()),
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
 use crake_server::{Datanode, DatanodeConfig, Dram, Memory, Namenode, NamenodeConfig};
@@ -13,6 +13,7 @@ use crate::config::{
     SHM, UP_DATANODES, WAITING,
 };
 use crate::endpoint;
+use crate::log::{self, Found};
 use crate::output::Output;
 use crate::role::{self, Role};
 use crate::shm::Offer;
@@ -30,7 +31,8 @@ use crate::size::Size;
   crake up --local-write map                      this user's programs write into its memory by themselves
 
 This user's programs on this machine are served through shared memory, wherever they find it: `crake fs stat` says so.
-Everything that it holds is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.
+Everything that it holds is gone when it ends; with --log DIR all names and small values are there again, and what was in the memory of its
+datanodes is not. Whoever reaches it may do everything in it: there is no login yet.
 It takes its memory at start. Ctrl-C ends it in good order, a second one at once.")]
 pub struct Arguments {
     /// Where the namenode listens, separated by commas [default: the setting namenode.listen]
@@ -58,6 +60,8 @@ pub struct Arguments {
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
     #[command(flatten)]
+    log: log::LogArguments,
+    #[command(flatten)]
     guest: role::GuestArguments,
 }
 
@@ -73,7 +77,7 @@ impl Arguments {
             Flag::new("--local-write", &DATANODE_LOCAL_WRITE, self.local_write.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
-        flags.into_iter().flatten().collect()
+        flags.into_iter().chain(self.log.flags()).flatten().collect()
     }
 
     fn listen(&self, config: &Config) -> Result<Vec<Address>> {
@@ -93,6 +97,8 @@ struct Row {
     namenode: Vec<String>,
     datanodes: Vec<Vec<String>>,
     dram_bytes: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Found>,
 }
 
 /// A cluster in one thread.
@@ -123,6 +129,7 @@ fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer
         listen: offer.add_to(listen.clone(), "namenode"),
         host: offer.host(),
         answers_bytes: config.size(&NAMENODE_ANSWERS).0,
+        log: log::wanted(config)?,
         ..NamenodeConfig::default()
     };
     let namenode = Namenode::start(runtime, namenode)
@@ -195,6 +202,10 @@ impl Role for Cluster {
         self.namenode.listening().into_iter().chain(datanodes).collect()
     }
 
+    async fn failed(&self) -> Error {
+        self.namenode.failed().await.into()
+    }
+
     async fn ready(&self) {
         for datanode in &self.datanodes {
             datanode.registered().await;
@@ -221,6 +232,7 @@ fn report(config: &Config, cluster: &Cluster, offer: &Offer<'_>, output: Output)
             .map(|datanode| role::texts(datanode.advertised()))
             .collect(),
         dram_bytes: Size(config.size(&DATANODE_DRAM).0 * datanodes.len() as u64),
+        log: Found::by(&cluster.namenode),
     };
     output.row(&row)?;
     output.line(&format!(
@@ -231,5 +243,8 @@ fn report(config: &Config, cluster: &Cluster, offer: &Offer<'_>, output: Output)
         offer.described(&listening, endpoint::url),
         role::environment(&row.url),
     ))?;
+    if let Some(found) = row.log {
+        output.line(&found.described())?;
+    }
     Ok(())
 }

@@ -7,6 +7,8 @@
 //! reporting is a hang.
 
 use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crake_mem::{Buf, Extent, Pool, Segment};
 use crate::address::Address;
 use crate::error::Error;
 use crate::executor::Alarm;
+use crate::files::Files;
 use crate::memory::{Held, Memory, Shared};
 use crate::slab::Key;
 use crate::time::{Time, WallTime};
@@ -49,6 +52,19 @@ pub trait Driver {
 
     /// Starts to connect; [`StreamDevice::connected`] says how it went.
     fn connect(&self, address: &Address) -> Result<Box<dyn StreamDevice>, Error>;
+
+    /// The files of a directory, which nobody else has meanwhile.
+    fn files(&self, _directory: &Path) -> Result<Arc<dyn Files>, Error> {
+        Err(Error::Invalid("there are no files here"))
+    }
+
+    /// Lets time pass.
+    fn pause(&self, _duration: Duration) {}
+
+    /// After how long work beside the loop is done where there is but one thread; `None`: it has a thread of its own.
+    fn background_delay(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// How much depends on a look at all devices.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 /// Why an operation on a queue failed.
 ///
 /// The variants differ in what a caller does next: reconnect (`Closed`, `Reset`), try elsewhere
-/// (`Refused`, `Denied`, `Unreachable`), wait (`Exhausted`, `TimedOut`), or mend the call (`Invalid`,
+/// (`Refused`, `Denied`, `Unreachable`), wait (`Exhausted`, `Full`, `Locked`, `TimedOut`), or mend the call (`Invalid`,
 /// `AddressInUse`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -39,6 +39,12 @@ pub enum Error {
     /// This process, or who listens at the address, is out of buffers, descriptors or memory for now.
     #[error("out of buffers, descriptors or memory")]
     Exhausted,
+    /// The device, or what this user may have of it, is full.
+    #[error("the disk is full")]
+    Full,
+    /// Another process, or another part of this one, has the directory.
+    #[error("somebody else uses the directory")]
+    Locked,
     /// The call makes no sense for this queue or address; the text says why.
     #[error("invalid: {0}")]
     Invalid(&'static str),
@@ -67,7 +73,9 @@ impl Error {
         match self {
             Error::Closed | Error::Cancelled | Error::Denied | Error::Invalid(_) => Fault::Caller,
             Error::Reset | Error::Refused | Error::Unreachable | Error::TimedOut => Fault::Peer,
-            Error::AddressInUse | Error::Exhausted | Error::Os(_) => Fault::Resource,
+            Error::AddressInUse | Error::Exhausted | Error::Full | Error::Locked | Error::Os(_) => {
+                Fault::Resource
+            }
         }
     }
 }
@@ -101,6 +109,8 @@ impl From<Error> for io::Error {
             Error::Cancelled => io::ErrorKind::Interrupted,
             Error::AddressInUse => io::ErrorKind::AddrInUse,
             Error::Exhausted => io::ErrorKind::OutOfMemory,
+            Error::Full => io::ErrorKind::StorageFull,
+            Error::Locked => io::ErrorKind::ResourceBusy,
             Error::Invalid(_) => io::ErrorKind::InvalidInput,
         };
         io::Error::new(kind, error)

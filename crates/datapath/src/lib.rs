@@ -8,8 +8,10 @@
 //! Where both ends have a way to the same memory, a listener can [share](Listener::share) regions, and who connects reads
 //! them one-sidedly: [`Memory`].
 //!
-//! It is not a general async runtime: there are no files, no processes, no work stealing, and
-//! nothing here is `Send` except [`Remote`].
+//! What must outlive a process goes to [`Files`] that are only appended to; what waits for a device is done by a [`Worker`].
+//!
+//! It is not a general async runtime: there are no processes, no work stealing, and
+//! nothing here is `Send` except [`Remote`] and [`Files`].
 //!
 //! What holds:
 //! - Nothing blocks but [`Runtime::block_on`], the `wait` calls and [`Address::resolve`].
@@ -44,6 +46,7 @@ mod address;
 mod driver;
 mod error;
 mod executor;
+mod files;
 mod kernel;
 mod listener;
 mod local;
@@ -58,12 +61,14 @@ mod slab;
 mod stream;
 mod time;
 mod timer;
+mod worker;
 
 pub use address::{Address, AddressError};
 pub use async_task::Task;
 pub use driver::{Attention, Driver, Event, ListenerDevice, PeerProcess, StreamDevice, Target, Token};
 pub use error::{Error, Fault};
 pub use executor::Alarm;
+pub use files::{AppendFile, Files};
 pub use listener::Listener;
 pub use memory::{Held, Hold, Memory, Shared};
 pub use op::{Op, Outcome};
@@ -72,3 +77,4 @@ pub use reactor::LINGER;
 pub use runtime::{Elapsed, Remote, Runtime, RuntimeConfig, Sleep, Usage, Waiting};
 pub use stream::{Intake, Stream};
 pub use time::{Time, WallTime};
+pub use worker::Worker;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::address::Address;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::executor::Shared;
+use crate::files::Files;
 use crate::kernel::KernelDriver;
 use crate::listener::Listener;
 use crate::op::{Op, Outcome};
@@ -23,6 +25,7 @@ use crate::reactor::{Action, Core};
 use crate::stream::Stream;
 use crate::time::{Time, WallTime};
 use crate::timer::TimerId;
+use crate::worker::Worker;
 
 /// What a thread does when it has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +228,32 @@ impl Runtime {
     /// Connects to an address.
     pub fn connect(&self, address: &Address) -> Op<Stream> {
         self.core.connect(address)
+    }
+
+    /// The files of a directory, which is made if it is not there. Nobody else has it as long as they live.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]: somebody has it. Or what the system says.
+    pub fn files(&self, directory: &Path) -> Result<Arc<dyn Files>, Error> {
+        self.core.driver.files(directory)
+    }
+
+    /// Somebody who does what may wait for a device.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn worker(&self, name: &str) -> io::Result<Worker> {
+        Worker::new(self, name, self.core.driver.background_delay().is_none())
+    }
+
+    /// Does nothing for so long, and nobody on this thread does. Not in a simulation, where nobody would notice.
+    pub fn pause(&self, duration: Duration) {
+        self.core.driver.pause(duration);
+    }
+
+    /// How long work in the background takes where it has no thread of its own.
+    pub(crate) fn background_delay(&self) -> Duration {
+        self.core.driver.background_delay().unwrap_or_default()
     }
 
     /// Turns the runtime until `op` is done; [`Error::TimedOut`] at the deadline.

@@ -70,6 +70,7 @@
 mod call;
 mod client;
 mod connection;
+mod gate;
 mod handshake;
 mod header;
 mod limits;
@@ -87,6 +88,7 @@ mod violation;
 
 pub use call::{Call, CallError, CallOptions, Reply};
 pub use client::{Client, ClientConfig, ConnectError};
+pub use gate::Gate;
 pub use handshake::{ClientId, Versions};
 pub use limits::Limits;
 pub use payload::Payload;

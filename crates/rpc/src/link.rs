@@ -1,15 +1,17 @@
 //! A connection's stream with what is to be sent on it and what is being received: what both sides have in common.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crake_datapath::{Address, Error, Held, Intake, Memory, Op, Runtime, Stream};
 use crake_mem::{Buf, Extent, Pool, Sga};
 
+use crate::gate::Gate;
 use crate::header::{Header, Kind};
 use crate::limits::FrameLimits;
 use crate::outbox::Outbox;
@@ -26,11 +28,30 @@ pub(crate) struct Link {
     receiving: RefCell<Receiving>,
     /// What a receive takes at most: see [`Link::expect_head`].
     receive_max: Cell<usize>,
-    pub signal: Signal,
+    pub signal: Rc<Signal>,
+    /// Of a server whose answers may have to wait.
+    gated: OnceCell<Gated>,
     /// Calls (on a client) or answers (on a server) that were put into the outbox, wrapping.
     counted: Cell<u32>,
     /// How many of these the stream was given.
     handed: Cell<u32>,
+}
+
+/// What waits at a gate.
+struct Gated {
+    gate: Rc<Gate>,
+    /// In the order in which it goes out.
+    held: RefCell<VecDeque<HeldBytes>>,
+    /// For [`Gate::wait`].
+    waits_since: Cell<u64>,
+}
+
+struct HeldBytes {
+    /// What has to be reached.
+    until: u64,
+    /// The number of the last answer among them.
+    counted: u32,
+    bytes: Vec<u8>,
 }
 
 enum Receiving {
@@ -77,7 +98,8 @@ impl Link {
             pushing: RefCell::new(None),
             receiving: RefCell::new(Receiving::Nothing),
             receive_max: Cell::new(usize::MAX),
-            signal: Signal::default(),
+            signal: Rc::default(),
+            gated: OnceCell::new(),
             counted: Cell::new(0),
             handed: Cell::new(0),
         }
@@ -121,6 +143,66 @@ impl Link {
 
     /// Gives the outbox to the stream, unless an earlier part of it is still on its way.
     pub(crate) fn flush(&self) -> Result<(), Error> {
+        if let Some(gated) = self.gated.get()
+            && (!gated.gate.is_open() || self.is_holding())
+        {
+            return self.flush_gated(gated);
+        }
+        self.flush_open()
+    }
+
+    /// Has what is sent wait at a gate from now on.
+    pub(crate) fn set_gate(&self, gate: Rc<Gate>) {
+        let gated = Gated {
+            gate,
+            held: RefCell::default(),
+            waits_since: Cell::new(0),
+        };
+        let is_first = self.gated.set(gated).is_ok();
+        debug_assert!(is_first, "a link has one gate");
+    }
+
+    /// Whether something waits at the gate.
+    pub(crate) fn is_holding(&self) -> bool {
+        let gated = self.gated.get();
+        gated.is_some_and(|gated| !gated.held.borrow().is_empty())
+    }
+
+    /// Puts the outbox behind what waits, and sends what waits no longer.
+    #[cold]
+    fn flush_gated(&self, gated: &Gated) -> Result<(), Error> {
+        let mut held = gated.held.borrow_mut();
+        if !self.outbox.borrow().is_empty() {
+            let sga = self.outbox.borrow_mut().take();
+            // Copied: what waits must not keep whole receive buffers.
+            let mut bytes = vec![0; sga.len_bytes()];
+            sga.copy_to(&mut bytes);
+            held.push_back(HeldBytes {
+                until: gated.gate.needed(),
+                counted: self.counted.get(),
+                bytes,
+            });
+        }
+        if self.pushing.borrow().is_some() {
+            return Ok(());
+        }
+        let reached = gated.gate.reached();
+        let mut due = Sga::new();
+        while let Some(part) = held.pop_front_if(|part| part.until <= reached) {
+            self.handed.set(part.counted);
+            due.push(Buf::from_vec(part.bytes));
+        }
+        if !held.is_empty() {
+            gated.gate.wait(&self.signal, &gated.waits_since);
+        }
+        drop(held);
+        match due.is_empty() {
+            true => Ok(()),
+            false => self.push(due),
+        }
+    }
+
+    fn flush_open(&self) -> Result<(), Error> {
         if self.pushing.borrow().is_some() || self.outbox.borrow().is_empty() {
             return Ok(());
         }
@@ -138,6 +220,10 @@ impl Link {
             }
             None => self.outbox.borrow_mut().take(),
         };
+        self.push(bytes)
+    }
+
+    fn push(&self, bytes: Sga) -> Result<(), Error> {
         let mut push = self.with_stream(|stream| stream.push(bytes))?;
         match push.try_wait() {
             Some(result) => result,

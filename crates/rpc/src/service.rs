@@ -1,8 +1,11 @@
 //! What a server runs: the trait, and what it is shown of a request.
 
+use std::rc::Rc;
+
 use crake_datapath::{Address, Held};
 use crake_mem::Extent;
 
+use crate::gate::Gate;
 use crate::handshake::ClientId;
 use crate::payload::Payload;
 use crate::replies::Replies;
@@ -24,6 +27,11 @@ pub trait Service: 'static {
     fn place(&mut self, peer: &Peer, head: &Head, message: &[u8]) -> Place {
         let _ = (peer, head, message);
         Place::Pool
+    }
+
+    /// Where answers wait, if they may have to. It stays the same one.
+    fn gate(&self) -> Option<Rc<Gate>> {
+        None
     }
 
     /// A client has introduced itself.

@@ -136,6 +136,9 @@ async fn handshake<S: Service>(
     let opened = service.borrow_mut().opened(&peer);
     opened.map_err(|refusal| End::Rejected(refusal.into()))?;
     answers.limits.set(welcome.limits);
+    if let Some(gate) = service.borrow().gate() {
+        link.set_gate(gate);
+    }
     link.add_handshake(Kind::Welcome, &welcome.encode());
     Ok((peer, first.rest))
 }
@@ -292,7 +295,7 @@ impl<S: Service> Seat<S> {
             answers.link.signal.listen(cx);
             let sent = answers.link.poll_sent(cx);
             match sent {
-                Poll::Ready(Ok(())) if answers.deferred() > 0 => Poll::Pending,
+                Poll::Ready(Ok(())) if answers.deferred() > 0 || answers.link.is_holding() => Poll::Pending,
                 _ => sent,
             }
         })

@@ -6,6 +6,7 @@ use crake_datapath::{Address, Error};
 use crake_mem::RegionError;
 
 use crate::datanode::TierError;
+use crate::namenode::log::LogError;
 
 /// Why a namenode, a datanode or a cluster did not start. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum StartError {
     /// The store of an embedded cluster did not connect.
     #[error(transparent)]
     Store(#[from] crake_store::Error),
+    /// The namenode's log cannot be used. Nothing of it was changed.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {error}")]
     Listen {

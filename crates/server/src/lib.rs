@@ -4,8 +4,8 @@
 //! tasks, and whoever turns the runtime serves. Several roles may share one; [`Cluster`] is all of them on one, within the
 //! process, and [`Embedded`] a store that brings its cluster along.
 //!
-//! Not here: the client (`crake-store`), command lines, threads, signals, log output. Nothing is kept over a restart of a
-//! namenode, and nothing is copied to a second datanode.
+//! Not here: the client (`crake-store`), command lines, signals, log output. Nothing is kept over a restart of a
+//! namenode without a [log](namenode::log), and nothing is copied to a second datanode.
 //!
 //! What always holds:
 //!

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crake_datapath::sim::{Crash, Network, NodeId, SimConfig};
 use crake_datapath::{Address, Random, Time};
+use crake_server::namenode::log::{Durability, LogConfig};
 use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, Namenode, NamenodeConfig};
 
 use crate::client::Client;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub fault_gap: (Duration, Duration),
     /// How clients on the machine of a datanode write.
     pub local_write: LocalWrite,
+    /// Whether the namenode has a log, and may die, and what its answers survive.
+    pub log: Option<Durability>,
     /// The network when nothing is wrong.
     pub network: SimConfig,
 }
@@ -62,6 +65,7 @@ impl Plan {
                 Duration::from_millis(*random.pick(&[30, 300, 1_500])),
             ),
             local_write: *random.pick(&[LocalWrite::Ring, LocalWrite::Map]),
+            log: *random.pick(&[None, Some(Durability::Async), Some(Durability::Sync)]),
             network: SimConfig {
                 delay: (Duration::from_micros(5), Duration::from_micros(delay_max)),
                 cut_per_mille,
@@ -92,6 +96,8 @@ pub struct World {
     namenode: RefCell<Option<Namenode>>,
     datanodes: RefCell<BTreeMap<NodeId, Datanode>>,
     dead_datanodes: RefCell<Vec<NodeId>>,
+    /// How often the namenode's machine was started.
+    boots: Cell<u64>,
     crashes: Cell<u64>,
     disturbances: Cell<u64>,
     tags: Cell<u64>,
@@ -115,6 +121,7 @@ impl World {
             namenode: RefCell::new(None),
             datanodes: RefCell::default(),
             dead_datanodes: RefCell::default(),
+            boots: Cell::new(1),
             crashes: Cell::new(0),
             disturbances: Cell::new(0),
             tags: Cell::new(0),
@@ -190,7 +197,10 @@ impl World {
 
     /// Lets a fault happen, or ends one.
     pub fn fault(&self) {
-        match self.random.below(11) {
+        self.restart_torn_namenode();
+        match self.random.below(13) {
+            11 => self.crash_namenode(),
+            12 => self.tear_log(),
             0 => self.crash_datanode(),
             10 => self.restart_datanode(),
             1 | 2 => self.revive_datanode(),
@@ -237,9 +247,49 @@ impl World {
         self.network.slow(node, more);
     }
 
+    /// The namenode dies within an append to its log, of which so many bytes are there.
+    fn tear_log(&self) {
+        if self.plan.log.is_some() {
+            let bytes = self.random.below(2_000);
+            self.notes(&format!("fault: the log takes {bytes} bytes more"));
+            self.network.tear_append(NAMENODE, bytes);
+        }
+    }
+
+    fn restart_torn_namenode(&self) {
+        if self.network.is_torn(NAMENODE) {
+            self.restart_namenode(Crash::Process);
+        }
+    }
+
+    fn crash_namenode(&self) {
+        match self.plan.log {
+            None => {}
+            // With the machine goes what the device was not waited for.
+            Some(Durability::Async) => self.restart_namenode(Crash::Process),
+            Some(Durability::Sync) => self.restart_namenode(self.any_crash()),
+        }
+    }
+
+    fn restart_namenode(&self, crash: Crash) {
+        self.notes(&format!("fault: the namenode dies ({crash:?}) and starts again"));
+        self.network.crash(NAMENODE, crash);
+        self.namenode.take();
+        if crash == Crash::Machine {
+            self.boots.set(self.boots.get() + 1);
+            // Who reads its memory is on its machine, and finds that the one that it knew is gone.
+            for node in self.nodes() {
+                self.network.break_connections(NAMENODE, node);
+            }
+        }
+        self.start_namenode();
+    }
+
     /// Ends all faults.
     pub fn calm(&self) {
         self.notes("all faults end");
+        self.restart_torn_namenode();
+        self.network.tear_append(NAMENODE, u64::MAX);
         self.network.heal_all();
         for node in self.nodes() {
             self.network.slow(node, Duration::ZERO);
@@ -263,10 +313,15 @@ impl World {
             heartbeat_timeout: self.plan.heartbeat_timeout,
             // So little that answers are written over soon.
             answers_bytes: 64 << 10,
+            log: self.plan.log.map(|durability| LogConfig {
+                host: format!("boot {}", self.boots.get()),
+                ..LogConfig::new("/log", durability)
+            }),
             ..NamenodeConfig::default()
         };
         let namenode = Namenode::start(&self.network.runtime(NAMENODE), config);
-        *self.namenode.borrow_mut() = Some(namenode.expect("a simulated port is free"));
+        let namenode = namenode.unwrap_or_else(|error| panic!("the namenode does not start: {error}"));
+        *self.namenode.borrow_mut() = Some(namenode);
     }
 
     fn start_datanode(&self, node: NodeId) {

@@ -86,6 +86,16 @@ fn finds_a_quota_that_is_not_given_back() {
 }
 
 #[test]
+fn finds_an_answer_before_its_record_is_in_the_log() {
+    finds(Canary::ReplyBeforeLogRecord);
+}
+
+#[test]
+fn finds_an_answer_before_the_device_has_its_record() {
+    finds(Canary::ReplyBeforeSync);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");

@@ -38,11 +38,15 @@ pub enum Canary {
     ReverseScanSkips,
     /// The namenode takes nodes for due a second after they are.
     ExpireLate,
+    /// The namenode answers before what it has done is in its log.
+    ReplyBeforeLogRecord,
+    /// The namenode answers before the device has what it was told to wait for.
+    ReplyBeforeSync,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 14] = [
+    pub const ALL: [Canary; 16] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -57,6 +61,8 @@ impl Canary {
         Canary::SkipQuotaGiveBack,
         Canary::ReverseScanSkips,
         Canary::ExpireLate,
+        Canary::ReplyBeforeLogRecord,
+        Canary::ReplyBeforeSync,
     ];
 
     /// What the bug is, in one line.
@@ -90,6 +96,10 @@ impl Canary {
                 "a page of a descending scan that follows another one begins one key too late"
             }
             Canary::ExpireLate => "the namenode takes nodes for due a second after they are",
+            Canary::ReplyBeforeLogRecord => "the namenode answers before what it has done is in its log",
+            Canary::ReplyBeforeSync => {
+                "the namenode answers before the device has its log, although it was told to wait"
+            }
         }
     }
 }
@@ -111,6 +121,8 @@ impl fmt::Display for Canary {
             Canary::SkipQuotaGiveBack => "skip-quota-give-back",
             Canary::ReverseScanSkips => "reverse-scan-skips",
             Canary::ExpireLate => "expire-late",
+            Canary::ReplyBeforeLogRecord => "reply-before-log-record",
+            Canary::ReplyBeforeSync => "reply-before-sync",
         })
     }
 }

@@ -153,6 +153,12 @@ pub enum Error {
         /// What was to be renamed.
         path: Box<str>,
     },
+    /// The disk with the namenode's log is full: until there is room, everything can be read and nothing be changed.
+    #[error("{path}: the disk with the namenode's log is full")]
+    LogFull {
+        /// What was to be changed.
+        path: Box<str>,
+    },
     /// The datanodes that held these bytes are gone, and the bytes with them.
     #[error("{path}: bytes {offset} to {} are lost with their datanode", offset + len)]
     BlockLost {
@@ -235,6 +241,7 @@ impl Error {
             Error::LeaseHeld { .. }
                 | Error::NoSpace { .. }
                 | Error::Full { .. }
+                | Error::LogFull { .. }
                 | Error::Unavailable { .. }
                 | Error::TimedOut { .. }
         )
@@ -293,7 +300,7 @@ fn io_kind(error: &Error) -> io::ErrorKind {
         }
         Error::VersionMismatch { .. } | Error::BlockLost { .. } => ErrorKind::Other,
         Error::NotANumber { .. } | Error::Overflow { .. } => ErrorKind::InvalidInput,
-        Error::NoSpace { .. } | Error::Full { .. } => ErrorKind::StorageFull,
+        Error::NoSpace { .. } | Error::Full { .. } | Error::LogFull { .. } => ErrorKind::StorageFull,
         Error::QuotaExceeded { .. } => ErrorKind::QuotaExceeded,
         Error::JobEnded { .. } | Error::NotOwner { .. } => ErrorKind::PermissionDenied,
         Error::JobDirectoryIsFixed { .. } | Error::TreeTooLarge { .. } => ErrorKind::InvalidInput,

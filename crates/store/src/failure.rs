@@ -120,6 +120,7 @@ pub(crate) fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
         Code::NotOwner => Error::NotOwner { path },
         Code::JobDirectoryIsFixed => Error::JobDirectoryIsFixed { path },
         Code::TreeTooLarge => Error::TreeTooLarge { path },
+        Code::LogFull => Error::LogFull { path },
         Code::BlockLost => Error::BlockLost {
             path,
             offset: 0,

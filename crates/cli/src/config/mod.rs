@@ -42,6 +42,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Addresses to listen at, separated by commas.
     Listen,
+    /// A directory; empty is none.
+    Directory,
 }
 
 /// The cluster that a command talks to.
@@ -92,6 +94,30 @@ pub static NAMENODE_ANSWERS: Setting = Setting {
     help: "memory for answers that this user's programs on this machine find without asking the namenode; 0: none",
 };
 
+/// Where a namenode keeps what must outlive it.
+pub static NAMENODE_LOG: Setting = Setting {
+    key: "namenode.log",
+    kind: Kind::Directory,
+    default: "",
+    help: "directory of a namenode's log, from which it has everything again when it starts; empty: none",
+};
+
+/// What an answered change survives.
+pub static NAMENODE_DURABILITY: Setting = Setting {
+    key: "namenode.durability",
+    kind: Kind::Choice(&["none", "async", "sync"]),
+    default: "async",
+    help: "with a log, what was answered survives nothing (none), the end of the namenode (async), or of its machine (sync)",
+};
+
+/// How long a log may get before a snapshot takes the place of a part of it.
+pub static NAMENODE_LOG_SEGMENT: Setting = Setting {
+    key: "namenode.log_segment",
+    kind: Kind::Size,
+    default: "64MiB",
+    help: "bytes of a part of the log, at least 4 MiB; with each that is full a snapshot is made, and the part removed",
+};
+
 /// How this user's programs write to a datanode on their machine.
 pub static DATANODE_LOCAL_WRITE: Setting = Setting {
     key: "datanode.local_write",
@@ -131,7 +157,10 @@ pub static SETTINGS: &[&Setting] = &[
     &DATANODE_LISTEN,
     &DATANODE_LOCAL_WRITE,
     &NAMENODE_ANSWERS,
+    &NAMENODE_DURABILITY,
     &NAMENODE_LISTEN,
+    &NAMENODE_LOG,
+    &NAMENODE_LOG_SEGMENT,
     &SHM,
     &UP_DATANODES,
     &URL,
@@ -387,7 +416,7 @@ fn check(kind: Kind, value: &str) -> Result<(), String> {
             Err(format!("it must be one of {}", words.join(", ")))
         }
         Kind::Listen => endpoint::parse_all(value).map(drop),
-        Kind::Count | Kind::Choice(_) => Ok(()),
+        Kind::Count | Kind::Choice(_) | Kind::Directory => Ok(()),
     }
 }
 

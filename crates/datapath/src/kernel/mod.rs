@@ -4,12 +4,15 @@
 //! where epoll would cost two, and soon it leaves the edge-triggered epoll set, in which each arrival costs its sender
 //! something; the set is looked at only every few microseconds, for the others. Before the runtime sleeps all are back in the set.
 
+mod files;
 mod poller;
 mod socket;
 
 use std::cell::Cell;
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::ClockId;
@@ -18,6 +21,7 @@ use crate::address::Address;
 use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice};
 use crate::error::Error;
 use crate::executor::Alarm;
+use crate::files::Files;
 use crate::shm::{ShmListener, ShmStream};
 use crate::time::{Time, WallTime};
 
@@ -102,6 +106,14 @@ impl Driver for KernelDriver {
             Address::Shm(path) => Ok(Box::new(ShmStream::connect(path, &self.poller)?)),
             _ => Ok(Box::new(SocketStream::connect(address, &self.poller)?)),
         }
+    }
+
+    fn pause(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+
+    fn files(&self, directory: &Path) -> Result<Arc<dyn Files>, Error> {
+        Ok(Arc::new(files::Directory::open(directory)?))
     }
 }
 

@@ -2,20 +2,27 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use crake_mem::{Buf, Pool, Segment};
 
 use super::connection::{ConnectionId, Phase, Side, front};
+use super::disk::SimFiles;
 use super::state::{Place, State, is_alive};
 use crate::address::Address;
 use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::executor::Alarm;
+use crate::files::Files;
 use crate::memory::{Held, Memory, Shared};
 use crate::time::{Time, WallTime};
+
+/// What a device takes for a write at most.
+const DISK_DELAY_MAX: Duration = Duration::from_millis(20);
 
 /// One life of one node.
 pub(super) struct NodeDriver {
@@ -48,6 +55,17 @@ impl Driver for NodeDriver {
 
     fn alarm(&self) -> Alarm {
         Arc::new(|| ())
+    }
+
+    fn files(&self, directory: &Path) -> Result<Arc<dyn Files>, Error> {
+        let disk = self.state.borrow_mut().disk(self.place.node);
+        Ok(Arc::new(SimFiles::open(&disk, &directory.to_string_lossy())?))
+    }
+
+    fn background_delay(&self) -> Option<Duration> {
+        let state = self.state.borrow();
+        let delay_ns = state.random.below(DISK_DELAY_MAX.as_nanos() as u64);
+        Some(Duration::from_nanos(delay_ns))
     }
 
     fn listen(&self, address: &Address) -> Result<Box<dyn ListenerDevice>, Error> {

@@ -7,6 +7,7 @@
 
 mod connection;
 mod device;
+mod disk;
 mod network;
 mod state;
 

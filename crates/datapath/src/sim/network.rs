@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::device::NodeDriver;
@@ -227,10 +228,33 @@ impl Network {
                 .reset(|connection| connection.has_node(node));
         }
         self.state.borrow_mut().kill(node);
+        {
+            let mut state = self.state.borrow_mut();
+            let disk = state.disk(node);
+            let mut disk = disk.lock().unwrap_or_else(PoisonError::into_inner);
+            match crash {
+                Crash::Process => disk.crash_process(),
+                Crash::Machine => disk.crash_machine(&state.random),
+            }
+        }
         // What tasks do while they are dropped reaches devices of a node that is dead.
         if let Some(runtime) = self.runtimes.borrow_mut().remove(&node) {
             runtime.shutdown();
         }
+    }
+
+    /// From now on the node's files take so many bytes more; what is appended then is cut there, and nothing is taken after it.
+    pub fn tear_append(&self, node: NodeId, after_bytes: u64) {
+        let disk = self.state.borrow_mut().disk(node);
+        disk.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tear_after(after_bytes);
+    }
+
+    /// Whether that has happened, since the node was started last.
+    pub fn is_torn(&self, node: NodeId) -> bool {
+        let disk = self.state.borrow_mut().disk(node);
+        disk.lock().unwrap_or_else(PoisonError::into_inner).is_torn()
     }
 
     /// Nothing arrives between the two nodes until [`heal`](Network::heal); it is not lost, as TCP would send it again.

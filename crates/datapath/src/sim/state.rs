@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Weak;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::connection::{Connection, ConnectionId, Phase, Side};
+use super::disk::Disk;
 use super::network::{NodeId, SimConfig};
 use crate::driver::{Event, Token};
 use crate::error::Error;
@@ -47,6 +49,7 @@ pub(super) struct Node {
     pub(super) wall_offset_ns: u64,
     /// Added to everything that arrives here.
     pub(super) slowness: Duration,
+    pub(super) disk: Arc<Mutex<Disk>>,
 }
 
 struct Listener {
@@ -134,6 +137,11 @@ impl State {
     pub(super) fn wall(&self, node: NodeId) -> WallTime {
         let offset_ns = self.nodes.get(&node).map_or(0, |node| node.wall_offset_ns);
         WallTime(self.now.0.saturating_add(offset_ns))
+    }
+
+    /// What a node keeps over its crashes.
+    pub(super) fn disk(&mut self, node: NodeId) -> Arc<Mutex<Disk>> {
+        self.nodes.entry(node).or_default().disk.clone()
     }
 
     pub(super) fn next_happening(&self) -> Option<Time> {

@@ -1,6 +1,7 @@
 //! Blocks of three sizes, cut out of a datanode's slots of 1 MiB and merged back when a slot is empty.
 
 use super::slab::NONE;
+use super::state::{choices, fields};
 
 /// The size of a slot, and of the largest blocks.
 pub(super) const SLOT_BYTES: u64 = 1 << 20;
@@ -95,6 +96,8 @@ pub(super) struct Slots {
     /// Slots of each class with free blocks: first of a list. Large ones have none: an issued slot is full.
     partial: [u32; 2],
     used_bytes: u64,
+    /// Generations of slots that were never used begin above this.
+    floor: u32,
 }
 
 #[derive(Debug, Hash)]
@@ -109,6 +112,36 @@ struct Slot {
     class: Class,
     taken: [u64; 4],
 }
+
+choices!(Class { Small, Medium, Large });
+fields!(Issued {
+    datanode,
+    epoch,
+    unit,
+    generation,
+    class
+});
+fields!(Extent {
+    offset,
+    length,
+    block
+});
+fields!(Slots {
+    slots,
+    total,
+    empty,
+    partial,
+    used_bytes,
+    floor
+});
+fields!(Slot {
+    generation,
+    previous,
+    next,
+    used,
+    class,
+    taken
+});
 
 impl Slot {
     const EMPTY: Self = Self {
@@ -196,7 +229,10 @@ impl Slots {
         let index = match self.empty.pop() {
             Some(index) => index,
             None if (self.slots.len() as u32) < self.total => {
-                self.slots.push(Slot::EMPTY);
+                self.slots.push(Slot {
+                    generation: self.floor,
+                    ..Slot::EMPTY
+                });
                 self.slots.len() as u32 - 1
             }
             None => return None,
@@ -229,6 +265,16 @@ impl Slots {
                 }
                 self.empty.push(index);
             }
+        }
+    }
+
+    /// All blocks issued from now on have generations this much above those before, as far as there are such: who has lost
+    /// count 4,000 times begins to run out.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        self.floor = raised(self.floor, gap);
+        for slot in &mut self.slots {
+            // One that is worn out stays so.
+            slot.generation = slot.generation.max(raised(slot.generation, gap));
         }
     }
 
@@ -313,6 +359,11 @@ impl Slots {
             .then_some(())
             .ok_or_else(|| "the lists of slots with room are wrong".into())
     }
+}
+
+/// Never the last generation: no slot is worn out by a gap.
+fn raised(generation: u32, gap: u32) -> u32 {
+    generation.saturating_add(gap).min(u32::MAX - 1)
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
 use super::names::Name;
+use super::state::fields;
 
 /// Names and the indexes of their records. Empty, it holds no memory.
 #[derive(Debug, Default, Hash)]
 pub(super) struct Children {
     tree: BTreeMap<Name, u32>,
 }
+
+fields!(Children { tree });
 
 impl Children {
     pub(super) fn len(&self) -> usize {

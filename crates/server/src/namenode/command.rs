@@ -967,6 +967,9 @@ pub enum Failure {
     /// The root can neither be moved nor removed nor replaced.
     #[error("the root is fixed")]
     RootIsFixed = 117,
+    /// The disk with the namenode's log is full: nothing can be changed until there is room.
+    #[error("the disk with the namenode's log is full")]
+    LogFull = 118,
     /// A multifile that gets no more parts.
     #[error("sealed")]
     Sealed = 120,
@@ -1027,6 +1030,7 @@ mod tests {
             Full,
             TooLong,
             RootIsFixed,
+            LogFull,
             Sealed,
             QuotaExceeded,
             JobEnded,

@@ -1,5 +1,8 @@
 //! What a namespace is made with.
 
+use super::state::fields;
+use super::watches;
+
 /// Limits and times of a namespace; reaching a limit is [`super::Failure::Full`].
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -27,6 +30,43 @@ pub struct Config {
     pub heartbeat_timeout_ns: u64,
     /// Jobs, with those that are being removed.
     pub jobs_max: u32,
+}
+
+fields!(Config {
+    seed,
+    incarnation,
+    nodes_max,
+    sessions_max,
+    leases_per_session_max,
+    watches_per_session_max,
+    datanodes_max,
+    inline_value_max,
+    page_bytes_max,
+    lease_ns,
+    heartbeat_timeout_ns,
+    jobs_max,
+});
+
+impl Config {
+    /// Limits of who is told what.
+    pub(super) fn watches(&self) -> watches::Limits {
+        watches::Limits {
+            sessions_max: self.sessions_max,
+            watches_per_session_max: self.watches_per_session_max,
+            page_bytes_max: self.page_bytes_max,
+            silence_max_ns: self.lease_ns,
+        }
+    }
+
+    /// Whether no limit contradicts another: see the fields.
+    pub(super) fn is_sound(&self) -> bool {
+        let inline_value_max = self.inline_value_max;
+        self.nodes_max > 0
+            && self.nodes_max < 1 << 31
+            && inline_value_max <= 16 * 1024
+            && self.page_bytes_max >= inline_value_max + 2048
+            && self.incarnation != 0
+    }
 }
 
 impl Default for Config {

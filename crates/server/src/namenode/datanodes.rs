@@ -12,6 +12,7 @@ use super::answers::Changes;
 use super::blocks::{Class, Extent, Issued, Slots, UNIT_BYTES};
 use super::command::{Block, Datanode, ENDPOINTS_MAX, Failure, Register, Reply};
 use super::names::NAME_BYTES_MAX;
+use super::state::{Input, Malformed, State};
 use crate::mac::{SECRET_BYTES, Signer};
 
 /// What a handle allows.
@@ -232,16 +233,71 @@ impl Registry {
         (self.quiet_until_ns != u64::MAX).then_some(self.quiet_until_ns)
     }
 
-    /// Finds those that have fallen silent.
-    pub(super) fn expire(&mut self, now_ns: u64) {
+    /// Finds those that have fallen silent. Each counts as such if `may_be` says so.
+    pub(super) fn expire(&mut self, now_ns: u64, mut may_be: impl FnMut(u32) -> bool) {
         if now_ns < self.quiet_until_ns {
             return;
         }
         let timeout_ns = self.limits.heartbeat_timeout_ns;
-        for member in &mut self.members {
-            member.alive &= now_ns < member.heard_ns.saturating_add(timeout_ns);
+        for (member, id) in self.members.iter_mut().zip(1..) {
+            if member.alive && now_ns >= member.heard_ns.saturating_add(timeout_ns) {
+                member.alive = !may_be(id);
+            }
         }
         self.liveness_changed(now_ns);
+    }
+
+    /// A datanode has fallen silent, or is heard again.
+    pub(super) fn set_alive(&mut self, id: u32, alive: bool, now_ns: u64) -> Option<()> {
+        self.member_mut(id)?.alive = alive;
+        self.liveness_changed(now_ns);
+        Some(())
+    }
+
+    /// Whether it is known by this number and incarnation, and silent.
+    pub(super) fn is_silent(&self, id: u32, incarnation: u64) -> bool {
+        self.member(id)
+            .is_some_and(|member| member.incarnation == incarnation && !member.alive)
+    }
+
+    /// All that are alive were heard of just now.
+    pub(super) fn hear_all(&mut self, now_ns: u64) {
+        self.members
+            .iter_mut()
+            .for_each(|member| member.heard_ns = now_ns);
+        self.liveness_changed(now_ns);
+    }
+
+    /// All blocks issued from now on have generations this much above those before.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        self.members
+            .iter_mut()
+            .for_each(|member| member.slots.leave_gap(gap));
+    }
+
+    /// Other limits from now on. The identity stays.
+    pub(super) fn limit(&mut self, datanodes_max: u32, heartbeat_timeout_ns: u64) {
+        self.limits.datanodes_max = datanodes_max;
+        self.limits.heartbeat_timeout_ns = heartbeat_timeout_ns;
+    }
+
+    /// Writes down what outlives a namenode.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        self.members.save(out);
+        self.turn.save(out);
+    }
+
+    /// Reads that again; all that are alive were heard of just now.
+    pub(super) fn load(limits: Limits, now_ns: u64, input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let mut registry = Self {
+            members: State::load(input)?,
+            turn: State::load(input)?,
+            ..Self::new(limits)
+        };
+        let names = registry.members.iter().zip(1..);
+        registry.by_name = names.map(|(member, id)| (member.name.clone(), id)).collect();
+        registry.hear_all(now_ns);
+        Ok(registry)
     }
 
     fn liveness_changed(&mut self, now_ns: u64) {
@@ -379,6 +435,40 @@ impl Registry {
             return Err("a name without a datanode".into());
         }
         Ok(())
+    }
+}
+
+/// Without the time when it was heard of, which is no part of what outlives a namenode.
+impl State for Member {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.name.save(out);
+        self.incarnation.save(out);
+        self.epoch.save(out);
+        self.endpoints.save(out);
+        self.host.save(out);
+        self.location_class.save(out);
+        self.storage_class.save(out);
+        self.secret.save(out);
+        self.claimed_bytes.save(out);
+        self.slots.save(out);
+        self.alive.save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            name: State::load(input)?,
+            incarnation: State::load(input)?,
+            epoch: State::load(input)?,
+            endpoints: State::load(input)?,
+            host: State::load(input)?,
+            location_class: State::load(input)?,
+            storage_class: State::load(input)?,
+            secret: State::load(input)?,
+            claimed_bytes: State::load(input)?,
+            slots: State::load(input)?,
+            heard_ns: 0,
+            alive: State::load(input)?,
+        })
     }
 }
 

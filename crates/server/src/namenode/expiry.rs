@@ -12,7 +12,10 @@ use crake_store::canary::{Canary, planted};
 use super::command::{Failure, Happened, NodeId, Now, Reply};
 use super::namespace::{Namespace, ROOT};
 use super::removal::Owner;
+use super::state::{Input, Malformed, State};
 
+/// Indexes of nodes are below this.
+const NODES_END: u32 = 1 << 31;
 /// Entries of a container that are due and not yet removed, which one command passes over.
 const PASSED_MAX: usize = 16 * 1024;
 
@@ -241,6 +244,23 @@ impl Deadlines {
             true => Ok(()),
             false => Err("marks or places in the queue without a deadline".into()),
         }
+    }
+}
+
+impl State for Deadlines {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.by_node.save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let mut deadlines = Deadlines::default();
+        for (index, deadline_ns) in BTreeMap::<u32, u64>::load(input)? {
+            if index >= NODES_END {
+                return Err(Malformed("a node that cannot be has an end"));
+            }
+            deadlines.set(index, Some(deadline_ns));
+        }
+        Ok(deadlines)
     }
 }
 

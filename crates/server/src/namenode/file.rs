@@ -67,6 +67,8 @@ impl Namespace {
 
     /// Gives back what [`Self::take_blocks`] took.
     pub(super) fn untake_blocks(&mut self) {
+        // Their generations and turns are used up all the same.
+        self.journal.stir();
         self.taken
             .drain(..)
             .for_each(|extent| self.registry.release(&extent.block));

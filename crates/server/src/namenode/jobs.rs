@@ -15,6 +15,7 @@ use super::quota::{Amount, OverQuota};
 use super::removal::Owner;
 use super::sessions::Held;
 use super::slab::{NONE, Slab};
+use super::state::{Input, Malformed, State, choices, fields};
 
 /// The directory of all jobs' directories, below the root.
 const JOBS_NAME: &[u8] = b"jobs";
@@ -252,6 +253,47 @@ pub(super) struct Job {
     pub(super) puts: BTreeMap<u64, u64>,
 }
 
+choices!(JobState { Running, Ending });
+fields!(Job {
+    id,
+    name,
+    owner,
+    lease,
+    directory,
+    directory_id,
+    quota,
+    used,
+    started_ns,
+    state,
+    puts
+});
+
+impl State for Jobs {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.all.save(out);
+        (self.parent, self.latest).save(out);
+        self.put_serial.save(out);
+        self.ended_leases.save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let all = Slab::<Job>::load(input)?;
+        let (parent, latest) = State::load(input)?;
+        let running = all.iter().filter(|(_, job)| job.state == JobState::Running);
+        Ok(Self {
+            running: running.count() as u32,
+            by_id: all.iter().map(|(number, job)| (job.id, number)).collect(),
+            by_directory: all.iter().map(|(number, job)| (job.directory, number)).collect(),
+            all,
+            parent,
+            latest,
+            put_serial: State::load(input)?,
+            ended_leases: State::load(input)?,
+            ..Self::default()
+        })
+    }
+}
+
 impl Job {
     fn info(&self) -> JobInfo<'_> {
         JobInfo {
@@ -285,6 +327,11 @@ impl Default for Jobs {
 }
 
 impl Jobs {
+    /// Ids go on this much above those before.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        self.latest.0 += u64::from(gap);
+    }
+
     /// Whether nothing of any job is here.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! [`Namespace`] is the namenode: a state machine that takes commands and the time and gives replies. It does no I/O, so
 //! it can be logged, replayed and simulated. The service only translates between the wire and [`Command`] and [`Reply`].
-//! Nothing survives its end, and there is one copy of each block: both are for layers above or to come.
+//! Without a [`log`] nothing survives its end, and there is one copy of each block.
 //!
 //! What always holds, and is checked by [`Namespace::check`]: a command that fails has changed nothing; a block has one
 //! owner, or is free; the id of a node, lease or pending value never comes twice; neither does a version of a key.
@@ -37,6 +37,7 @@ mod expiry;
 mod file;
 mod index;
 mod jobs;
+pub mod log;
 mod names;
 mod namespace;
 mod nodes;
@@ -51,6 +52,7 @@ mod service;
 mod sessions;
 mod shortcuts;
 mod slab;
+mod state;
 mod table;
 mod translate;
 mod watches;

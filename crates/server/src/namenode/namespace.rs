@@ -12,6 +12,7 @@ use super::config::Config;
 use super::datanodes::{Limits, Registry};
 use super::index::Index;
 use super::jobs::Jobs;
+use super::log::{Event, Journal};
 use super::names::{NameHasher, PathNames, check_name};
 use super::nodes::Nodes;
 use super::pins::Pins;
@@ -21,7 +22,7 @@ use super::removal::Removals;
 use super::sessions::{Held, Sessions};
 use super::shortcuts::Shortcuts;
 use super::slab::NONE;
-use super::watches::{self, Watches};
+use super::watches::Watches;
 
 /// Index of the root's record, which is made first.
 pub(super) const ROOT: u32 = 0;
@@ -38,6 +39,7 @@ pub struct Namespace {
     pub(super) shortcuts: Shortcuts,
     pub(super) hasher: NameHasher,
     pub(super) changes: Changes,
+    pub(super) journal: Journal,
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
     pub(super) pins: Pins,
@@ -73,13 +75,7 @@ impl Namespace {
     /// # Panics
     /// If the limits contradict each other (see the fields of [`Config`]).
     pub fn new(config: Config) -> Self {
-        assert!(config.nodes_max > 0 && config.nodes_max < 1 << 31, "nodes_max");
-        assert!(config.inline_value_max <= 16 * 1024, "inline_value_max");
-        assert!(
-            config.page_bytes_max >= config.inline_value_max + 2048,
-            "page_bytes_max"
-        );
-        assert!(config.incarnation != 0, "incarnation");
+        assert!(config.is_sound(), "limits that contradict each other");
         let mut nodes = Nodes::new();
         let root = nodes.records.insert(Kind::Directory);
         debug_assert_eq!((root, nodes.id(root)), (ROOT, NodeId::ROOT));
@@ -91,6 +87,7 @@ impl Namespace {
             shortcuts: Shortcuts::new(),
             hasher: NameHasher::new(config.seed),
             changes: Changes::default(),
+            journal: Journal::default(),
             registry: Registry::new(Limits {
                 datanodes_max: config.datanodes_max,
                 heartbeat_timeout_ns: config.heartbeat_timeout_ns,
@@ -99,12 +96,7 @@ impl Namespace {
             }),
             sessions: Sessions::new(&config),
             pins: Pins::default(),
-            watches: Watches::new(watches::Limits {
-                sessions_max: config.sessions_max,
-                watches_per_session_max: config.watches_per_session_max,
-                page_bytes_max: config.page_bytes_max,
-                silence_max_ns: config.lease_ns,
-            }),
+            watches: Watches::new(config.watches()),
             jobs: Jobs::default(),
             removals: Removals::default(),
             leftovers: false,
@@ -131,6 +123,20 @@ impl Namespace {
         command: &Command<'a>,
     ) -> Result<Reply<'a>, Failure> {
         self.advance(now);
+        let noted = self.journal.begin(self.now, session, command)?;
+        let result = self.execute(session, command);
+        if let Some(noted) = noted {
+            noted.settle(&result);
+        }
+        result
+    }
+
+    /// Does what a session asks, at the present time.
+    pub(super) fn execute<'a>(
+        &'a mut self,
+        session: SessionId,
+        command: &Command<'a>,
+    ) -> Result<Reply<'a>, Failure> {
         match *command {
             Command::Lookup { base, path, blocks } => self.lookup(base, path, blocks),
             Command::List {
@@ -154,9 +160,7 @@ impl Namespace {
             Command::Heartbeat {
                 datanode,
                 incarnation,
-            } => Ok(Reply::Heartbeat {
-                known: self.registry.heartbeat(self.now.mono_ns, datanode, incarnation),
-            }),
+            } => Ok(self.heartbeat(datanode, incarnation)),
             Command::JobList { after, limit } => Ok(self.job_list(after, limit)),
             _ => self.apply_write(session, command),
         }
@@ -235,12 +239,29 @@ impl Namespace {
     pub fn advance(&mut self, now: Now) {
         self.now.mono_ns = self.now.mono_ns.max(now.mono_ns);
         self.now.wall_ns = now.wall_ns;
-        self.registry.expire(self.now.mono_ns);
-        self.watches.expire(self.now.mono_ns);
-        while let Some(held) = self.sessions.expire(self.now.mono_ns) {
-            self.give_up(held);
+        let (now, journal) = (self.now, &self.journal);
+        self.registry
+            .expire(now.mono_ns, |id| journal.event(now, Event::DatanodeSilent(id)));
+        self.watches.expire(now.mono_ns);
+        while let Some(silent) = self.sessions.silent(now.mono_ns) {
+            let event = Event::SessionEnded(silent);
+            if !self.journal.event(now, event) {
+                return;
+            }
+            self.happen(event).expect("it was found just now");
         }
         self.remove_due();
+    }
+
+    /// A datanode's sign of life. One that was silent is not there again before that is taken down.
+    fn heartbeat(&mut self, datanode: u32, incarnation: u64) -> Reply<'static> {
+        let is_back = self.registry.is_silent(datanode, incarnation);
+        if is_back && !self.journal.event(self.now, Event::DatanodeHeard(datanode)) {
+            return Reply::Heartbeat { known: true };
+        }
+        Reply::Heartbeat {
+            known: self.registry.heartbeat(self.now.mono_ns, datanode, incarnation),
+        }
     }
 
     /// When [`Self::advance`] has something to do, if nothing comes before: nanoseconds of [`Now::mono_ns`].
@@ -511,10 +532,12 @@ impl Namespace {
     pub(super) fn supersede(&mut self, index: u32) -> u32 {
         self.tell_gone(index);
         self.empty(index);
-        let (wall_ns, record) = (self.now.wall_ns, self.nodes.records.at_mut(index));
-        if record.generation < u32::MAX {
+        let (wall_ns, generation) = (self.now.wall_ns, self.nodes.records.at(index).generation);
+        let next = (generation < u32::MAX).then(|| self.nodes.records.generation_after(generation));
+        let record = self.nodes.records.at_mut(index);
+        if let Some(next) = next {
             // The same record under another id: neither the container nor the index notices.
-            record.generation += 1;
+            record.generation = next;
             record.created_ns = wall_ns;
             record.modified_ns = wall_ns;
             let parent = record.parent;

@@ -11,6 +11,7 @@ use super::command::{Attributes, Block, Kind, NodeId, Value};
 use super::expiry::Deadlines;
 use super::records::{Place, Record, Records, TAIL_BYTES};
 use super::slab::{NONE, Slab};
+use super::state::fields;
 
 /// What a container needs beyond its record, from its first entry on.
 #[derive(Debug, Default, Hash)]
@@ -72,7 +73,21 @@ pub(super) struct Nodes {
     pub(super) values: Slab<Box<[u8]>>,
     pub(super) long_names: Slab<Box<[u8]>>,
     pub(super) deadlines: Deadlines,
+    /// Versions of keys are above this.
+    pub(super) version_floor: u64,
 }
+
+fields!(Container { children, version });
+fields!(FileData { extents, writer });
+fields!(Nodes {
+    records,
+    containers,
+    files,
+    values,
+    long_names,
+    deadlines,
+    version_floor
+});
 
 impl Nodes {
     pub(super) fn new() -> Self {
@@ -83,7 +98,16 @@ impl Nodes {
             values: Slab::default(),
             long_names: Slab::default(),
             deadlines: Deadlines::default(),
+            version_floor: 0,
         }
+    }
+
+    /// Ids of nodes and versions of keys go on this much above those before.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        self.records.leave_gap(gap);
+        let versions = self.containers.iter().map(|(_, container)| container.version);
+        let highest = versions.fold(self.version_floor, u64::max);
+        self.version_floor = highest + u64::from(gap);
     }
 
     pub(super) fn id(&self, index: u32) -> NodeId {

@@ -11,6 +11,7 @@ use super::blocks::Extent;
 use super::command::{Attributes, Failure, Kind, LeaseId, NodeId, Reply, SessionId};
 use super::namespace::Namespace;
 use super::sessions::Held;
+use super::state::fields;
 
 impl Namespace {
     /// Keeps the blocks of a file as they are for a session. A session pins a file once: when it asks again, as one does whose
@@ -78,6 +79,9 @@ struct Pinned {
     /// Size and blocks, once the file is no more.
     remains: Option<(u64, Vec<Extent>)>,
 }
+
+fields!(Pins { files });
+fields!(Pinned { holds, remains });
 
 impl Pins {
     /// The hold by which a session has pinned a file.

@@ -13,6 +13,7 @@ use super::namespace::{Namespace, ROOT};
 use super::records::Place;
 use super::sessions::PendingPut;
 use super::slab::NONE;
+use super::state::fields;
 
 /// What one rename may move from a job to another, or out of one: some ten milliseconds of counting.
 pub const MOVED_NODES_MAX: u64 = 100_000;
@@ -25,6 +26,8 @@ pub struct Amount {
     /// Of any kind.
     pub nodes: u64,
 }
+
+fields!(Amount { bytes, nodes });
 
 impl Amount {
     pub(super) const fn bytes(bytes: u64) -> Self {

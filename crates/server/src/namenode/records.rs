@@ -3,6 +3,7 @@
 use super::answers::Changes;
 use super::command::{Kind, NodeId};
 use super::slab::NONE;
+use super::state::{Input, Malformed, State, choices, fields};
 
 /// Bytes of a record that hold its name, and after it a small value.
 pub(super) const TAIL_BYTES: usize = 80;
@@ -46,6 +47,28 @@ pub(super) enum Place {
     /// It is a multifile that gets no more parts; `extra` is the container's.
     Sealed,
 }
+
+choices!(Place {
+    Nowhere,
+    Tail,
+    Heap,
+    Blocks,
+    Sealed
+});
+fields!(Record {
+    parent,
+    generation,
+    extra,
+    kind,
+    name_len,
+    storage_class,
+    place,
+    size,
+    modified_ns,
+    created_ns,
+    location_or_version,
+    tail,
+});
 
 impl Record {
     const FREE: Self = Self {
@@ -91,6 +114,8 @@ pub(super) struct Records {
     /// Records ever used: those from here on are fresh.
     fresh: u32,
     len: u32,
+    /// No record gets a generation below this.
+    floor: u32,
 }
 
 impl Records {
@@ -101,6 +126,7 @@ impl Records {
             free_head: NONE,
             fresh: 0,
             len: 0,
+            floor: 0,
         }
     }
 
@@ -113,13 +139,26 @@ impl Records {
     pub(super) fn insert(&mut self, kind: Kind) -> u32 {
         let index = self.take_free();
         self.len += 1;
+        let floor = self.floor;
         let record = self.at_mut(index);
         *record = Record {
             kind: Some(kind),
-            generation: record.generation,
+            generation: record.generation.max(floor),
             ..Record::FREE
         };
         index
+    }
+
+    /// The generation after this one.
+    pub(super) fn generation_after(&self, generation: u32) -> u32 {
+        (generation + 1).max(self.floor)
+    }
+
+    /// Ids of nodes go on this much above those before, as far as there are such.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        let highest = (0..self.fresh).map(|index| self.at(index).generation).max();
+        let highest = highest.unwrap_or(0).max(self.floor);
+        self.floor = highest.saturating_add(gap).min(u32::MAX - 1);
     }
 
     fn take_free(&mut self) -> u32 {
@@ -181,6 +220,35 @@ impl Records {
         (0..self.fresh)
             .map(|index| (index, self.at(index)))
             .filter(|(_, record)| record.kind.is_some())
+    }
+}
+
+/// All that were ever used, also the free ones: their generations count, and their order is that in which they are used again.
+impl State for Records {
+    fn save(&self, out: &mut Vec<u8>) {
+        (self.free_head, self.len).save(out);
+        (self.fresh, self.floor).save(out);
+        (0..self.fresh).for_each(|index| self.at(index).save(out));
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let (free_head, len) = State::load(input)?;
+        let (fresh, floor) = State::load(input)?;
+        let mut records = Self {
+            free_head,
+            len,
+            floor,
+            ..Self::new()
+        };
+        for index in 0..fresh {
+            let record = Record::load(input)?;
+            if index as usize == records.chunks.len() * CHUNK {
+                records.chunks.push(new_chunk());
+            }
+            *records.at_mut(index) = record;
+        }
+        records.fresh = fresh;
+        Ok(records)
     }
 }
 

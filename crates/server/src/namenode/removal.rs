@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::command::{Failure, NodeId};
 use super::jobs::JobState;
+use super::log::Event;
 use super::namespace::{Namespace, ROOT};
 use super::quota::Amount;
 use super::records::Place;
 use super::slab::NONE;
+use super::state::{Input, Malformed, State, fields};
 
 /// Steps of one slice: some hundred microseconds.
 const SLICE_STEPS: usize = 1024;
@@ -52,6 +54,49 @@ impl Owner {
             Owner::Nobody => None,
             Owner::Job(number) | Owner::EndedJob(number) => Some(number),
         }
+    }
+}
+
+fields!(Removal { top, at });
+
+impl State for Owner {
+    fn save(&self, out: &mut Vec<u8>) {
+        match *self {
+            Owner::Nobody => 0_u8.save(out),
+            Owner::Job(number) => {
+                1_u8.save(out);
+                number.save(out);
+            }
+            Owner::EndedJob(number) => {
+                2_u8.save(out);
+                number.save(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        match u8::load(input)? {
+            0 => Ok(Owner::Nobody),
+            1 => State::load(input).map(Owner::Job),
+            2 => State::load(input).map(Owner::EndedJob),
+            _ => Err(Malformed("a tree is nobody's and no job's")),
+        }
+    }
+}
+
+/// When the next slice is due is no part of what outlives a namenode: it is due at once.
+impl State for Removals {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.queue.save(out);
+        self.tops.save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            queue: State::load(input)?,
+            tops: State::load(input)?,
+            due_ns: 0,
+        })
     }
 }
 
@@ -146,27 +191,35 @@ impl Namespace {
 
     /// Removes a slice of what is due and of what is being removed, if it is time for one.
     pub(super) fn remove_due(&mut self) {
-        self.nodes.deadlines.look_at(self.now);
-        if self.leftovers || self.nodes.deadlines.due().is_some() {
-            self.remove_slice();
+        self.look_at_time();
+        if self.leftovers && self.now.mono_ns >= self.removals.due_ns {
+            self.removals.due_ns = self.now.mono_ns.saturating_add(SLICE_EVERY_NS);
+            if self.journal.event(self.now, Event::SliceRemoved) {
+                self.remove_slice();
+            }
         }
     }
 
+    /// Sees what is due at the present time.
+    #[inline]
+    pub(super) fn look_at_time(&mut self) {
+        self.nodes.deadlines.look_at(self.now);
+        self.leftovers = self.nodes.deadlines.due().is_some() || !self.removals.is_empty();
+    }
+
+    /// Takes some steps of what there is to remove.
     #[cold]
-    fn remove_slice(&mut self) {
-        if self.now.mono_ns >= self.removals.due_ns {
-            self.removals.due_ns = self.now.mono_ns.saturating_add(SLICE_EVERY_NS);
-            for _ in 0..SLICE_STEPS {
-                let due = self.nodes.deadlines.due();
-                if let Some(index) = due {
-                    self.expire_node(index);
-                }
-                if !self.remove_some() && due.is_none() {
-                    break;
-                }
+    pub(super) fn remove_slice(&mut self) {
+        for _ in 0..SLICE_STEPS {
+            let due = self.nodes.deadlines.due();
+            if let Some(index) = due {
+                self.expire_node(index);
+            }
+            if !self.remove_some() && due.is_none() {
+                break;
             }
         }
-        self.leftovers = self.nodes.deadlines.due().is_some() || !self.removals.is_empty();
+        self.look_at_time();
     }
 
     /// One step of what there is to remove; false if there is nothing.

@@ -2,14 +2,20 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use crake_datapath::{Address, Listener, Runtime, Shared, Task, Time};
 use crake_rpc::{Server, ServerConfig};
 
 use super::answers::Answers;
+use super::command::Now;
 use super::config::Config;
+use super::log::LogError;
+use super::log::{Failed, Keeper, Log, LogConfig, Opened, SEGMENT_BYTES_MIN};
 use super::names::NAME_BYTES_MAX;
 use super::namespace::Namespace;
 use super::service::{Endpoint, NamenodeService, Site};
@@ -24,6 +30,9 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
 /// And not more often than this, however much is due.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(1);
+
+/// Above the time after which clients look whether the namenode whose memory they read is still there.
+const ANSWERS_OUTLIVE: Duration = Duration::from_millis(100);
 
 /// What a namenode is started with.
 #[derive(Debug, Clone)]
@@ -52,11 +61,13 @@ pub struct NamenodeConfig {
     /// Memory for answers that clients of this machine find without asking, where there can be such clients (`local://` and `shm://`
     /// addresses): about 200 bytes for each path that is looked up again and again. 0: none.
     pub answers_bytes: u64,
+    /// Where it keeps what must outlive it. Without, a namenode that is started begins anew.
+    pub log: Option<LogConfig>,
 }
 
 impl Default for NamenodeConfig {
     /// 100 M nodes, 65,536 sessions of 65,536 leases, 4,096 datanodes, values up to 1 KiB inline, leases of 10 s,
-    /// datanodes silent for 5 s, 65,536 connections, 16 MiB of answers; no addresses.
+    /// datanodes silent for 5 s, 65,536 connections, 16 MiB of answers; no addresses, no log.
     fn default() -> NamenodeConfig {
         let namespace = Config::default();
         NamenodeConfig {
@@ -71,6 +82,7 @@ impl Default for NamenodeConfig {
             heartbeat_timeout: Duration::from_nanos(namespace.heartbeat_timeout_ns),
             connections_max: 65_536,
             answers_bytes: 16 << 20,
+            log: None,
         }
     }
 }
@@ -100,22 +112,41 @@ pub struct NamenodeStatus {
 pub struct Namenode {
     servers: Vec<Server>,
     service: Rc<RefCell<NamenodeService>>,
+    opened: Option<Opened>,
+    keeping: RefCell<Option<Task<Option<Failed>>>>,
     _expiring: Task<()>,
 }
 
 impl Namenode {
-    /// Listens and serves an empty namespace.
+    /// Listens and serves an empty namespace, or the one that its log has; to read that takes time in proportion to it.
     ///
     /// # Errors
-    /// An address cannot be listened at, or the configuration does not fit.
+    /// An address cannot be listened at, the configuration does not fit, or the log cannot be used.
     pub fn start(runtime: &Runtime, config: NamenodeConfig) -> Result<Namenode, StartError> {
         check(&config)?;
-        let namespace = Namespace::new(namespace_config(runtime, &config));
-        let mut service = NamenodeService::new(runtime, namespace);
+        let begun = runtime.now_exact();
+        let fresh = namespace_config(runtime, &config);
+        let (namespace, log, opened) = match &config.log {
+            None => (Namespace::new(fresh), None, None),
+            Some(log) => {
+                let (log, namespace, opened) = open_log(runtime, log, fresh)?;
+                (namespace, Some(log), Some(opened))
+            }
+        };
+        let has_log = log.is_some();
+        let mut service = NamenodeService::new(runtime, namespace, log);
         if let Some(answers) = answers(&config)? {
             service.share(answers);
         }
         let service = Rc::new(RefCell::new(service));
+        let keeper = config.log.as_ref().map(|log| {
+            let keeper = Keeper::new(runtime, Rc::downgrade(&service), log.durability);
+            keeper.map_err(LogError::from)
+        });
+        let keeper = keeper.transpose()?;
+        if has_log {
+            outlast_answers(runtime, begun);
+        }
         let servers = listen(runtime, &config, &service)?;
         service.borrow_mut().set_site(Site {
             endpoints: servers.iter().filter_map(endpoint).collect(),
@@ -126,8 +157,32 @@ impl Namenode {
         Ok(Namenode {
             servers,
             service,
+            opened,
+            keeping: RefCell::new(keeper.map(|keeper| runtime.spawn(keeper.run()))),
             _expiring: expiring,
         })
+    }
+
+    /// What was found in its log.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
+    /// Done when the log cannot be written any more: nobody is answered then, and it is to be started again when the log can be. Never
+    /// without a log.
+    pub async fn failed(&self) -> Failed {
+        poll_fn(|cx| {
+            let mut keeping = self.keeping.borrow_mut();
+            let Some(task) = keeping.as_mut() else {
+                return Poll::Pending;
+            };
+            let Poll::Ready(failed) = Pin::new(task).poll(cx) else {
+                return Poll::Pending;
+            };
+            *keeping = None;
+            failed.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
     /// Where it listens, in the order of the configuration; with the ports that were chosen.
@@ -154,7 +209,8 @@ impl Namenode {
     }
 
     /// Looks at everything for contradictions: blocks that belong to nobody or to two, counts that do not add up, answers
-    /// that clients find and that are wrong. Takes time in proportion to the number of nodes; for tests and simulations.
+    /// that clients find and that are wrong, a log that gives another state. Takes time in proportion to the number of nodes; for tests and
+    /// simulations.
     ///
     /// # Errors
     /// The first one that was found.
@@ -198,7 +254,36 @@ fn check(config: &NamenodeConfig) -> Result<(), StartError> {
     if config.nodes_max == 0 || config.nodes_max >= 1 << 31 {
         return Err(StartError::Config("a namenode has 1 to 2^31 - 1 nodes"));
     }
+    let segment_bytes = config.log.as_ref().map(|log| log.segment_bytes);
+    if segment_bytes.is_some_and(|bytes| bytes < SEGMENT_BYTES_MIN) {
+        return Err(StartError::Config("a segment of a log has at least 4 MiB"));
+    }
     Ok(())
+}
+
+fn open_log(
+    runtime: &Runtime,
+    config: &LogConfig,
+    fresh: Config,
+) -> Result<(Log, Namespace, Opened), LogError> {
+    let files = runtime
+        .files(&config.directory)
+        .map_err(|error| LogError::Directory {
+            directory: config.directory.clone(),
+            error,
+        })?;
+    let cluster = u128::from(runtime.random()) << 64 | u128::from(runtime.random());
+    let now = Now {
+        mono_ns: runtime.now().0,
+        wall_ns: runtime.wall().0,
+    };
+    Log::open(files, config, fresh, cluster, now)
+}
+
+/// Clients believe what they find in the memory of a namenode that has died until they look again. What is served now may change only after that.
+fn outlast_answers(runtime: &Runtime, begun: Time) {
+    let passed = runtime.now_exact() - begun;
+    runtime.pause(ANSWERS_OUTLIVE.saturating_sub(passed));
 }
 
 fn namespace_config(runtime: &Runtime, config: &NamenodeConfig) -> Config {

@@ -6,13 +6,15 @@ use std::rc::Rc;
 
 use crake_datapath::Runtime;
 use crake_mem::Region;
-use crake_rpc::{BATCH_MAX, Head, Peer, Place, Replies, Request, Service, Status};
+use crake_rpc::{BATCH_MAX, Gate, Head, Peer, Place, Replies, Request, Service, Status};
+use crake_store::canary::{Canary, planted};
 use crake_store::protocol::namenode::namenode as method;
 use crake_store::protocol::role;
 use crake_wire::WireError;
 
 use super::answers::Answers;
 use super::command::{Command, Failure, Now, OverQuota, Reply, SessionId, Usage};
+use super::log::Log;
 use super::namespace::Namespace;
 use super::reads::READS_MAX;
 use caller::{Caller, Refusals};
@@ -30,7 +32,11 @@ mod told;
 pub(crate) struct NamenodeService {
     namespace: Namespace,
     answers: Option<Answers>,
+    /// Where what has changed is written down before anybody is answered.
+    log: Option<Log>,
     runtime: Runtime,
+    /// The namespace's clock less the runtime's: it goes on over restarts.
+    mono_offset_ns: u64,
     /// The wall clock less the runtime's, as it was when it was last looked at.
     wall_offset_ns: u64,
     /// Room for the text of a failure, so that a name that is not there costs no allocation.
@@ -48,10 +54,12 @@ pub(crate) struct Site {
 }
 
 impl NamenodeService {
-    pub(crate) fn new(runtime: &Runtime, namespace: Namespace) -> NamenodeService {
+    pub(crate) fn new(runtime: &Runtime, namespace: Namespace, log: Option<Log>) -> NamenodeService {
         let mut service = NamenodeService {
+            mono_offset_ns: namespace.now.mono_ns.saturating_sub(runtime.now().0),
             namespace,
             answers: None,
+            log,
             runtime: runtime.clone(),
             wall_offset_ns: 0,
             detail: String::new(),
@@ -60,6 +68,19 @@ impl NamenodeService {
         };
         service.look_at_wall_clock();
         service
+    }
+
+    /// The log, if there is one.
+    pub(crate) fn log_mut(&mut self) -> Option<&mut Log> {
+        self.log.as_mut()
+    }
+
+    /// What has happened is in the log before anybody hears of it.
+    #[inline]
+    fn commit(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.commit();
+        }
     }
 
     /// What is known once it listens.
@@ -83,6 +104,9 @@ impl NamenodeService {
         self.namespace.check()?;
         let now = self.now();
         self.namespace.advance(now);
+        if let Some(log) = &mut self.log {
+            log.check(&self.namespace)?;
+        }
         let (mut outcome, namespace) = (Ok(()), &mut self.namespace);
         if let Some(answers) = &mut self.answers {
             answers.each(|key, message| {
@@ -114,7 +138,9 @@ impl NamenodeService {
         self.namespace.advance(now);
         self.waiting.look(&mut self.namespace, now);
         self.tell();
-        self.namespace.next_timeout()
+        self.commit();
+        let next = self.namespace.next_timeout();
+        next.map(|at_ns| at_ns.saturating_sub(self.mono_offset_ns))
     }
 
     /// Tells those who wait for it what has happened.
@@ -136,10 +162,10 @@ impl NamenodeService {
     }
 
     fn now(&self) -> Now {
-        let mono_ns = self.runtime.now().0;
+        let runtime_ns = self.runtime.now().0;
         Now {
-            mono_ns,
-            wall_ns: mono_ns.wrapping_add(self.wall_offset_ns),
+            mono_ns: runtime_ns + self.mono_offset_ns,
+            wall_ns: runtime_ns.wrapping_add(self.wall_offset_ns),
         }
     }
 
@@ -198,6 +224,10 @@ impl Service for Endpoint {
             .serve(peer, requests, replies, self.shares);
     }
 
+    fn gate(&self) -> Option<Rc<Gate>> {
+        self.service.borrow().log.as_ref().map(Log::gate)
+    }
+
     fn place(&mut self, _: &Peer, _: &Head, _: &[u8]) -> Place {
         Place::Refuse(
             Status::BAD_REQUEST,
@@ -209,8 +239,10 @@ impl Service for Endpoint {
 impl NamenodeService {
     fn serve(&mut self, peer: &Peer, requests: &[Request<'_>], replies: &mut Replies<'_>, shares: bool) {
         let now = self.now();
+        // Clients must not find what may still be undone.
+        let is_settled = self.log.as_ref().is_none_or(Log::is_settled);
         let mut caller = Caller {
-            answers: self.answers.as_mut().filter(|_| shares),
+            answers: self.answers.as_mut().filter(|_| shares && is_settled),
             now,
             session: SessionId(peer.client.0),
             is_datanode: peer.role == role::DATANODE,
@@ -231,6 +263,9 @@ impl NamenodeService {
         }
         for (request, refused) in caller.refusals {
             self.fail(request, refused, replies);
+        }
+        if !planted(Canary::ReplyBeforeLogRecord) {
+            self.commit();
         }
         self.tell();
     }

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::jobs::JobId;
 use super::names::Name;
 use super::slab::{NONE, Slab};
+use super::state::{Input, Malformed, State, fields};
 
 /// What a session may hold.
 #[derive(Debug, Hash)]
@@ -46,10 +47,82 @@ struct Hold {
     held: Held,
 }
 
+fields!(PendingPut {
+    table,
+    key,
+    condition,
+    size,
+    ttl_ns,
+    extents,
+    job
+});
+fields!(Hold {
+    serial,
+    session,
+    previous,
+    next,
+    held
+});
+
+impl State for Held {
+    fn save(&self, out: &mut Vec<u8>) {
+        match self {
+            Held::Writer(node) => {
+                0_u8.save(out);
+                node.save(out);
+            }
+            Held::Put(put) => {
+                1_u8.save(out);
+                put.save(out);
+            }
+            Held::Pin(node, session) => {
+                2_u8.save(out);
+                (*node, *session).save(out);
+            }
+            Held::Job(job) => {
+                3_u8.save(out);
+                job.save(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        match u8::load(input)? {
+            0 => State::load(input).map(Held::Writer),
+            1 => State::load(input).map(Held::Put),
+            2 => State::load(input).map(|(node, session)| Held::Pin(node, session)),
+            3 => State::load(input).map(Held::Job),
+            _ => Err(Malformed("there is no such thing to hold")),
+        }
+    }
+}
+
+/// Without its deadline, which is no part of what outlives a namenode: all sessions begin a lease when it starts.
+impl State for Session {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.id.save(out);
+        (self.first, self.holds).save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let id = State::load(input)?;
+        let (first, holds) = State::load(input)?;
+        Ok(Self {
+            id,
+            deadline_ns: 0,
+            queued_ns: 0,
+            first,
+            holds,
+        })
+    }
+}
+
 #[derive(Debug, Hash)]
 struct Session {
     id: SessionId,
     deadline_ns: u64,
+    /// Where it is in the queue.
+    queued_ns: u64,
     /// Its last hold, from which its others are linked.
     first: u32,
     holds: u32,
@@ -166,6 +239,7 @@ impl Sessions {
         let index = self.sessions.insert(Session {
             id,
             deadline_ns,
+            queued_ns: deadline_ns,
             first: NONE,
             holds: 0,
         });
@@ -211,31 +285,89 @@ impl Sessions {
         self.queue.first().map(|&(at_ns, _)| at_ns)
     }
 
-    /// Something that was held by a session which has fallen silent. To be called until there is none.
-    pub(super) fn expire(&mut self, now_ns: u64) -> Option<Held> {
+    /// A session that has fallen silent, if there is one.
+    pub(super) fn silent(&mut self, now_ns: u64) -> Option<SessionId> {
         while let Some(&(at_ns, index)) = self.queue.first() {
             if at_ns > now_ns {
                 return None;
             }
-            let Session {
-                deadline_ns,
-                first,
-                id,
-                ..
-            } = self.sessions[index];
-            if deadline_ns <= now_ns && first != NONE {
-                return Some(self.release_at(first));
+            let session = &mut self.sessions[index];
+            if session.deadline_ns <= now_ns {
+                return Some(session.id);
             }
+            session.queued_ns = session.deadline_ns;
+            let renewed = (session.queued_ns, index);
             self.queue.pop_first();
-            if deadline_ns > now_ns {
-                self.queue.insert((deadline_ns, index));
-            } else {
-                self.sessions.remove(index);
-                self.by_id.remove(&id);
-                self.recent = None;
-            }
+            self.queue.insert(renewed);
         }
         None
+    }
+
+    /// Something that a session which has ended held. To be called until there is none; then the session is no more.
+    pub(super) fn end(&mut self, id: SessionId) -> Option<Held> {
+        let index = *self.by_id.get(&id)?;
+        let first = self.sessions[index].first;
+        if first != NONE {
+            return Some(self.release_at(first));
+        }
+        let session = self.sessions.remove(index);
+        self.by_id.remove(&id);
+        self.queue.remove(&(session.queued_ns, index));
+        self.recent = None;
+        None
+    }
+
+    /// Writes down what outlives a namenode.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        self.sessions.save(out);
+        self.holds.save(out);
+        self.serial.save(out);
+        self.puts.save(out);
+    }
+
+    /// Reads that again; all sessions begin a lease.
+    pub(super) fn load(config: &Config, now_ns: u64, input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let mut sessions = Self {
+            sessions: State::load(input)?,
+            holds: State::load(input)?,
+            serial: State::load(input)?,
+            puts: State::load(input)?,
+            ..Self::new(config)
+        };
+        sessions.by_id = sessions
+            .sessions
+            .iter()
+            .map(|(index, session)| (session.id, index))
+            .collect();
+        sessions.begin_leases(now_ns);
+        Ok(sessions)
+    }
+
+    /// All sessions live from now on for the time of a lease.
+    pub(super) fn begin_leases(&mut self, now_ns: u64) {
+        let deadline_ns = now_ns.saturating_add(self.lease_ns);
+        self.queue = self.by_id.values().map(|&index| (deadline_ns, index)).collect();
+        for &index in self.by_id.values() {
+            let session = &mut self.sessions[index];
+            (session.deadline_ns, session.queued_ns) = (deadline_ns, deadline_ns);
+        }
+    }
+
+    /// Ids of holds go on this much above those before.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        self.serial += u64::from(gap);
+    }
+
+    /// Whether it holds something, or has held something and not been silent since.
+    pub(super) fn is_there(&self, id: SessionId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Other limits from now on.
+    pub(super) fn limit(&mut self, config: &Config) {
+        self.sessions_max = config.sessions_max;
+        self.holds_per_session_max = config.leases_per_session_max;
+        self.lease_ns = config.lease_ns;
     }
 
     /// Each hold: its index and what is held.
@@ -263,11 +395,9 @@ impl Sessions {
                 at = self.holds[at].next;
                 count += 1;
             }
-            let queued = self
-                .queue
-                .iter()
-                .filter(|(at_ns, queued)| *queued == index && *at_ns <= session.deadline_ns);
-            if count != session.holds || queued.count() != 1 || self.by_id.get(&session.id) != Some(&index) {
+            let is_queued =
+                self.queue.contains(&(session.queued_ns, index)) && session.queued_ns <= session.deadline_ns;
+            if count != session.holds || !is_queued || self.by_id.get(&session.id) != Some(&index) {
                 return Err(format!("session {index} is counted, queued or named wrongly"));
             }
             holds += count as usize;
@@ -311,11 +441,15 @@ mod tests {
     }
 
     fn expired(sessions: &mut Sessions, now_ns: u64) -> Vec<u64> {
-        let nodes = std::iter::from_fn(|| match sessions.expire(now_ns)? {
-            Held::Writer(node) => Some(node.0),
-            Held::Put(_) | Held::Pin(..) | Held::Job(_) => unreachable!("there are writers only"),
-        });
-        let nodes = nodes.collect();
+        let mut nodes = Vec::new();
+        while let Some(silent) = sessions.silent(now_ns) {
+            while let Some(held) = sessions.end(silent) {
+                match held {
+                    Held::Writer(node) => nodes.push(node.0),
+                    Held::Put(_) | Held::Pin(..) | Held::Job(_) => unreachable!("there are writers only"),
+                }
+            }
+        }
         sessions.check().unwrap();
         nodes
     }

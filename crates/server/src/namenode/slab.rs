@@ -3,6 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::mem;
 
+use super::state::{Input, Malformed, State};
+
 /// No element.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -83,6 +85,44 @@ impl<T> Slab<T> {
                 Slot::Taken(value) => Some((index as u32, value)),
                 Slot::Free { .. } => None,
             })
+    }
+}
+
+impl<T: State> State for Slot<T> {
+    fn save(&self, out: &mut Vec<u8>) {
+        match self {
+            Slot::Free { next } => {
+                false.save(out);
+                next.save(out);
+            }
+            Slot::Taken(value) => {
+                true.save(out);
+                value.save(out);
+            }
+        }
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        match bool::load(input)? {
+            true => T::load(input).map(Slot::Taken),
+            false => u32::load(input).map(|next| Slot::Free { next }),
+        }
+    }
+}
+
+impl<T: State> State for Slab<T> {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.slots.save(out);
+        self.free_head.save(out);
+        self.len.save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            slots: State::load(input)?,
+            free_head: State::load(input)?,
+            len: State::load(input)?,
+        })
     }
 }
 

@@ -118,8 +118,9 @@ impl Namespace {
             Some(index) => index,
             None => self.make(table, key, Kind::KeyValue),
         };
+        let floor = self.nodes.version_floor;
         let container = self.nodes.container_mut(table);
-        container.version += 1;
+        container.version = container.version.max(floor) + 1;
         let (version, wall_ns) = (container.version, self.now.wall_ns);
         let record = self.nodes.records.at_mut(index);
         record.location_or_version = version;

@@ -18,6 +18,7 @@ mod names;
 mod pins;
 mod reads;
 mod rename;
+mod replay;
 mod scans;
 mod tables;
 mod tree;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crake_server::namenode::command::{
     Condition, Create, Kind, LeaseId, NodeId, Now, Put, Register, SessionId,
 };
+use crake_server::namenode::log::{Journal, replay_all};
 use crake_server::namenode::{Command, Config, Failure, Namespace, Reply};
 use proptest::prelude::*;
 
@@ -296,6 +297,7 @@ struct Pair {
     pins: Vec<(SessionId, LeaseId)>,
     /// What was answered, for comparison.
     log: Vec<String>,
+    journal: Journal,
 }
 
 const SESSION: SessionId = SessionId(1);
@@ -306,16 +308,29 @@ fn text(path: &[u8]) -> String {
         .collect()
 }
 
+fn config() -> Config {
+    Config {
+        seed: 3,
+        nodes_max: 40,
+        leases_per_session_max: 6,
+        ..Config::default()
+    }
+}
+
+fn saved(namespace: &Namespace) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    namespace.save(&mut bytes);
+    bytes
+}
+
 impl Pair {
     fn new() -> Self {
-        let config = Config {
-            seed: 3,
-            nodes_max: 40,
-            leases_per_session_max: 6,
-            ..Config::default()
-        };
+        let mut namespace = Namespace::new(config());
+        let journal = Journal::new(0, usize::MAX);
+        namespace.keep_journal(&journal);
         let mut pair = Self {
-            namespace: Namespace::new(config),
+            namespace,
+            journal,
             model: Model::default(),
             now: Now {
                 mono_ns: 0,
@@ -694,5 +709,36 @@ proptest! {
         }
         prop_assert_eq!(first.log, second.log);
         prop_assert_eq!(first.namespace.fingerprint(), second.namespace.fingerprint());
+    }
+
+    /// Also from what was saved on the way, and after that is read again.
+    #[test]
+    fn the_records_of_random_commands_give_the_same_state(
+        steps in prop::collection::vec(step(), 1..80),
+        saved_after in 0..80_usize,
+    ) {
+        let mut pair = Pair::new();
+        let mut records = Vec::new();
+        let mut middle = None;
+        for (at, step) in steps.iter().enumerate() {
+            pair.step(step);
+            pair.journal.drain(|bytes| records.extend_from_slice(bytes));
+            if at == saved_after {
+                middle = Some((saved(&pair.namespace), records.len()));
+            }
+        }
+        pair.namespace.advance(pair.now);
+        pair.journal.drain(|bytes| records.extend_from_slice(bytes));
+        let mut replayed = Namespace::new(config());
+        prop_assert_eq!(replay_all(&mut replayed, &records), Ok(()));
+        prop_assert_eq!(replayed.check(), Ok(()));
+        prop_assert!(saved(&replayed) == saved(&pair.namespace), "another state");
+        if let Some((bytes, from)) = middle {
+            let mut loaded = Namespace::load(&bytes, Now::default()).unwrap();
+            prop_assert_eq!(loaded.check(), Ok(()));
+            prop_assert!(saved(&loaded) == bytes, "another state after reading");
+            prop_assert_eq!(replay_all(&mut loaded, &records[from..]), Ok(()));
+            prop_assert!(saved(&loaded) == saved(&pair.namespace), "another state from the middle");
+        }
     }
 }

@@ -71,6 +71,8 @@ codes! {
     TooLong = 116,
     /// The root can be neither renamed nor deleted.
     RootIsFixed = 117,
+    /// The disk with the namenode's log is full: it can be read, and not be changed.
+    LogFull = 118,
     /// A multifile that gets no more parts.
     Sealed = 120,
     /// The value is not a number.

@@ -49,7 +49,11 @@ impl<'r> Caller<'_, 'r> {
             .map(|request| (request, read_of(request).unwrap_or(Read::NOWHERE)));
         let mut replies = ReadAnswers {
             replies,
-            answers: self.answers.as_deref_mut(),
+            // What this very batch has changed may still be undone, and clients would find it.
+            answers: self
+                .answers
+                .as_deref_mut()
+                .filter(|_| self.namespace.journal.is_empty()),
             refusals: &mut self.refusals,
         };
         self.namespace.read_batch(self.now, reads, &mut replies);
