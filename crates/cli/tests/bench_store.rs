@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 18] = [
     "write",
     "write-async",
     "read-sequential",
@@ -23,6 +23,8 @@ const KINDS: [&str; 16] = [
     "put-key",
     "get-key",
     "get-key-async",
+    "put-keys",
+    "scan-table",
     "enumerate-dir",
     "rpc",
 ];

@@ -2,7 +2,7 @@
 //! core. Nanoseconds are for orientation; `valgrind --tool=callgrind` gives instruction counts that repeat.
 //!
 //! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT [IN_FLIGHT]]]`: `lookup` in one directory, `spread`
-//! over a thousand, `get` of a small value, `echo`.
+//! over a thousand, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crake_datapath::{Runtime, RuntimeConfig};
 use crake_server::{Cluster, ClusterConfig};
-use crake_store::{Error, Node, Store};
+use crake_store::{Error, KeyRange, Node, PutEntry, Store, Table};
 
 /// How many requests, and how many of them under way at a time.
 #[derive(Clone, Copy)]
@@ -21,6 +21,8 @@ struct Load {
     in_flight: usize,
 }
 
+/// Keys of a page, or of a request.
+const PAGE: usize = 128;
 /// Files and keys that there are.
 const NAMES: usize = 1_000;
 
@@ -56,6 +58,16 @@ fn main() {
     }
     if is_wanted("get") {
         report("get", load, || runtime.block_on(gets(&store, load)));
+    }
+    let pages = Load {
+        count: load.count.div_ceil(PAGE),
+        in_flight: load.in_flight.div_ceil(32),
+    };
+    if is_wanted("scan") {
+        report("scan", pages, || runtime.block_on(scans(&store, pages)));
+    }
+    if is_wanted("puts") {
+        report("puts", pages, || runtime.block_on(puts(&store, pages)));
     }
     if is_wanted("echo") {
         report("echo", load, || runtime.block_on(echoes(&store, load)));
@@ -93,6 +105,41 @@ async fn gets(store: &Store, load: Load) -> Result<u128, Error> {
         table.put(key.as_bytes(), &[7; 64]).await?;
     }
     keep_in_flight(load, |number| table.get(keys[number % NAMES].as_bytes())).await
+}
+
+async fn make_keys(store: &Store) -> Result<(Table, Vec<String>), Error> {
+    let table = store.make_table("/pages", true).await?;
+    let keys: Vec<String> = (0..NAMES).map(|number| format!("key{number:09}")).collect();
+    for key in &keys {
+        table.put(key.as_bytes(), &[7; 64]).await?;
+    }
+    Ok((table, keys))
+}
+
+async fn scans(store: &Store, load: Load) -> Result<u128, Error> {
+    let (table, keys) = make_keys(store).await?;
+    let range = |number: usize| KeyRange::ALL.from(keys[number * PAGE % (NAMES - PAGE)].as_bytes());
+    keep_in_flight(load, |number| table.scan_page(range(number), PAGE as u32)).await
+}
+
+async fn puts(store: &Store, load: Load) -> Result<u128, Error> {
+    let (table, keys) = make_keys(store).await?;
+    let entries: Vec<PutEntry<'_>> = keys
+        .iter()
+        .map(|key| PutEntry {
+            key: key.as_bytes(),
+            value: &[7; 64],
+            ..PutEntry::default()
+        })
+        .collect();
+    let started = Instant::now();
+    for number in 0..load.count {
+        let first = number * PAGE % (NAMES - PAGE);
+        for outcome in table.multi_put(&entries[first..first + PAGE]).await {
+            outcome?;
+        }
+    }
+    Ok(started.elapsed().as_nanos())
 }
 
 async fn echoes(store: &Store, load: Load) -> Result<u128, Error> {

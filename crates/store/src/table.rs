@@ -260,13 +260,13 @@ impl Table {
     /// One page of the keys of a range, with their values, in its order; 0 is the largest limit. The next page is that of
     /// the range [`KeyRange::behind`] the last key: so keys that are there all the time come exactly once, whatever others
     /// come and go between two pages.
-    pub async fn scan_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<(Vec<u8>, Value)>, Error> {
-        let page = self.ask_page(range, limit, false).await?;
-        let entries = fetch_all(self, page.entries).await?;
-        Ok(Page {
-            entries,
-            more: page.more,
-        })
+    ///
+    /// Sent at once.
+    pub fn scan_page<'a>(&'a self, range: KeyRange<'a>, limit: u32) -> ScanPage<'a> {
+        ScanPage {
+            table: self,
+            state: ScanState::Asking(self.ask_page(range, limit, false)),
+        }
     }
 
     /// One page of the keys of a range, without values; 0 is the largest limit.
@@ -341,7 +341,7 @@ impl Scan {
         if let Some((last, _)) = page.entries.last() {
             self.range.go_behind(last);
         }
-        self.page = fetch_all(&self.table, page.entries).await?.into_iter();
+        self.page = fetch_page(&self.table, page).await?.entries.into_iter();
         Ok(())
     }
 }
@@ -403,6 +403,68 @@ impl Future for Get<'_> {
     }
 }
 
+/// A page of a scan in flight: a future of its keys and values.
+#[must_use = "an operation that is dropped is cancelled"]
+pub struct ScanPage<'a> {
+    table: &'a Table,
+    state: ScanState<'a>,
+}
+
+enum ScanState<'a> {
+    Asking(Pending<'a, ScanTable<'a>>),
+    Fetching(Pin<Box<dyn Future<Output = Scanned> + 'a>>),
+}
+
+/// What comes of asking for a page.
+type Scanned = Result<Page<(Vec<u8>, Value)>, Error>;
+
+impl Future for ScanPage<'_> {
+    type Output = Scanned;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let page = match &mut self.state {
+                ScanState::Asking(pending) => ready!(Pin::new(pending).poll(context))?,
+                ScanState::Fetching(page) => return page.as_mut().poll(context),
+            };
+            if page
+                .entries
+                .iter()
+                .all(|(_, found)| matches!(found, Found::Inline(_)))
+            {
+                return Poll::Ready(Ok(inline_page(page)));
+            }
+            self.state = ScanState::Fetching(Box::pin(fetch_page(self.table, page)));
+        }
+    }
+}
+
+/// A page of nothing but small values.
+fn inline_page(page: Page<(Vec<u8>, Found)>) -> Page<(Vec<u8>, Value)> {
+    let entries = page.entries.into_iter().filter_map(|(key, found)| match found {
+        Found::Inline(value) => Some((key, value)),
+        Found::Nothing | Found::Blocks(_) => None,
+    });
+    Page {
+        entries: entries.collect(),
+        more: page.more,
+    }
+}
+
+/// The same of any values. One that was removed after the page was made is not in it.
+async fn fetch_page(table: &Table, page: Page<(Vec<u8>, Found)>) -> Scanned {
+    let mut entries = Vec::with_capacity(page.entries.len());
+    for (key, found) in page.entries {
+        if let Some(value) = fetch(table, &key, found).await? {
+            entries.push((key, value));
+        }
+    }
+    Ok(Page {
+        entries,
+        more: page.more,
+    })
+}
+
 /// The value that was found; a large one is read from its blocks. When it was replaced meanwhile, the new one.
 async fn fetch(table: &Table, key: &[u8], mut found: Found) -> Result<Option<Value>, Error> {
     let deadline = table.session.runtime().now() + table.session.options().deadline;
@@ -427,17 +489,6 @@ async fn fetch(table: &Table, key: &[u8], mut found: Found) -> Result<Option<Val
             result => return result.map(Some),
         }
     }
-}
-
-/// The values of a page. One that was removed after the page was made is not in it.
-async fn fetch_all(table: &Table, page: Vec<(Vec<u8>, Found)>) -> Result<Vec<(Vec<u8>, Value)>, Error> {
-    let mut entries = Vec::with_capacity(page.len());
-    for (key, found) in page {
-        if let Some(value) = fetch(table, &key, found).await? {
-            entries.push((key, value));
-        }
-    }
-    Ok(entries)
 }
 
 fn lost(table: &Table, key: &[u8], large: &LargeValue) -> Error {

@@ -7,7 +7,7 @@ use super::arguments::{Arguments, Direction, Transport};
 use super::client::Client;
 use super::operations::{
     self, BufferedRead, BufferedWrite, CreateFile, EnumerateDir, GetFile, GetKey, Order, PutFile, PutKey,
-    Read, ReadMultifile, Rpc, View, Write,
+    PutKeys, Read, ReadMultifile, Rpc, ScanTable, View, Write,
 };
 use super::raw::{Course, MESSAGE_BYTES, Shape, Walk};
 use super::runner::Operation;
@@ -47,6 +47,10 @@ pub enum Kind {
     GetKey,
     /// Gets from a table, many in flight
     GetKeyAsync,
+    /// Puts to a table, as many as go into one request, one request at a time
+    PutKeys,
+    /// Pages of a table's keys with their values
+    ScanTable,
     /// Pages of a directory's listing
     EnumerateDir,
     /// Messages that the namenode sends back
@@ -79,6 +83,8 @@ pub struct Plan {
     pub shape: Shape,
     /// How many operations one exchange of the raw traffic stands for.
     pub operations_per_exchange: u64,
+    /// Keys of one operation, where it has many.
+    pub keys: Option<u64>,
     /// Whether `raw` is to copy.
     copies: bool,
 }
@@ -112,6 +118,7 @@ impl Plan {
             buffered,
             shape,
             operations_per_exchange,
+            keys: kind.keys(arguments.files, size.0),
             copies: arguments.shape == Direction::Copy,
         })
     }
@@ -145,7 +152,9 @@ impl Plan {
             Kind::ReadSequential | Kind::ReadSequentialAsync | Kind::ReadMultifile | Kind::ReadRandom => {
                 self.count * self.size.0
             }
-            Kind::PutKey | Kind::GetKey | Kind::GetKeyAsync => files * self.size.0.next_multiple_of(4096),
+            Kind::PutKey | Kind::PutKeys | Kind::GetKey | Kind::GetKeyAsync | Kind::ScanTable => {
+                files * self.size.0.next_multiple_of(4096)
+            }
             _ => 0,
         }
     }
@@ -154,7 +163,7 @@ impl Plan {
     pub fn moved_bytes(&self) -> u64 {
         match self.kind {
             Kind::View => 1,
-            _ => self.size.0,
+            _ => self.size.0 * self.keys.unwrap_or(1),
         }
     }
 
@@ -180,6 +189,8 @@ impl Plan {
             }
             Kind::PutKey => Box::new(PutKey::new(client, files, size)?),
             Kind::GetKey | Kind::GetKeyAsync => Box::new(GetKey::new(client, files, size)?),
+            Kind::PutKeys => Box::new(PutKeys::new(client, files, size)?),
+            Kind::ScanTable => Box::new(ScanTable::new(client, files, size)?),
             Kind::EnumerateDir => Box::new(EnumerateDir::new(client, files)?),
             Kind::Rpc => Box::new(Rpc::new(client, size)),
             Kind::Raw => unreachable!("the raw loop is its own operation"),
@@ -191,6 +202,9 @@ fn check(arguments: &Arguments, size: Size, in_flight: u64) -> Result<(), Usage>
     const SIZE_MAX: Size = Size(1 << 30);
     if !(Size(1)..=SIZE_MAX).contains(&size) {
         return Err(Usage(format!("--size must be from 1 to {SIZE_MAX}")));
+    }
+    if arguments.kind.keys(arguments.files, 1).is_some() && size > Size(1024) {
+        return Err(Usage("--size of many values in a message is at most 1KiB".into()));
     }
     if arguments.files < arguments.directories {
         return Err(Usage("--files must be at least as many as --directories".into()));
@@ -246,9 +260,20 @@ impl Kind {
             Kind::PutKey => "put-key",
             Kind::GetKey => "get-key",
             Kind::GetKeyAsync => "get-key-async",
+            Kind::PutKeys => "put-keys",
+            Kind::ScanTable => "scan-table",
             Kind::EnumerateDir => "enumerate-dir",
             Kind::Rpc => "rpc",
             Kind::Raw => "raw",
+        }
+    }
+
+    /// Keys of one operation, where it has many: of `files` with values of so many bytes.
+    fn keys(self, files: u64, size: u64) -> Option<u64> {
+        match self {
+            Kind::PutKeys => Some(operations::request_keys(files, size)),
+            Kind::ScanTable => Some(operations::page_keys(files, size)),
+            _ => None,
         }
     }
 
@@ -266,7 +291,7 @@ impl Kind {
 
     /// Whether an operation is several steps, one after the other.
     fn is_one_at_a_time(self) -> bool {
-        matches!(self, Kind::PutFile | Kind::View)
+        matches!(self, Kind::PutFile | Kind::View | Kind::PutKeys)
     }
 
     fn default_size(self) -> Size {
@@ -298,6 +323,8 @@ impl Kind {
             }
             Kind::PutKey => (message, MESSAGE_BYTES),
             Kind::GetKey | Kind::GetKeyAsync => (MESSAGE_BYTES, message),
+            Kind::PutKeys => (operations::request_bytes(arguments.files, size.0), MESSAGE_BYTES),
+            Kind::ScanTable => (MESSAGE_BYTES, operations::scan_bytes(arguments.files, size.0)),
             Kind::EnumerateDir => (MESSAGE_BYTES, operations::page_bytes(arguments.files)),
             Kind::Rpc => (message, message),
             Kind::Raw => match arguments.shape {
@@ -370,6 +397,8 @@ mod tests {
         assert_eq!(shape("write"), (1 << 20, 64, 1));
         assert_eq!(shape("read-sequential-async -s 64KiB"), (64, 65_536, 8));
         assert_eq!(shape("enumerate-dir --files 10000"), (64, 256 * 120, 1));
+        assert_eq!(shape("scan-table --files 10000"), (64, 256 * 152, 1));
+        assert_eq!(shape("put-keys --files 10000"), (128 * 140, 64, 1));
         assert_eq!(shape("raw -s 1000 --shape read"), (64, 1000, 1));
         assert_eq!(shape("read-multifile"), (64, 1 << 20, 8));
         assert_eq!(shape("view"), (64, 64, 1));
@@ -455,6 +484,8 @@ mod tests {
             "view -b 2",
             "view --clients 2",
             "put-file -b 2",
+            "put-keys -b 2",
+            "scan-table -s 2KiB",
             "put-file --buffered",
         ] {
             assert!(plan(line).is_err(), "{line}");

@@ -113,6 +113,7 @@ fn measure(
         transport,
         size: plan.size,
         moved_bytes: plan.moved_bytes(),
+        keys: plan.keys,
         in_flight: plan.in_flight,
         clients: arguments.clients,
         buffered: plan.buffered,

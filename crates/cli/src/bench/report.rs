@@ -25,6 +25,9 @@ pub struct Subject {
     /// Bytes that one operation moves.
     #[serde(skip)]
     pub moved_bytes: u64,
+    /// Keys of one operation, where it has many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
     /// Operations in flight, of each client.
     pub in_flight: u64,
     /// Clients.
@@ -61,6 +64,9 @@ pub struct Row {
     subject: Subject,
     ops_per_s: f64,
     bytes_per_s: f64,
+    /// Where one operation has many keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_per_s: Option<f64>,
     p50_ns: u64,
     p99_ns: u64,
     p999_ns: u64,
@@ -163,6 +169,7 @@ pub fn summary_row(subject: &Subject, outcome: &Outcome) -> Result<Row> {
     Ok(Row {
         copies: rates.map(|rates| CopiedBytes::of(rates, moved)),
         bytes_per_s: medians.ops_per_s * moved,
+        keys_per_s: subject.keys.map(|keys| medians.ops_per_s * keys as f64),
         raw_bytes_per_s: medians.raw_ops_per_s * moved,
         ..medians
     })
@@ -175,6 +182,7 @@ fn row(subject: &Subject, repetition: &Repetition, part: Part) -> Row {
         subject: subject.clone(),
         ops_per_s: run.rate(),
         bytes_per_s: run.rate() * moved,
+        keys_per_s: subject.keys.map(|keys| run.rate() * keys as f64),
         p50_ns: run.quantile_ns(0.5),
         p99_ns: run.quantile_ns(0.99),
         p999_ns: run.quantile_ns(0.999),
@@ -256,9 +264,13 @@ pub fn summary_line(subject: &Subject, row: &Row, outcome: &Outcome) -> String {
         [] => String::new(),
         paths => format!("\n{}", paths::line(paths)),
     };
+    let keys = row.keys_per_s.map_or_else(String::new, |rate| {
+        let keys = subject.keys.unwrap_or_default();
+        format!("\n{} keys/s, {keys} in each operation", short(rate))
+    });
     format!(
         "{} of {}{}{} over {}, {} in flight: ratio {:.3}, {what}\n\
-         median of {} repetitions of {} operations, {} dropped; cores {} ({} ns); {}{paths}",
+         median of {} repetitions of {} operations, {} dropped; cores {} ({} ns); {}{keys}{paths}",
         subject.bench,
         subject.size,
         if subject.buffered { " buffered" } else { "" },
@@ -312,6 +324,7 @@ mod tests {
             transport: Transport::Unix,
             size: Size(64),
             moved_bytes: 64,
+            keys: None,
             in_flight: 1,
             clients: 1,
             buffered: false,

@@ -6,9 +6,11 @@ mod get_file;
 mod get_key;
 mod put_file;
 mod put_key;
+mod put_keys;
 mod read;
 mod read_multifile;
 mod rpc;
+mod scan_table;
 mod view;
 mod write;
 
@@ -21,9 +23,11 @@ pub use self::get_file::GetFile;
 pub use self::get_key::GetKey;
 pub use self::put_file::PutFile;
 pub use self::put_key::PutKey;
+pub use self::put_keys::{PutKeys, request_bytes, request_keys};
 pub use self::read::{BufferedRead, Order, Read};
 pub use self::read_multifile::ReadMultifile;
 pub use self::rpc::Rpc;
+pub use self::scan_table::{ScanTable, page_keys, scan_bytes};
 pub use self::view::View;
 pub use self::write::{BufferedWrite, Write};
 
