@@ -441,12 +441,14 @@ impl Future for ScanPage<'_> {
 
 /// A page of nothing but small values.
 fn inline_page(page: Page<(Vec<u8>, Found)>) -> Page<(Vec<u8>, Value)> {
-    let entries = page.entries.into_iter().filter_map(|(key, found)| match found {
-        Found::Inline(value) => Some((key, value)),
-        Found::Nothing | Found::Blocks(_) => None,
-    });
+    let mut entries = Vec::with_capacity(page.entries.len());
+    for (key, found) in page.entries {
+        if let Found::Inline(value) = found {
+            entries.push((key, value));
+        }
+    }
     Page {
-        entries: entries.collect(),
+        entries,
         more: page.more,
     }
 }

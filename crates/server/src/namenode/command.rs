@@ -845,6 +845,13 @@ pub struct ScanEntries<'a> {
     pub(super) keys_only: bool,
 }
 
+impl ScanEntries<'_> {
+    /// Whether any of the values has.
+    pub(super) fn has_blocks(&self) -> bool {
+        !self.values.blocks.is_empty()
+    }
+}
+
 impl<'a> Iterator for ScanEntries<'a> {
     type Item = ScanEntry<'a>;
 

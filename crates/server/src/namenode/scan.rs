@@ -66,7 +66,10 @@ impl Namespace {
             }
             let is_full = page.len() == limit;
             if !is_full {
-                prefetch_read(nodes.records.at(key));
+                let record = nodes.records.at(key);
+                prefetch_read(record);
+                // Most of a name, and a value behind it, are in the second line.
+                prefetch_read(&record.tail[16..]);
                 page.push(PageItem {
                     record: Some(key),
                     blocks: BlockSpan::default(),

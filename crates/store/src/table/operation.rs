@@ -317,7 +317,12 @@ impl Operation for ScanTable<'_> {
             };
             Ok((entry.key()?.to_vec(), found))
         };
-        let entries = view.entries()?.map(entry).collect::<Result<_, _>>()?;
+        let list = view.entries()?;
+        // Bounded by the message, in which each has taken a place.
+        let mut entries = Vec::with_capacity(list.len());
+        for listed in list {
+            entries.push(entry(listed)?);
+        }
         Ok(Page {
             entries,
             more: view.more()?,

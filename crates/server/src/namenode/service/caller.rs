@@ -472,7 +472,10 @@ impl<'r> Caller<'_, 'r> {
         let Reply::Scan { entries, more } = reply else {
             wrong_reply()
         };
-        let blocks = translate::all_blocks(entries.clone().map(|entry| entry.value));
+        let blocks = match entries.has_blocks() {
+            true => translate::all_blocks(entries.clone().map(|entry| entry.value)),
+            false => Vec::new(),
+        };
         let mut rest = &blocks[..];
         let entries = entries.map(|entry| wire::ScanEntry {
             key: entry.key,
