@@ -563,3 +563,71 @@ fn a_thousand_jobs_are_listed_in_pages_and_end_together() {
         (vec![], 0, 0)
     );
 }
+
+#[test]
+fn what_ends_by_itself_is_given_back_to_the_job_and_counters_count() {
+    let mut world = World::with_memory(16);
+    let job = world.job(A, 0, 0).unwrap();
+    let in_job = |path, kind, ttl_ns| Create {
+        path,
+        kind,
+        ttl_ns,
+        size_hint: u64::from(kind == Kind::File),
+        ..Create::default()
+    };
+    world
+        .create(in_job("/jobs/1/d", Kind::Directory, SECOND))
+        .unwrap();
+    world.create(in_job("/jobs/1/d/f", Kind::File, 0)).unwrap();
+    world.create(in_job("/jobs/1/g", Kind::File, SECOND)).unwrap();
+    world.create(in_job("/jobs/1/t", Kind::Table, 0)).unwrap();
+    let add = Command::Add {
+        table: crate::world::ROOT,
+        path: "/jobs/1/t",
+        key: b"k",
+        delta: 12345,
+    };
+    world.run(A, add, |_| ()).unwrap();
+    assert_eq!(world.use_of(job), amount(2 * 4096 + 5, 5));
+    world.pass(SECOND);
+    assert_eq!(world.use_of(job), amount(5, 2));
+    let fixed = Command::SetTtl {
+        base: crate::world::ROOT,
+        path: "/jobs/1",
+        key: b"",
+        ttl_ns: SECOND,
+    };
+    assert_eq!(world.run(A, fixed, |_| ()), Err(Failure::JobDirectoryIsFixed));
+}
+
+#[test]
+fn a_job_ends_also_while_what_it_has_is_due() {
+    let mut world = World::with_memory(16);
+    let job = world.job(A, 0, 0).unwrap();
+    for number in 0..3_000 {
+        let create = Create {
+            path: &format!("/jobs/1/d{}/f{number}", number % 10),
+            kind: Kind::Directory,
+            parents: true,
+            ttl_ns: SECOND,
+            ..Create::default()
+        };
+        world
+            .namespace
+            .apply(world.now, A, &Command::Create(create))
+            .unwrap();
+    }
+    world.end(A, job, false).unwrap();
+    for _ in 0..20 {
+        world.pass(SECOND / 4);
+    }
+    assert_eq!(world.jobs(), []);
+    assert!(world.usage(|usage| usage.nodes) <= 2);
+    assert_eq!(
+        world
+            .namespace
+            .next_timeout()
+            .filter(|&at| at <= world.now.mono_ns),
+        None
+    );
+}
