@@ -291,7 +291,9 @@ fn with_a_full_disk_everything_is_read_and_nothing_changed_until_there_is_room()
     let mut namenode_now = namenode(folder.path(), "async", 0, &["--set", "namenode.log_segment=4MiB"]);
     let url = namenode_now.url().to_owned();
     let store = Store::connect(&url).unwrap();
-    let table = store.make_table("/t", false).unwrap();
+    // So long that to delete it takes a longer record than to make a small directory.
+    let path = format!("/{}", "t".repeat(200));
+    let table = store.make_table(&path, false).unwrap();
     limit_files(&mut namenode_now.process, Some((4 << 20) - 4096));
     let put = |number: u64| table.put(&number.to_le_bytes(), &[7; 1024]);
     let refused = (0..10_000).find_map(|number| put(number).err().map(|error| (number, error)));
@@ -306,7 +308,7 @@ fn with_a_full_disk_everything_is_read_and_nothing_changed_until_there_is_room()
     // What is smaller fits for a while.
     let refused = (0..100).find_map(|number| store.make_dir(&format!("/small-{number}"), false).err());
     assert!(matches!(refused, Some(Error::LogFull { .. })), "{refused:?}");
-    assert!(matches!(store.delete("/t", true), Err(Error::LogFull { .. })));
+    assert!(matches!(store.delete(&path, true), Err(Error::LogFull { .. })));
     for number in (0..count).step_by(97) {
         assert!(table.get(&number.to_le_bytes()).unwrap().is_some());
     }
