@@ -336,7 +336,13 @@ impl Life {
                 work.items.remove(&name);
                 Ok(())
             }
-            Err(error) => self.failed(work, "deleting", &error),
+            Err(error) => {
+                // What may be gone is not asked for again: that nothing is found means that the job has ended.
+                if error.may_have_run() {
+                    work.items.remove(&name);
+                }
+                self.failed(work, "deleting", &error)
+            }
         }
     }
 

@@ -136,7 +136,7 @@ mod tests {
     fn numbers_are_those_of_the_protocol() {
         assert_eq!(Code::NotFound.number(), 100);
         assert_eq!(Code::RootIsFixed.number(), 117);
-        assert_eq!(Code::Overflow.number(), 131);
+        assert_eq!(Code::Overflow.number(), 122);
         assert_eq!(Code::Stale.number(), 200);
         assert_eq!(Code::NoRight.number(), 204);
     }
