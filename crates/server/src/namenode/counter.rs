@@ -34,8 +34,10 @@ impl Namespace {
         if node.is_none() {
             self.reserve_nodes(1)?;
         }
+        let text = text_of(value);
+        self.check_value_quota(table, node, text.len() as u64)?;
         let (index, version) = self.node_for_value(table, key, node);
-        self.set_inline_value(index, text_of(value).as_bytes());
+        self.set_inline_value(index, text.as_bytes());
         self.tell(Happened::Put, index);
         Ok(Reply::Added { value, version })
     }

@@ -246,7 +246,8 @@ impl Namespace {
         while let Some(silent) = self.sessions.silent(now.mono_ns) {
             let event = Event::SessionEnded(silent);
             if !self.journal.event(now, event) {
-                return;
+                // There is no room for it; what is due is not to be found all the same.
+                return self.look_at_time();
             }
             self.happen(event).expect("it was found just now");
         }

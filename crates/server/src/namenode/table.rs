@@ -60,7 +60,12 @@ impl Namespace {
     }
 
     /// Refuses a value of so many bytes in the place of one, or of none, if the table's job may not have it.
-    fn check_value_quota(&mut self, table: u32, node: Option<u32>, bytes: u64) -> Result<(), Failure> {
+    pub(super) fn check_value_quota(
+        &mut self,
+        table: u32,
+        node: Option<u32>,
+        bytes: u64,
+    ) -> Result<(), Failure> {
         let job = self.job_of(table);
         if job.is_none() {
             return Ok(());

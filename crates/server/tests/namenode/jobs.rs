@@ -1,7 +1,8 @@
 //! Jobs: what they may have, who may end them, and what is left.
 
 use crake_server::namenode::command::{
-    Amount, Create, JobCreate, JobId, JobInfo, JobState, Kind, LeaseId, MOVED_NODES_MAX, PendingId, Put,
+    Amount, Create, JobCreate, JobId, JobInfo, JobState, Kind, LeaseId, MOVED_NODES_MAX, NodeId, PendingId,
+    Put, PutItem,
 };
 use crake_server::namenode::{Command, Config, Failure, Reply, SessionId};
 
@@ -630,4 +631,49 @@ fn a_job_ends_also_while_what_it_has_is_due() {
             .filter(|&at| at <= world.now.mono_ns),
         None
     );
+}
+
+#[test]
+fn counters_and_many_puts_count_against_the_quota() {
+    let mut world = World::with_memory(4);
+    world.job(A, 10, 3).unwrap();
+    world.make("/jobs/1/t", Kind::Table).unwrap();
+    let add = |world: &mut World, key: &[u8], delta| {
+        let path = "/jobs/1/t";
+        let table = NodeId::ROOT;
+        let command = Command::Add {
+            table,
+            path,
+            key,
+            delta,
+        };
+        world.run(A, command, |reply| match reply {
+            Reply::Added { value, .. } => value,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(add(&mut world, b"a", 99_999), Ok(99_999));
+    // Six digits and five more are above ten bytes.
+    assert_eq!(add(&mut world, b"a", 1), Ok(100_000));
+    assert_eq!(add(&mut world, b"b", 10_000), Err(Failure::QuotaExceeded));
+    assert_eq!(add(&mut world, b"b", 1_000), Ok(1_000));
+    assert_eq!(add(&mut world, b"b", 9_000), Err(Failure::QuotaExceeded));
+    assert_eq!(add(&mut world, b"c", 0), Err(Failure::QuotaExceeded));
+    let item = |key, value| PutItem {
+        key,
+        value,
+        ..PutItem::default()
+    };
+    let items = [item(b"a", b"1"), item(b"c", b""), item(b"b", b"123456789")];
+    let command = Command::MultiPut {
+        table: NodeId::ROOT,
+        path: "/jobs/1/t",
+        items: &items,
+    };
+    let outcomes = world.run(A, command, |reply| match reply {
+        Reply::Outcomes(outcomes) => outcomes.iter().map(|outcome| outcome.err()).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    });
+    // The second would be a fourth node; the third has the room that the first one gave back.
+    assert_eq!(outcomes, Ok(vec![None, Some(Failure::QuotaExceeded), None]));
 }
