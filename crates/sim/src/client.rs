@@ -158,6 +158,10 @@ async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
     life.look_in_mirror().await;
     while !client.is_done() {
         life.operation().await;
+        if client.operations_left.get() == 1 {
+            // Before it counts as done: from then on nobody is to change anything.
+            life.look_in_mirror().await;
+        }
         client.operations_left.set(client.operations_left.get() - 1);
         if world.random.chance(300) {
             client.does("sleeping");
@@ -166,7 +170,6 @@ async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
                 .await;
         }
     }
-    life.look_in_mirror().await;
     client.does("nothing");
 }
 
@@ -227,7 +230,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(49) {
+        match self.world.random.below(56) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -245,9 +248,9 @@ impl Life {
             24 => self.write_together().await,
             25 => self.read_together().await,
             26 => self.delete_together().await,
-            27..=28 => self.look_together().await,
+            27..=28 | 48..=51 => self.look_together().await,
             29..=30 => self.look_up().await,
-            31..=32 => self.write_over_together().await,
+            31..=32 | 52..=54 => self.write_over_together().await,
             33..=36 => self.look_in_mirror().await,
             37 => self.write_and_follow().await,
             38 => self.write_parts().await,
