@@ -14,7 +14,7 @@ use crate::operation::{FetchBlocks, Publish};
 use crate::pending::Pending;
 use crate::reader::Reader;
 use crate::session::{LeaseGuard, Session};
-use crate::signal::Signal;
+use crate::signal::OnceAtATime;
 use crate::transfer::{Holder, Tried};
 use crate::writer::Writer;
 
@@ -64,8 +64,7 @@ pub(crate) struct FileCore {
     path: Rc<str>,
     attributes: Cell<Attributes>,
     blocks: RefCell<BlockMap>,
-    fetching: Cell<bool>,
-    fetched: Signal,
+    fetching: OnceAtATime,
 }
 
 impl File {
@@ -218,8 +217,7 @@ impl FileCore {
             path: path.into(),
             attributes: Cell::new(attributes),
             blocks: RefCell::new(map),
-            fetching: Cell::new(false),
-            fetched: Signal::default(),
+            fetching: OnceAtATime::default(),
         })
     }
 
@@ -264,8 +262,8 @@ impl FileCore {
             if let Some(block) = self.block(offset) {
                 return Ok(block);
             }
-            if self.fetching.get() {
-                self.fetched.changed().await;
+            if self.fetching.is_under_way() {
+                self.fetching.ended().await;
                 continue;
             }
             self.fetch(offset, deadline).await?;
@@ -286,7 +284,7 @@ impl FileCore {
 
     /// Learns the blocks from `offset` on, and the attributes. One fetch of a file is under way at a time.
     pub(crate) async fn fetch(&self, offset: u64, deadline: Time) -> Result<(), Error> {
-        let _under_way = Fetching::begin(self);
+        let _under_way = self.fetching.begin();
         let limit = deadline - self.session.runtime().now();
         let request = FetchBlocks {
             path: self.path.clone(),
@@ -302,7 +300,7 @@ impl FileCore {
 
     /// Has the blocks from `offset` on fetched in the background, unless some are being fetched.
     pub(crate) fn prefetch(self: &Rc<Self>, offset: u64) {
-        if !self.fetching.get() {
+        if !self.fetching.is_under_way() {
             let core = self.clone();
             let task = async move {
                 // Whoever needs the blocks meets the error again.
@@ -325,23 +323,6 @@ impl FileCore {
             size: self.size(),
             seal: true,
         }
-    }
-}
-
-/// Marks that a fetch is under way until it is dropped, also if the fetch is given up.
-struct Fetching<'a>(&'a FileCore);
-
-impl Fetching<'_> {
-    fn begin(core: &FileCore) -> Fetching<'_> {
-        core.fetching.set(true);
-        Fetching(core)
-    }
-}
-
-impl Drop for Fetching<'_> {
-    fn drop(&mut self) {
-        self.0.fetching.set(false);
-        self.0.fetched.notify();
     }
 }
 

@@ -60,6 +60,40 @@ impl Future for Changed<'_> {
     }
 }
 
+/// Something that is done once at a time: who comes meanwhile waits for its end.
+#[derive(Default)]
+pub(crate) struct OnceAtATime {
+    under_way: Cell<bool>,
+    ended: Signal,
+}
+
+impl OnceAtATime {
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.get()
+    }
+
+    /// Is under way until the guard is dropped, also if it is given up.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.under_way.set(true);
+        UnderWay(self)
+    }
+
+    /// Is done when what is under way has ended.
+    pub(crate) fn ended(&self) -> Changed<'_> {
+        self.ended.changed()
+    }
+}
+
+/// See [`OnceAtATime::begin`].
+pub(crate) struct UnderWay<'a>(&'a OnceAtATime);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.set(false);
+        self.0.ended.notify();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

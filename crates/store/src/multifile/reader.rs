@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use crake_datapath::Task;
 use crake_mem::Extent;
 
 use super::{ListParts, Multifile, Part};
@@ -12,7 +13,7 @@ use crate::operation::Lookup;
 use crate::pending::Pending;
 use crate::reader::Read;
 use crate::session::Session;
-use crate::signal::Signal;
+use crate::signal::OnceAtATime;
 use crate::watch::{Happened, Watch};
 
 /// Which parts of a multifile are read.
@@ -29,15 +30,21 @@ pub enum Parts {
 /// Parts are looked up by pages of hundreds, ahead of who reads. What is known of each takes some hundred bytes here.
 #[derive(Clone)]
 pub struct MultifileReader {
+    shared: Rc<Shared>,
+}
+
+/// What clones share.
+struct Shared {
     core: Rc<Core>,
+    /// Looks parts up that will be read next, and ends with the last clone: it may wait for parts that are still written.
+    ahead: Cell<Option<Task<()>>>,
 }
 
 struct Core {
     multifile: Multifile,
     parts: Parts,
     known: RefCell<Known>,
-    fetching: Cell<bool>,
-    fetched: Signal,
+    fetching: OnceAtATime,
 }
 
 /// The parts up to some name, without empty ones.
@@ -88,34 +95,40 @@ impl MultifileReader {
             multifile: multifile.clone(),
             parts,
             known: RefCell::default(),
-            fetching: Cell::new(false),
-            fetched: Signal::default(),
+            fetching: OnceAtATime::default(),
         });
-        MultifileReader { core }
+        let ahead = Cell::new(None);
+        MultifileReader {
+            shared: Rc::new(Shared { core, ahead }),
+        }
+    }
+
+    fn core(&self) -> &Rc<Core> {
+        &self.shared.core
     }
 
     pub(crate) fn session(&self) -> &Rc<Session> {
-        self.core.multifile.session()
+        self.core().multifile.session()
     }
 
     pub(crate) fn path(&self) -> &Rc<str> {
-        self.core.multifile.shared_path()
+        self.core().multifile.shared_path()
     }
 
     /// Bytes of the parts that are known here.
     pub fn known_size(&self) -> u64 {
-        self.core.known.borrow().size()
+        self.core().known.borrow().size()
     }
 
     /// Whether there may be more parts than are known here.
     pub fn is_growing(&self) -> bool {
-        !self.core.known.borrow().is_complete
+        !self.core().known.borrow().is_complete
     }
 
     /// Bytes of all parts: looks all of them up, and waits for those that are to be waited for.
     pub async fn size(&self) -> Result<u64, Error> {
         while self.is_growing() {
-            self.core.learn_more().await?;
+            self.core().learn_more().await?;
         }
         Ok(self.known_size())
     }
@@ -124,15 +137,29 @@ impl MultifileReader {
     pub fn read(&self, offset: u64, target: impl Into<Extent>) -> Read {
         let target = target.into();
         let mut read = Read::nothing();
-        let done = self.core.start_known(&mut read, offset, &target);
+        let done = self.core().start_known(&mut read, offset, &target);
         if done < target.len() && self.is_growing() {
-            let (core, rest) = (self.core.clone(), target.slice(done..));
+            let (core, rest) = (self.core().clone(), target.slice(done..));
             let rest = async move { core.read_rest(offset + done as u64, rest).await };
             read.add_rest(self.session().runtime(), rest);
         } else {
-            self.core.look_ahead(offset + done as u64);
+            self.look_ahead(offset + done as u64);
         }
         read
+    }
+
+    /// Has more parts looked up in the background before somebody comes to where none is known.
+    fn look_ahead(&self, at: u64) {
+        if self.core().is_needed_ahead(at) {
+            let core = self.core().clone();
+            let looking = async move {
+                // Whoever needs the parts meets the error again.
+                let _ = core.learn_more().await;
+            };
+            self.shared
+                .ahead
+                .set(Some(self.session().runtime().spawn(looking)));
+        }
     }
 }
 
@@ -160,31 +187,23 @@ impl Core {
         }
         let mut read = Read::nothing();
         self.start_known(&mut read, offset, &target);
-        self.look_ahead(end);
         read.await
     }
 
-    /// Has more parts looked up in the background before a reader comes to where none is known.
-    fn look_ahead(self: &Rc<Self>, at: u64) {
+    /// Whether parts are to be looked up now for who reads at `at`.
+    fn is_needed_ahead(&self, at: u64) -> bool {
         let known = self.known.borrow();
         let is_near = known.size() < at.saturating_add(LOOK_AHEAD_BYTES);
-        if is_near && !known.is_complete && !self.fetching.get() {
-            let core = self.clone();
-            let task = async move {
-                // Whoever needs the parts meets the error again.
-                let _ = core.learn_more().await;
-            };
-            self.multifile.session().runtime().spawn(task).detach();
-        }
+        is_near && !known.is_complete && !self.fetching.is_under_way()
     }
 
     /// Knows more parts when it returns, or that there are no more. One page is looked up at a time.
     async fn learn_more(&self) -> Result<(), Error> {
-        if self.fetching.get() {
-            self.fetched.changed().await;
+        if self.fetching.is_under_way() {
+            self.fetching.ended().await;
             return Ok(());
         }
-        let _fetching = Fetching::begin(self);
+        let _under_way = self.fetching.begin();
         if self.parts == Parts::All && self.known.borrow().watch.is_none() {
             let watch = self.wait_for_seal().await?;
             self.known.borrow_mut().watch = Some(watch);
@@ -260,22 +279,5 @@ impl Core {
         };
         self.known.borrow_mut().watch = Some(watch);
         outcome
-    }
-}
-
-/// Marks that parts are being looked up until it is dropped, also if that is given up.
-struct Fetching<'a>(&'a Core);
-
-impl Fetching<'_> {
-    fn begin(core: &Core) -> Fetching<'_> {
-        core.fetching.set(true);
-        Fetching(core)
-    }
-}
-
-impl Drop for Fetching<'_> {
-    fn drop(&mut self) {
-        self.0.fetching.set(false);
-        self.0.fetched.notify();
     }
 }
