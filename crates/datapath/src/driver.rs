@@ -8,6 +8,7 @@
 
 use std::marker::PhantomData;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::address::Address;
 use crate::error::Error;
 use crate::executor::Alarm;
 use crate::files::Files;
+use crate::kept::KeptMemory;
 use crate::memory::{Held, Memory, Shared};
 use crate::slab::Key;
 use crate::time::{Time, WallTime};
@@ -56,6 +58,11 @@ pub trait Driver {
     /// The files of a directory, which nobody else has meanwhile.
     fn files(&self, _directory: &Path) -> Result<Arc<dyn Files>, Error> {
         Err(Error::Invalid("there are no files here"))
+    }
+
+    /// The memory of a directory, which nobody else has meanwhile.
+    fn kept_memory(&self, _directory: &Path) -> Result<Rc<dyn KeptMemory>, Error> {
+        Err(Error::Invalid("no memory is kept here"))
     }
 
     /// Lets time pass.

@@ -8,7 +8,7 @@
 //! Where both ends have a way to the same memory, a listener can [share](Listener::share) regions, and who connects reads
 //! them one-sidedly: [`Memory`].
 //!
-//! What must outlive a process goes to [`Files`] that are only appended to; what waits for a device is done by a [`Worker`].
+//! What must outlive a process goes to [`Files`] that are only appended to, or lies in [`KeptMemory`]; what waits for a device is done by a [`Worker`].
 //!
 //! It is not a general async runtime: there are no processes, no work stealing, and
 //! nothing here is `Send` except [`Remote`] and [`Files`].
@@ -47,6 +47,7 @@ mod driver;
 mod error;
 mod executor;
 mod files;
+mod kept;
 mod kernel;
 mod listener;
 mod local;
@@ -69,6 +70,7 @@ pub use driver::{Attention, Driver, Event, ListenerDevice, PeerProcess, StreamDe
 pub use error::{Error, Fault};
 pub use executor::Alarm;
 pub use files::{AppendFile, Files};
+pub use kept::KeptMemory;
 pub use listener::Listener;
 pub use memory::{Held, Hold, Memory, Shared};
 pub use op::{Op, Outcome};

@@ -18,6 +18,7 @@ use crate::driver::Driver;
 use crate::error::Error;
 use crate::executor::Shared;
 use crate::files::Files;
+use crate::kept::KeptMemory;
 use crate::kernel::KernelDriver;
 use crate::listener::Listener;
 use crate::op::{Op, Outcome};
@@ -236,6 +237,14 @@ impl Runtime {
     /// [`Error::Locked`]: somebody has it. Or what the system says.
     pub fn files(&self, directory: &Path) -> Result<Arc<dyn Files>, Error> {
         self.core.driver.files(directory)
+    }
+
+    /// The memory of a directory, which is made if it is not there. Nobody else has it as long as it lives.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]: somebody has it. Or what the system says.
+    pub fn kept_memory(&self, directory: &Path) -> Result<Rc<dyn KeptMemory>, Error> {
+        self.core.driver.kept_memory(directory)
     }
 
     /// Somebody who does what may wait for a device.

@@ -2,6 +2,8 @@
 
 mod allocation;
 mod available;
+#[cfg(not(miri))]
+mod file;
 mod mapping;
 #[cfg_attr(miri, expect(dead_code, reason = "Miri has no huge pages"))]
 mod transparent;
@@ -111,6 +113,25 @@ impl Region {
         Ok(Self::new(Memory::Mapped(mapping), len_bytes, huge, Some(fd)))
     }
 
+    /// The memory of a file of the file system: what is written there outlives this process. A new file, which is empty, becomes `len_bytes` long; one
+    /// that is there must be so.
+    ///
+    /// All room for it is taken when this returns, or there is no region. Whoever cuts the file short ends all who have mapped it; so it is to be one
+    /// that nobody else may write. `to_share` is the same file opened to read only: [`as_fd`](Self::as_fd), for who is to map it by
+    /// [`Window::map`].
+    pub fn file(fd: &OwnedFd, to_share: OwnedFd, len_bytes: usize) -> Result<Rc<Self>, RegionError> {
+        if len_bytes == 0 {
+            return Err(RegionError::Empty);
+        }
+        let (mapping, huge) = Mapping::file(fd, len_bytes)?;
+        Ok(Self::new(
+            Memory::Mapped(mapping),
+            len_bytes,
+            huge,
+            Some(to_share),
+        ))
+    }
+
     /// The memory of a file that somebody else made as [`memfd`](Self::memfd) does, and says is of `len_bytes`. Refused if it is not, or may become
     /// shorter.
     pub fn map(fd: OwnedFd, len_bytes: usize) -> Result<Rc<Self>, RegionError> {
@@ -165,7 +186,7 @@ impl Region {
         self.huge
     }
 
-    /// The memfd, to hand to other processes; `None` for anonymous memory.
+    /// Its file, to hand to other processes; `None` for anonymous memory.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.fd.as_ref().map(AsFd::as_fd)
     }
@@ -209,6 +230,32 @@ impl Region {
         // SAFETY: as for `store_u32`.
         let place = unsafe { AtomicU64::from_ptr(place.cast()) };
         place.store(number, Ordering::Release);
+    }
+
+    /// The number at this place.
+    ///
+    /// # Panics
+    ///
+    /// If `at` is no multiple of 4, or its number is not within the region.
+    #[inline]
+    pub fn load_u32(&self, at: usize) -> u32 {
+        let place = self.number(at, size_of::<u32>());
+        // SAFETY: as for `store_u32`.
+        let place = unsafe { AtomicU32::from_ptr(place.cast()) };
+        place.load(Ordering::Acquire)
+    }
+
+    /// The number at this place.
+    ///
+    /// # Panics
+    ///
+    /// If `at` is no multiple of 8, or its number is not within the region.
+    #[inline]
+    pub fn load_u64(&self, at: usize) -> u64 {
+        let place = self.number(at, size_of::<u64>());
+        // SAFETY: as for `store_u32`.
+        let place = unsafe { AtomicU64::from_ptr(place.cast()) };
+        place.load(Ordering::Acquire)
     }
 
     /// Who sees anything that is written after this sees the numbers that were stored before it.
@@ -288,7 +335,7 @@ impl std::fmt::Debug for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match (&self.memory, &self.fd) {
             (Memory::Allocated(_), _) => "allocated",
-            (Memory::Mapped(_), Some(_)) => "memfd",
+            (Memory::Mapped(_), Some(_)) => "file",
             (Memory::Mapped(_), None) => "anonymous",
         };
         write!(f, "Region({} bytes, {kind}, huge: {})", self.len_bytes, self.huge)

@@ -47,6 +47,10 @@ impl Directory {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn open_to_append(&self, name: &str, options: &mut OpenOptions) -> Result<PlainFile, Error> {
         let file = options.append(true).mode(0o600).open(self.path.join(name));
         file.map(|file| PlainFile { file }).map_err(of_io)
@@ -146,7 +150,7 @@ impl AppendFile for PlainFile {
     }
 }
 
-fn of_io(error: io::Error) -> Error {
+pub(super) fn of_io(error: io::Error) -> Error {
     of_errno(Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 

@@ -5,6 +5,7 @@
 //! something; the set is looked at only every few microseconds, for the others. Before the runtime sleeps all are back in the set.
 
 mod files;
+mod kept;
 mod poller;
 mod socket;
 
@@ -22,6 +23,7 @@ use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice};
 use crate::error::Error;
 use crate::executor::Alarm;
 use crate::files::Files;
+use crate::kept::KeptMemory;
 use crate::shm::{ShmListener, ShmStream};
 use crate::time::{Time, WallTime};
 
@@ -114,6 +116,10 @@ impl Driver for KernelDriver {
 
     fn files(&self, directory: &Path) -> Result<Arc<dyn Files>, Error> {
         Ok(Arc::new(files::Directory::open(directory)?))
+    }
+
+    fn kept_memory(&self, directory: &Path) -> Result<Rc<dyn KeptMemory>, Error> {
+        Ok(Rc::new(kept::KeptDirectory::open(directory)?))
     }
 }
 

@@ -12,12 +12,14 @@ use crake_mem::{Buf, Pool, Segment};
 
 use super::connection::{ConnectionId, Phase, Side, front};
 use super::disk::SimFiles;
+use super::kept::SimKept;
 use super::state::{Place, State, is_alive};
 use crate::address::Address;
 use crate::driver::{Attention, Driver, Event, ListenerDevice, StreamDevice, Target, Token};
 use crate::error::Error;
 use crate::executor::Alarm;
 use crate::files::Files;
+use crate::kept::KeptMemory;
 use crate::memory::{Held, Memory, Shared};
 use crate::time::{Time, WallTime};
 
@@ -60,6 +62,11 @@ impl Driver for NodeDriver {
     fn files(&self, directory: &Path) -> Result<Arc<dyn Files>, Error> {
         let disk = self.state.borrow_mut().disk(self.place.node);
         Ok(Arc::new(SimFiles::open(&disk, &directory.to_string_lossy())?))
+    }
+
+    fn kept_memory(&self, directory: &Path) -> Result<Rc<dyn KeptMemory>, Error> {
+        let directory = directory.to_string_lossy().into_owned();
+        Ok(Rc::new(SimKept::open(&self.state, self.place, directory)?))
     }
 
     fn background_delay(&self) -> Option<Duration> {

@@ -8,6 +8,7 @@
 mod connection;
 mod device;
 mod disk;
+mod kept;
 mod network;
 mod state;
 

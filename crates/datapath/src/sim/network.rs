@@ -232,9 +232,17 @@ impl Network {
             let mut state = self.state.borrow_mut();
             let disk = state.disk(node);
             let mut disk = disk.lock().unwrap_or_else(PoisonError::into_inner);
+            let State { nodes, random, .. } = &mut *state;
+            let kept = &mut nodes.entry(node).or_default().kept;
             match crash {
-                Crash::Process => disk.crash_process(),
-                Crash::Machine => disk.crash_machine(&state.random),
+                Crash::Process => {
+                    disk.crash_process();
+                    kept.crash_process();
+                }
+                Crash::Machine => {
+                    disk.crash_machine(random);
+                    kept.crash_machine(random);
+                }
             }
         }
         // What tasks do while they are dropped reaches devices of a node that is dead.

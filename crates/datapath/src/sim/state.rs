@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::connection::{Connection, ConnectionId, Phase, Side};
 use super::disk::Disk;
+use super::kept::Kept;
 use super::network::{NodeId, SimConfig};
 use crate::driver::{Event, Token};
 use crate::error::Error;
@@ -50,6 +51,7 @@ pub(super) struct Node {
     /// Added to everything that arrives here.
     pub(super) slowness: Duration,
     pub(super) disk: Arc<Mutex<Disk>>,
+    pub(super) kept: Kept,
 }
 
 struct Listener {
@@ -142,6 +144,11 @@ impl State {
     /// What a node keeps over its crashes.
     pub(super) fn disk(&mut self, node: NodeId) -> Arc<Mutex<Disk>> {
         self.nodes.entry(node).or_default().disk.clone()
+    }
+
+    /// The memory that a node keeps over its crashes.
+    pub(super) fn kept(&mut self, node: NodeId) -> &mut Kept {
+        &mut self.nodes.entry(node).or_default().kept
     }
 
     pub(super) fn next_happening(&self) -> Option<Time> {

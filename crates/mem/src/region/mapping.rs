@@ -17,6 +17,7 @@ mod kernel {
     use rustix::mm::{Advice, MapFlags, ProtFlags};
 
     use crate::region::available::check_available;
+    use crate::region::file;
     use crate::region::transparent::Transparent;
     use crate::region::{HugePages, RegionError};
 
@@ -82,6 +83,27 @@ mod kernel {
             Ok((mapping, huge, fd))
         }
 
+        /// A file of the file system, with room for all of its bytes taken; whether the kernel agreed to huge pages.
+        pub(in crate::region) fn file(fd: &OwnedFd, len_bytes: usize) -> Result<(Self, bool), RegionError> {
+            check_file_limit(len_bytes)?;
+            let is_in_memory = file::is_in_memory(fd)?;
+            if is_in_memory {
+                check_available(file::missing_bytes(fd, len_bytes)?)?;
+            }
+            file::take_room(fd, len_bytes)?;
+            let mut mapping = Self::address_space(len_bytes, HugePages::Try)?;
+            mapping
+                .replace(read_write(), MapFlags::SHARED, Some(fd.as_fd()))
+                .map_err(RegionError::refused("mmap"))?;
+            mapping.is_taken = true;
+            // What lies on a device is read when it is touched; to make all of it present would read it, and write it back.
+            let huge = is_in_memory && wants_huge(len_bytes, HugePages::Try) && mapping.make_huge(len_bytes);
+            if is_in_memory {
+                mapping.populate()?;
+            }
+            Ok((mapping, huge))
+        }
+
         /// Somebody else's file, which must be as [`memfd`](Self::memfd) makes it.
         pub(in crate::region) fn shared(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
             check_file(fd, len_bytes, SealFlags::SHRINK)?;
@@ -96,11 +118,13 @@ mod kernel {
 
         /// Somebody else's file to be read, if nothing that others do can take pages out of it.
         pub(in crate::region) fn read_only(fd: &OwnedFd, len_bytes: usize) -> Result<Self, RegionError> {
-            check_file(
-                fd,
-                len_bytes,
-                SealFlags::SHRINK | SealFlags::FUTURE_WRITE | SealFlags::SEAL,
-            )?;
+            if !file::is_own_to_read(fd, len_bytes) {
+                check_file(
+                    fd,
+                    len_bytes,
+                    SealFlags::SHRINK | SealFlags::FUTURE_WRITE | SealFlags::SEAL,
+                )?;
+            }
             let mapping = Self::address_space(len_bytes, HugePages::Try)?;
             mapping
                 .replace(ProtFlags::READ, MapFlags::SHARED, Some(fd.as_fd()))
@@ -382,6 +406,10 @@ mod none {
             _: HugePages,
         ) -> Result<(Self, bool, OwnedFd), RegionError> {
             Err(RegionError::refused("memfd_create")(rustix::io::Errno::NOSYS))
+        }
+
+        pub(in crate::region) fn file(_: &OwnedFd, _: usize) -> Result<(Self, bool), RegionError> {
+            Err(RegionError::refused("mmap")(rustix::io::Errno::NOSYS))
         }
 
         pub(in crate::region) fn shared(_: &OwnedFd, _: usize) -> Result<Self, RegionError> {

@@ -17,7 +17,7 @@ use crate::segment::Segment;
 ///
 /// Whoever made the region, and whoever else may write it, does so at any time. What is copied out may be of before and of after; to know that it is whole,
 /// look before and after at a number that the writer changes ([`load_u32`](Self::load_u32), [`load_u64`](Self::load_u64)).
-/// Nothing that the other process does makes an access fail.
+/// Nothing that the other process does makes an access fail; a region in a file of the file system must not be cut short by this user, who alone can.
 ///
 /// ```
 /// use crake_mem::{HugePages, Region, Window};
@@ -49,7 +49,8 @@ enum Memory {
 
 impl Window {
     /// Maps the first `len_bytes` of a file that its maker has closed: see [`Region::close_file`]. Refused if it is shorter, or if
-    /// anybody could take pages out of it.
+    /// anybody could take pages out of it. A file of the file system ([`Region::file`]) has no way to be closed: it must be this user's, nobody else may
+    /// write it, and it was opened to read only.
     pub fn map(fd: OwnedFd, len_bytes: usize) -> Result<Rc<Window>, RegionError> {
         if len_bytes == 0 {
             return Err(RegionError::Empty);
