@@ -6,6 +6,7 @@ use crake_datapath::{Address, Error};
 use crake_mem::RegionError;
 
 use crate::datanode::TierError;
+use crate::datanode::persist::PersistError;
 use crate::namenode::log::LogError;
 
 /// Why a namenode, a datanode or a cluster did not start. Nothing of it is left.
@@ -26,6 +27,9 @@ pub enum StartError {
     /// The store of an embedded cluster did not connect.
     #[error(transparent)]
     Store(#[from] crake_store::Error),
+    /// The datanode's directory cannot be used.
+    #[error(transparent)]
+    Persist(#[from] PersistError),
     /// The namenode's log cannot be used. Nothing of it was changed.
     #[error(transparent)]
     Log(#[from] LogError),

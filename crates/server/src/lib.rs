@@ -54,7 +54,9 @@ mod error;
 pub mod mac;
 pub mod namenode;
 
-pub use datanode::{Datanode, DatanodeConfig, DatanodeStatus, Dram, LocalWrite, Memory, Registration};
+pub use datanode::{
+    Datanode, DatanodeConfig, DatanodeStatus, Dram, LocalWrite, Memory, PersistConfig, Registration,
+};
 pub use embedded::{Cluster, ClusterConfig, Embedded, EmbeddedOn};
 pub use error::StartError;
 pub use namenode::{Namenode, NamenodeConfig, NamenodeStatus};

@@ -42,11 +42,13 @@ pub enum Canary {
     ReplyBeforeLogRecord,
     /// The namenode answers before the device has what it was told to wait for.
     ReplyBeforeSync,
+    /// The datanode believes blocks that it kept in an earlier life of its machine.
+    BelieveOtherBoot,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 16] = [
+    pub const ALL: [Canary; 17] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -63,6 +65,7 @@ impl Canary {
         Canary::ExpireLate,
         Canary::ReplyBeforeLogRecord,
         Canary::ReplyBeforeSync,
+        Canary::BelieveOtherBoot,
     ];
 
     /// What the bug is, in one line.
@@ -100,6 +103,9 @@ impl Canary {
             Canary::ReplyBeforeSync => {
                 "the namenode answers before the device has its log, although it was told to wait"
             }
+            Canary::BelieveOtherBoot => {
+                "the datanode believes blocks that it kept in an earlier life of its machine"
+            }
         }
     }
 }
@@ -123,6 +129,7 @@ impl fmt::Display for Canary {
             Canary::ExpireLate => "expire-late",
             Canary::ReplyBeforeLogRecord => "reply-before-log-record",
             Canary::ReplyBeforeSync => "reply-before-sync",
+            Canary::BelieveOtherBoot => "believe-other-boot",
         })
     }
 }

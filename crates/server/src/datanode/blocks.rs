@@ -51,6 +51,8 @@ impl From<TooFragmented> for Refusal {
 pub(crate) struct Identity {
     pub(crate) datanode: u32,
     pub(crate) incarnation: u64,
+    /// The namenode's own.
+    pub(crate) namenode: u64,
     pub(crate) signer: Signer,
 }
 
@@ -85,6 +87,8 @@ impl Access {
 pub(crate) struct Blocks {
     tier: Tier,
     identity: Option<Identity>,
+    /// The incarnation that the tables are of, also before the namenode has given it an identity again.
+    life: Option<u64>,
     /// Of the namenode before this one: tells its handles from forged ones.
     previous: Option<Signer>,
     generations: Generations,
@@ -94,13 +98,24 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    pub(crate) fn new(tier: Tier) -> Blocks {
+    pub(crate) fn new(mut tier: Tier) -> Blocks {
         let units = (tier.len_bytes() / UNIT_BYTES) as usize;
+        let recovered = tier.take_recovered();
+        let published = tier.published();
+        let life = recovered.as_ref().map(|recovered| recovered.life.incarnation);
+        let (generations, written) = match recovered {
+            None => (Generations::new(units, published), Written::new(units, published)),
+            Some(recovered) => (
+                Generations::of(recovered.generations, published),
+                Written::of(recovered.spans, recovered.fragments, published),
+            ),
+        };
         Blocks {
             identity: None,
+            life,
             previous: None,
-            generations: Generations::new(units, tier.published()),
-            written: Written::new(units, tier.published()),
+            generations,
+            written,
             flights: Flights::new(tier.len_bytes()),
             reservers: Reservers::default(),
             tier,
@@ -115,13 +130,11 @@ impl Blocks {
     /// old one are received to their end and then refused.
     pub(crate) fn identify(&mut self, identity: Identity) {
         let old = self.identity.take();
-        if old
-            .as_ref()
-            .is_none_or(|old| old.incarnation != identity.incarnation)
-        {
+        if self.life != Some(identity.incarnation) {
             let units = (self.tier.len_bytes() / UNIT_BYTES) as usize;
             let published = self.tier.published();
-            published.begin(identity.datanode, identity.incarnation);
+            published.begin(identity.datanode, identity.incarnation, identity.namenode);
+            self.life = Some(identity.incarnation);
             self.generations = Generations::new(units, published);
             self.written = Written::new(units, published);
             self.previous = old.map(|old| old.signer).or(self.previous.take());
@@ -187,8 +200,9 @@ impl Blocks {
             return Err(Refusal::Denied(Code::NoRight));
         }
         if age == Age::New {
-            self.generations.raise(units.clone(), handle.generation.get());
+            // In this order, so that a process that ends in between leaves no bytes of before in the new generation.
             self.written.forget(units.clone());
+            self.generations.raise(units.clone(), handle.generation.get());
         }
         Ok(Access {
             incarnation: identity.incarnation,
@@ -402,6 +416,7 @@ mod tests {
         Identity {
             datanode: 3,
             incarnation,
+            namenode: 5,
             signer: Signer::new(&SECRET),
         }
     }
@@ -809,6 +824,7 @@ mod tests {
         blocks.identify(Identity {
             datanode: 1,
             incarnation: 2,
+            namenode: 5,
             signer,
         });
         assert_eq!(denied(read(&mut blocks, &handle(1), 0, 0)), Code::Stale);

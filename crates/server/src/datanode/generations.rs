@@ -33,6 +33,14 @@ impl Generations {
         }
     }
 
+    /// One that is known already, and published as it is.
+    pub(crate) fn of(newest: Vec<u32>, published: &Published) -> Generations {
+        Generations {
+            newest,
+            published: published.clone(),
+        }
+    }
+
     /// How `generation` stands to the newest ones of `units`.
     #[inline]
     pub(crate) fn age(&self, units: Range<usize>, generation: u32) -> Age {

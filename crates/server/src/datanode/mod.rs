@@ -22,6 +22,7 @@
 mod blocks;
 mod flights;
 mod generations;
+pub mod persist;
 mod published;
 mod registration;
 mod reservations;
@@ -31,6 +32,7 @@ mod tier;
 mod waiting;
 mod written;
 
+pub use persist::PersistConfig;
 pub use registration::Registration;
 pub use role::{Datanode, DatanodeConfig, DatanodeStatus, Dram, LISTEN_PORT};
 pub use tier::{LocalWrite, Memory, TierError};

@@ -135,20 +135,26 @@ impl Life {
 }
 
 impl Registrar {
+    /// `life`: an incarnation, and that of the namenode that knows it; `None` begins one.
     pub(crate) fn new(
         runtime: &Runtime,
         namenode: Vec<Address>,
         profile: Profile,
+        life: Option<(u64, u64)>,
         service: &Rc<RefCell<DatanodeService>>,
         standing: &Rc<Standing>,
     ) -> Registrar {
+        let life = life.map(|(incarnation, namenode)| Life {
+            incarnation,
+            namenode,
+        });
         Registrar {
             runtime: runtime.clone(),
             namenode,
             profile,
             service: service.clone(),
             standing: standing.clone(),
-            life: Life::begin(runtime),
+            life: life.unwrap_or_else(|| Life::begin(runtime)),
         }
     }
 
@@ -199,6 +205,7 @@ impl Registrar {
                 .await?;
             let reply = RegisterReplyView::parse(&reply.message)?;
             if reply.reset()? {
+                self.tell_loss();
                 self.life = Life::begin(&self.runtime);
                 continue;
             }
@@ -206,6 +213,7 @@ impl Registrar {
             self.service.borrow_mut().identify(Identity {
                 datanode: reply.datanode(),
                 incarnation: self.life.incarnation,
+                namenode: reply.namenode(),
                 signer: Signer::new(secret),
             });
             self.life.namenode = reply.namenode();
@@ -217,6 +225,20 @@ impl Registrar {
             return Ok(Duration::from_millis(u64::from(reply.heartbeat_ms().max(1))));
         }
         Err(Failure::NeverTaken)
+    }
+
+    /// The namenode does not know the blocks, so nobody has any use for them.
+    fn tell_loss(&self) {
+        let (blocks, bytes) = self.service.borrow_mut().blocks_mut().written();
+        if blocks > 0 {
+            let name = &self.profile.name;
+            tracing::warn!(
+                name,
+                blocks,
+                bytes,
+                "the namenode does not know these blocks: they are given up"
+            );
+        }
     }
 
     fn request(&self) -> impl crake_wire::Encode + '_ {

@@ -9,6 +9,7 @@ use crake_datapath::{Address, Listener, Runtime, Shared, Task};
 use crake_rpc::{Server, ServerConfig};
 
 use super::blocks::Blocks;
+use super::persist::{Found, PersistConfig};
 use super::registration::{Profile, Registrar, Registration, Standing};
 use super::service::{DatanodeService, Endpoint};
 use super::tier::{LocalWrite, Memory, Tier};
@@ -40,6 +41,9 @@ pub struct DatanodeConfig {
     pub memory: Memory,
     /// How clients of this user on this machine write.
     pub local_write: LocalWrite,
+    /// Where the blocks are to outlive this process; `None`: they go with it. Then `memory` does not count, and `local_write` must be
+    /// [`LocalWrite::Ring`].
+    pub persist: Option<PersistConfig>,
     /// The identity of the host that it is on, the same for all processes there, which may take its `unix://` and `shm://`
     /// addresses: see [`crake_store::this_host`]. At most 255 bytes; empty is unknown.
     pub host: String,
@@ -62,6 +66,7 @@ impl Default for DatanodeConfig {
             dram_bytes: 1 << 30,
             memory: Memory::AtStart,
             local_write: LocalWrite::Ring,
+            persist: None,
             host: String::new(),
             location_class: 0,
             storage_class: 0,
@@ -112,6 +117,29 @@ impl Dram {
         };
         Ok(Dram(Tier::new(len_bytes, memory, local_write)?))
     }
+
+    /// The same in a directory, in which what is written outlives this process: with the blocks of the datanode that had it before, whose name this one
+    /// has then. `name`, if it is not empty, must be that; a new directory takes it, or one of its own.
+    ///
+    /// # Errors
+    /// There is no room; `local_write` is not [`LocalWrite::Ring`]; another datanode has the directory, or it is that of one of another size or name; what is there is damaged.
+    pub fn keep(
+        runtime: &Runtime,
+        config: &PersistConfig,
+        len_bytes: u64,
+        name: &str,
+        local_write: LocalWrite,
+    ) -> Result<Dram, StartError> {
+        if local_write == LocalWrite::Map {
+            return Err(StartError::Config(
+                "a datanode that keeps its blocks cannot let clients write them by themselves: choose local_write ring",
+            ));
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(StartError::Config("the name of a datanode has at most 255 bytes"));
+        }
+        Ok(Dram(Tier::keep(runtime, config, len_bytes, name)?))
+    }
 }
 
 /// A running datanode. Dropped, it stops at once: what it holds is gone, its clients are disconnected.
@@ -122,6 +150,7 @@ pub struct Datanode {
     service: Rc<RefCell<DatanodeService>>,
     standing: Rc<Standing>,
     advertised: Vec<Address>,
+    found: Option<Found>,
 }
 
 impl Datanode {
@@ -131,22 +160,33 @@ impl Datanode {
     /// The memory is not there, an address cannot be listened at, or the configuration does not fit.
     pub fn start(runtime: &Runtime, config: DatanodeConfig) -> Result<Datanode, StartError> {
         check(&config)?;
-        let dram = Dram::take(
-            config.dram_bytes,
-            config.memory,
-            config.local_write,
-            &config.listen,
-        )?;
+        let dram = match &config.persist {
+            Some(persist) => Dram::keep(
+                runtime,
+                persist,
+                config.dram_bytes,
+                &config.name,
+                config.local_write,
+            )?,
+            None => Dram::take(
+                config.dram_bytes,
+                config.memory,
+                config.local_write,
+                &config.listen,
+            )?,
+        };
         Datanode::start_in(runtime, config, dram)
     }
 
-    /// The same in memory that was taken before: `dram_bytes`, `memory` and `local_write` of the configuration do not count.
+    /// The same in memory that was taken before: `dram_bytes`, `memory`, `local_write` and `persist` of the configuration do not count.
     ///
     /// # Errors
     /// An address cannot be listened at, or the configuration does not fit.
     pub fn start_in(runtime: &Runtime, config: DatanodeConfig, dram: Dram) -> Result<Datanode, StartError> {
         check(&config)?;
         let capacity_bytes = dram.0.len_bytes();
+        let kept = dram.0.kept().map(|(name, found)| (name.to_owned(), found));
+        let recovered = dram.0.life();
         let blocks = Blocks::new(dram.0);
         let shared = blocks.shared();
         let service = DatanodeService::new(runtime, blocks);
@@ -165,10 +205,10 @@ impl Datanode {
         let advertised = advertised(&config, &servers);
         let endpoints = advertised.iter().map(Address::to_string).collect::<Vec<_>>();
         let profile = Profile {
-            name: if config.name.is_empty() {
-                endpoints[0].clone()
-            } else {
-                config.name
+            name: match &kept {
+                Some((name, _)) => name.clone(),
+                None if config.name.is_empty() => endpoints[0].clone(),
+                None => config.name,
             },
             capacity_bytes,
             endpoints,
@@ -177,7 +217,8 @@ impl Datanode {
             storage_class: config.storage_class,
         };
         let standing = Standing::new();
-        let registrar = Registrar::new(runtime, config.namenode, profile, &service, &standing);
+        let life = recovered.map(|life| (life.incarnation, life.namenode));
+        let registrar = Registrar::new(runtime, config.namenode, profile, life, &service, &standing);
         let registering = runtime.spawn(registrar.run());
         Ok(Datanode {
             registering: RefCell::new(Some(registering)),
@@ -185,7 +226,13 @@ impl Datanode {
             service,
             standing,
             advertised,
+            found: kept.map(|(_, found)| found),
         })
+    }
+
+    /// What was in its directory when it started; `None` if it keeps nothing.
+    pub fn found(&self) -> Option<Found> {
+        self.found
     }
 
     /// Done when the namenode knows this datanode.

@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use crake_datapath::Shared;
+use crake_datapath::{Runtime, Shared};
 use crake_mem::{Extent, HugePages, Region, RegionError};
 
 use super::UNIT_BYTES;
+use super::persist::{self, Found, Life, PersistConfig, Recovered};
 use super::published::Published;
+use crate::StartError;
 
 /// Tiers are multiples of the largest block.
 const BLOCK_MAX_BYTES: u64 = 1 << 20;
@@ -56,14 +58,21 @@ pub(crate) struct Tier {
     region: Rc<Region>,
     published: Published,
     local_write: LocalWrite,
+    kept: Option<Kept>,
+}
+
+/// What was in the directory of a tier that outlives its process.
+#[derive(Debug)]
+struct Kept {
+    name: String,
+    found: Found,
+    recovered: Option<Recovered>,
 }
 
 impl Tier {
     /// Maps `len_bytes` bytes, on huge pages where the kernel grants them.
     pub(crate) fn new(len_bytes: u64, memory: Memory, local_write: LocalWrite) -> Result<Tier, TierError> {
-        if len_bytes == 0 || !len_bytes.is_multiple_of(BLOCK_MAX_BYTES) || len_bytes > TIER_MAX_BYTES {
-            return Err(TierError::Size(len_bytes));
-        }
+        check_size(len_bytes)?;
         let (len, units) = (len_bytes as usize, (len_bytes / UNIT_BYTES) as usize);
         let region = match memory {
             Memory::AtStart => Region::anonymous(len, HugePages::Try)?,
@@ -83,7 +92,50 @@ impl Tier {
             region,
             published,
             local_write,
+            kept: None,
         })
+    }
+
+    /// One in a directory: that of the datanode that had it before, with its blocks, or a new one.
+    pub(crate) fn keep(
+        runtime: &Runtime,
+        config: &PersistConfig,
+        len_bytes: u64,
+        name: &str,
+    ) -> Result<Tier, StartError> {
+        check_size(len_bytes)?;
+        let opened = persist::open(runtime, config, len_bytes, name)?;
+        Ok(Tier {
+            published: Published::kept(opened.table, (len_bytes / UNIT_BYTES) as usize, opened.ledger),
+            region: opened.blocks,
+            // What a client of before was stopped in would go on in the next life, and nobody would know of it.
+            local_write: LocalWrite::Ring,
+            kept: Some(Kept {
+                found: match &opened.recovered {
+                    Some(recovered) => recovered.found(),
+                    None if opened.is_other_boot => Found::OtherBoot,
+                    None => Found::Nothing,
+                },
+                name: opened.name,
+                recovered: opened.recovered,
+            }),
+        })
+    }
+
+    /// The name that the datanode of its directory has, and what was there.
+    pub(crate) fn kept(&self) -> Option<(&str, Found)> {
+        self.kept.as_ref().map(|kept| (kept.name.as_str(), kept.found))
+    }
+
+    /// The life to go on with.
+    pub(crate) fn life(&self) -> Option<Life> {
+        let recovered = self.kept.as_ref()?.recovered.as_ref()?;
+        Some(recovered.life)
+    }
+
+    /// The blocks to go on with, once.
+    pub(crate) fn take_recovered(&mut self) -> Option<Recovered> {
+        self.kept.as_mut()?.recovered.take()
     }
 
     /// What clients of this machine may use in place, in the order of their keys. What the table says is the datanode's alone.
@@ -109,6 +161,12 @@ impl Tier {
     pub(crate) fn extent(&self, bytes: Range<u64>) -> Extent {
         self.region.extent(bytes.start as usize..bytes.end as usize)
     }
+}
+
+fn check_size(len_bytes: u64) -> Result<(), TierError> {
+    let is_possible =
+        len_bytes != 0 && len_bytes.is_multiple_of(BLOCK_MAX_BYTES) && len_bytes <= TIER_MAX_BYTES;
+    is_possible.then_some(()).ok_or(TierError::Size(len_bytes))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::UNIT_BYTES;
 use super::published::Published;
 
 /// Ranges that one block may have at once. A writer with more holes than this must fill some first.
-const RANGES_MAX: usize = 256;
+pub(super) const RANGES_MAX: usize = 256;
 /// Ranges of fragmented blocks that even the smallest tier may have.
 const FRAGMENTS_MIN: usize = 64 * 1024;
 /// A larger tier may have one for this many units. One costs at most about 80 bytes (a block of two ranges with its
@@ -62,9 +62,27 @@ impl Written {
             },
             fragments: BTreeMap::new(),
             fragments_len: 0,
-            fragments_max: FRAGMENTS_MIN + units / UNITS_PER_FRAGMENT,
+            fragments_max: fragments_max(units),
             bytes: 0,
             blocks: 0,
+        }
+    }
+
+    /// One that is known already, and published as it is: the span of each unit, and the ranges of blocks that have several.
+    pub(crate) fn of(own: Vec<u64>, fragments: BTreeMap<usize, Vec<Span>>, published: &Published) -> Written {
+        let single = own.iter().map(|&span| Span(span));
+        let single = single.filter(|span| *span != Span::EMPTY && *span != Span::FRAGMENTED);
+        let ranges = single.clone().chain(fragments.values().flatten().copied());
+        Written {
+            blocks: (single.clone().count() + fragments.len()) as u64,
+            bytes: ranges.map(len).sum(),
+            fragments_len: fragments.values().map(Vec::len).sum(),
+            fragments_max: fragments_max(own.len()),
+            fragments,
+            spans: Spans {
+                published: published.clone(),
+                own,
+            },
         }
     }
 
@@ -130,10 +148,10 @@ impl Written {
                 self.bytes += len(joined) - len(single);
             }
             single => {
-                self.spans.set(head, Span::FRAGMENTED);
                 self.fragments.insert(head, vec![single]);
                 self.fragments_len += 1;
                 self.insert_fragment(head, span);
+                self.spans.set(head, Span::FRAGMENTED);
             }
         }
         Ok(())
@@ -153,6 +171,17 @@ impl Written {
         }
     }
 
+    /// All written ranges of the block that begins with `head`.
+    #[cfg(test)]
+    pub(super) fn ranges(&self, head: usize) -> Vec<Range<u32>> {
+        let ranges = match self.spans.of(head) {
+            Span::EMPTY => Vec::new(),
+            Span::FRAGMENTED => self.fragments_of(head).to_vec(),
+            single => vec![single],
+        };
+        ranges.iter().map(|span| span.start()..span.end()).collect()
+    }
+
     fn forget_head(&mut self, head: usize) {
         let span = self.spans.of(head);
         if span == Span::EMPTY {
@@ -161,6 +190,7 @@ impl Written {
         self.spans.set(head, Span::EMPTY);
         match span {
             Span::FRAGMENTED => {
+                self.spans.published.set_ranges(head, &[]);
                 let ranges = self.fragments.remove(&head).unwrap_or_default();
                 self.fragments_len -= ranges.len();
                 self.bytes -= ranges.iter().map(|span| len(*span)).sum::<u64>();
@@ -197,12 +227,19 @@ impl Written {
         self.fragments_len += 1;
         self.fragments_len -= beyond - first;
         ranges.splice(first..beyond, [joined]);
+        self.spans.published.set_ranges(head, ranges);
         if ranges.len() == 1 {
             self.spans.set(head, joined);
+            self.spans.published.set_ranges(head, &[]);
             self.fragments.remove(&head);
             self.fragments_len -= 1;
         }
     }
+}
+
+/// Ranges of fragmented blocks that a tier of `units` units may have.
+pub(super) fn fragments_max(units: usize) -> usize {
+    FRAGMENTS_MIN + units / UNITS_PER_FRAGMENT
 }
 
 /// First units of the larger blocks that the block of `units` could lie inside.
@@ -220,11 +257,11 @@ fn len(span: Span) -> u64 {
 }
 
 /// Whether the two overlap or meet, so that together they are one range.
-fn joins(one: Span, other: Span) -> bool {
+pub(super) fn joins(one: Span, other: Span) -> bool {
     one.start() <= other.end() && other.start() <= one.end()
 }
 
-fn join(one: Span, other: Span) -> Span {
+pub(super) fn join(one: Span, other: Span) -> Span {
     Span::of(one.start().min(other.start())..one.end().max(other.end()))
 }
 

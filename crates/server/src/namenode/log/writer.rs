@@ -506,7 +506,7 @@ fn sync_all(files: &dyn Files) -> Result<(), LogError> {
 }
 
 /// A number for a host's identity; 0 if it is not known.
-fn boot_of(host: &str) -> u64 {
+pub(crate) fn boot_of(host: &str) -> u64 {
     match host {
         "" => 0,
         host => u64::from(checksum_of(host.as_bytes())) << 32 | host.len() as u64 | 1,
