@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::config::{Config, DATANODE_DRAM, DATANODE_LISTEN, DATANODE_LOCAL_WRITE, Flag, SHM, URL, WAITING};
 use crate::endpoint;
 use crate::output::Output;
+use crate::persist::{self, Kept};
 use crate::role::{self, Role};
 use crate::shm::Offer;
 use crate::size::Size;
@@ -19,8 +20,10 @@ use crate::size::Size;
 #[command(after_help = "Examples:
   crake datanode --namenode crake://10.0.0.1:9060 --listen 0.0.0.0:50020 --dram 64GiB
   crake datanode --listen 127.0.0.1:0 --name spare
+  crake datanode --persist /dev/shm/crake           has its blocks again after a restart
 
-It takes its memory at start, and what it holds is gone when it ends. It waits for a namenode that is not there yet.")]
+It takes its memory at start, and what it holds is gone when it ends; with --persist DIR it is there again when it is started again with
+that directory, also after a kill -9. It waits for a namenode that is not there yet.")]
 pub struct Arguments {
     /// The namenode to register at [default: the setting url]
     #[arg(long, value_name = "URL")]
@@ -44,6 +47,8 @@ pub struct Arguments {
     #[arg(long, value_name = "POLICY")]
     waiting: Option<String>,
     #[command(flatten)]
+    persist: persist::PersistArguments,
+    #[command(flatten)]
     guest: role::GuestArguments,
 }
 
@@ -58,7 +63,7 @@ impl Arguments {
             Flag::new("--local-write", &DATANODE_LOCAL_WRITE, self.local_write.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
-        flags.into_iter().flatten().collect()
+        flags.into_iter().chain([self.persist.flag()]).flatten().collect()
     }
 }
 
@@ -68,6 +73,8 @@ struct Row {
     listen: Vec<String>,
     advertised: Vec<String>,
     dram_bytes: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Kept>,
 }
 
 /// Serves until a signal ends it; says so when the namenode knows it.
@@ -84,6 +91,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
         name: arguments.name.clone().unwrap_or_default(),
         dram_bytes: config.size(&DATANODE_DRAM).0,
         local_write: role::local_write(config),
+        persist: persist::wanted(config, None)?,
         ..DatanodeConfig::default()
     };
     let start = || {
@@ -133,6 +141,7 @@ fn report(
         listen: role::texts(&datanode.listening()),
         advertised: role::texts(datanode.advertised()),
         dram_bytes: config.size(&DATANODE_DRAM),
+        kept: Kept::by([datanode]),
     };
     output.row(&row)?;
     output.line(&format!(
@@ -141,6 +150,9 @@ fn report(
         offer.described(datanode.advertised(), Address::to_string),
         config.text(&URL),
     ))?;
+    if let Some(kept) = row.kept {
+        output.line(&kept.described())?;
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod log;
 mod namenode;
 mod output;
 mod paths;
+mod persist;
 mod role;
 mod shm;
 mod size;

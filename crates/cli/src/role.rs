@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, anyhow};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
+use crake_server::datanode::persist::Reason;
 use crake_server::namenode::log::LogError;
 use crake_server::{LocalWrite, StartError};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -101,6 +102,28 @@ fn sockets(interrupt: &Interrupt, listening: &[Address]) -> Vec<Doomed> {
     paths.collect()
 }
 
+/// What can be done about a datanode's directory.
+fn advice_of(reason: &Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Directory(crake_datapath::Error::Locked) => {
+            Some("end the datanode that has it, or choose another directory with --persist DIR")
+        }
+        Reason::Size { .. } => {
+            Some("give as much with --dram SIZE, or choose another directory with --persist DIR")
+        }
+        Reason::Name { .. } => Some("leave the name out, or choose another directory with --persist DIR"),
+        Reason::Memory { .. } => {
+            Some("choose how much memory to give with --dram SIZE, or a directory with more room")
+        }
+        Reason::Missing { .. } | Reason::Damaged { .. } => Some(
+            "to give up the blocks that it had, remove the directory, or choose another one with --persist DIR",
+        ),
+        Reason::Foreign { .. } | Reason::Version { .. } | Reason::Directory(_) | Reason::File { .. } => {
+            Some("choose another directory with --persist DIR")
+        }
+    }
+}
+
 /// Adds what can be done about it.
 pub fn explain(error: StartError, flag: &str) -> Error {
     let advice = match &error {
@@ -124,6 +147,7 @@ pub fn explain(error: StartError, flag: &str) -> Error {
             error: crake_datapath::Error::Locked,
             ..
         }) => Some("end the namenode that has it, or choose another directory with --log DIR".into()),
+        StartError::Persist(error) => advice_of(&error.reason).map(str::to_owned),
         StartError::Tier(_) => Some("choose how much memory to give with --dram SIZE".into()),
         _ => None,
     };

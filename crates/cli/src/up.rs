@@ -15,6 +15,7 @@ use crate::config::{
 use crate::endpoint;
 use crate::log::{self, Found};
 use crate::output::Output;
+use crate::persist::{self, Kept};
 use crate::role::{self, Role};
 use crate::shm::Offer;
 use crate::size::Size;
@@ -31,8 +32,8 @@ use crate::size::Size;
   crake up --local-write map                      this user's programs write into its memory by themselves
 
 This user's programs on this machine are served through shared memory, wherever they find it: `crake fs stat` says so.
-Everything that it holds is gone when it ends; with --log DIR all names and small values are there again, and what was in the memory of its
-datanodes is not. Whoever reaches it may do everything in it: there is no login yet.
+Everything that it holds is gone when it ends; with --log DIR all names and small values are there again, and with --persist DIR, too, what
+was in the memory of its datanodes. Whoever reaches it may do everything in it: there is no login yet.
 It takes its memory at start. Ctrl-C ends it in good order, a second one at once.")]
 pub struct Arguments {
     /// Where the namenode listens, separated by commas [default: the setting namenode.listen]
@@ -62,6 +63,8 @@ pub struct Arguments {
     #[command(flatten)]
     log: log::LogArguments,
     #[command(flatten)]
+    persist: persist::PersistArguments,
+    #[command(flatten)]
     guest: role::GuestArguments,
 }
 
@@ -77,7 +80,8 @@ impl Arguments {
             Flag::new("--local-write", &DATANODE_LOCAL_WRITE, self.local_write.as_ref()),
             Flag::new("--waiting", &WAITING, self.waiting.as_ref()),
         ];
-        flags.into_iter().chain(self.log.flags()).flatten().collect()
+        let more = self.log.flags().into_iter().chain([self.persist.flag()]);
+        flags.into_iter().chain(more).flatten().collect()
     }
 
     fn listen(&self, config: &Config) -> Result<Vec<Address>> {
@@ -99,6 +103,8 @@ struct Row {
     dram_bytes: Size,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Found>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Kept>,
 }
 
 /// A cluster in one thread.
@@ -124,7 +130,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
 fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer<'_>) -> Result<Cluster> {
     // Before anything listens: a client that came earlier would wait for as long as this takes.
     let places = datanode_addresses(config, &listen, offer)?;
-    let memory = take_memory(config, &places)?;
+    let memory = take_memory(runtime, config, &places)?;
     let namenode = NamenodeConfig {
         listen: offer.add_to(listen.clone(), "namenode"),
         host: offer.host(),
@@ -160,17 +166,18 @@ fn datanode_name(number: usize) -> String {
 }
 
 /// The memory of each datanode.
-fn take_memory(config: &Config, places: &[Vec<Address>]) -> Result<Vec<Dram>> {
+fn take_memory(runtime: &Runtime, config: &Config, places: &[Vec<Address>]) -> Result<Vec<Dram>> {
     let local_write = role::local_write(config);
+    let len_bytes = config.size(&DATANODE_DRAM).0;
     let take = |(number, listen): (usize, &Vec<Address>)| {
-        Dram::take(
-            config.size(&DATANODE_DRAM).0,
-            Memory::AtStart,
-            local_write,
-            listen,
-        )
-        .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
-        .with_context(|| format!("starting datanode {number}"))
+        let name = datanode_name(number);
+        let taken = match persist::wanted(config, Some(&name))? {
+            Some(persist) => Dram::keep(runtime, &persist, len_bytes, &name, local_write),
+            None => Dram::take(len_bytes, Memory::AtStart, local_write, listen),
+        };
+        taken
+            .map_err(|error| role::explain(error, "--set datanode.listen=HOST:PORT"))
+            .with_context(|| format!("starting datanode {number}"))
     };
     places.iter().enumerate().map(take).collect()
 }
@@ -233,6 +240,7 @@ fn report(config: &Config, cluster: &Cluster, offer: &Offer<'_>, output: Output)
             .collect(),
         dram_bytes: Size(config.size(&DATANODE_DRAM).0 * datanodes.len() as u64),
         log: Found::by(&cluster.namenode),
+        kept: Kept::by(datanodes),
     };
     output.row(&row)?;
     output.line(&format!(
@@ -245,6 +253,9 @@ fn report(config: &Config, cluster: &Cluster, offer: &Offer<'_>, output: Output)
     ))?;
     if let Some(found) = row.log {
         output.line(&found.described())?;
+    }
+    if let Some(kept) = row.kept {
+        output.line(&kept.described())?;
     }
     Ok(())
 }

@@ -126,6 +126,14 @@ pub static DATANODE_LOCAL_WRITE: Setting = Setting {
     help: "this user's programs on this machine send what they write (ring), or map the blocks and write there by themselves (map)",
 };
 
+/// Where a datanode keeps its blocks.
+pub static DATANODE_PERSIST: Setting = Setting {
+    key: "datanode.persist",
+    kind: Kind::Directory,
+    default: "",
+    help: "directory of files that a datanode's blocks lie in, to be there again when it starts again; empty: they are gone when it ends",
+};
+
 /// Whether servers offer shared memory.
 pub static SHM: Setting = Setting {
     key: "shm",
@@ -156,6 +164,7 @@ pub static SETTINGS: &[&Setting] = &[
     &DATANODE_DRAM,
     &DATANODE_LISTEN,
     &DATANODE_LOCAL_WRITE,
+    &DATANODE_PERSIST,
     &NAMENODE_ANSWERS,
     &NAMENODE_DURABILITY,
     &NAMENODE_LISTEN,
