@@ -8,7 +8,7 @@ use std::time::Duration;
 use crake_datapath::sim::{Crash, Network, NodeId, SimConfig};
 use crake_datapath::{Address, Random, Time};
 use crake_server::namenode::log::{Durability, LogConfig};
-use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, Namenode, NamenodeConfig};
+use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, Namenode, NamenodeConfig, PersistConfig};
 
 use crate::client::Client;
 use crate::content::Tag;
@@ -46,6 +46,8 @@ pub struct Plan {
     pub log: Option<Durability>,
     /// The network when nothing is wrong.
     pub network: SimConfig,
+    /// Whether datanodes keep their blocks when their process dies.
+    pub persist: bool,
 }
 
 impl Plan {
@@ -53,6 +55,7 @@ impl Plan {
     pub fn of(random: &Random) -> Plan {
         let cut_per_mille = *random.pick(&[0, 50, 500]);
         let delay_max = *random.pick(&[20, 200, 5_000]);
+        let local_write = *random.pick(&[LocalWrite::Ring, LocalWrite::Map]);
         Plan {
             datanodes: 1 + random.below(3) as u32,
             clients: 2 + random.below(3) as u32,
@@ -64,7 +67,7 @@ impl Plan {
                 Duration::from_millis(1),
                 Duration::from_millis(*random.pick(&[30, 300, 1_500])),
             ),
-            local_write: *random.pick(&[LocalWrite::Ring, LocalWrite::Map]),
+            local_write,
             log: *random.pick(&[None, Some(Durability::Async), Some(Durability::Sync)]),
             network: SimConfig {
                 delay: (Duration::from_micros(5), Duration::from_micros(delay_max)),
@@ -72,6 +75,7 @@ impl Plan {
                 shared_per_mille: *random.pick(&[500, 900]),
                 ..SimConfig::default()
             },
+            persist: local_write == LocalWrite::Ring && random.below(3) > 0,
         }
     }
 }
@@ -98,6 +102,8 @@ pub struct World {
     dead_datanodes: RefCell<Vec<NodeId>>,
     /// How often the namenode's machine was started.
     boots: Cell<u64>,
+    /// And those of the datanodes, as far as they died.
+    machine_crashes: RefCell<BTreeMap<NodeId, u64>>,
     crashes: Cell<u64>,
     disturbances: Cell<u64>,
     tags: Cell<u64>,
@@ -122,6 +128,7 @@ impl World {
             datanodes: RefCell::default(),
             dead_datanodes: RefCell::default(),
             boots: Cell::new(1),
+            machine_crashes: RefCell::default(),
             crashes: Cell::new(0),
             disturbances: Cell::new(0),
             tags: Cell::new(0),
@@ -161,7 +168,7 @@ impl World {
         Tag(self.tags.get())
     }
 
-    /// Datanodes that died so far: each may have taken blocks with it.
+    /// Datanodes that died so far and took their blocks with them.
     pub fn crashes(&self) -> u64 {
         self.crashes.get()
     }
@@ -325,6 +332,7 @@ impl World {
     }
 
     fn start_datanode(&self, node: NodeId) {
+        let boot = self.machine_crashes.borrow().get(&node).copied();
         let config = DatanodeConfig {
             namenode: vec![namenode_address()],
             listen: vec![Address::Sim { node, port: 50020 }],
@@ -332,12 +340,15 @@ impl World {
             dram_bytes: self.plan.dram_bytes,
             memory: Memory::OnDemand,
             local_write: self.plan.local_write,
+            persist: self.plan.persist.then(|| PersistConfig {
+                directory: "/blocks".into(),
+                host: format!("boot {}", boot.unwrap_or_default()),
+            }),
             ..DatanodeConfig::default()
         };
         let datanode = Datanode::start(&self.network.runtime(node), config);
-        self.datanodes
-            .borrow_mut()
-            .insert(node, datanode.expect("a simulated port is free"));
+        let datanode = datanode.unwrap_or_else(|error| panic!("datanode {node} does not start: {error}"));
+        self.datanodes.borrow_mut().insert(node, datanode);
     }
 
     fn crash_datanode(&self) {
@@ -345,9 +356,15 @@ impl World {
         let Some(&node) = (!alive.is_empty()).then(|| self.random.pick(&alive)) else {
             return;
         };
-        self.notes(&format!("fault: datanode {node} dies"));
-        self.crashes.set(self.crashes.get() + 1);
-        self.network.crash(node, self.any_crash());
+        let crash = self.any_crash();
+        self.notes(&format!("fault: datanode {node} dies ({crash:?})"));
+        if !self.plan.persist || crash == Crash::Machine {
+            self.crashes.set(self.crashes.get() + 1);
+        }
+        if crash == Crash::Machine {
+            *self.machine_crashes.borrow_mut().entry(node).or_default() += 1;
+        }
+        self.network.crash(node, crash);
         self.datanodes.borrow_mut().remove(&node);
         self.dead_datanodes.borrow_mut().push(node);
     }

@@ -96,6 +96,11 @@ fn finds_an_answer_before_the_device_has_its_record() {
 }
 
 #[test]
+fn finds_blocks_of_an_earlier_life_of_the_machine() {
+    finds(Canary::BelieveOtherBoot);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");

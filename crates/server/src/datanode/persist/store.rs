@@ -149,9 +149,7 @@ impl Wanted<'_> {
             "" => format!("datanode-{:016x}", runtime.random()),
             name => name.to_owned(),
         };
-        table.store_u32(tier::VERSION_AT, tier::VERSION);
-        table.store_u64(tier::UNITS_AT, self.units as u64);
-        table.store_u64(tier::MAGIC_AT, tier::MAGIC);
+        self.begin_table(&table);
         write_head(&ledger, self.units, &name);
         Ok(Opened {
             ledger: Ledger::new(ledger, table.clone(), self.units, self.boot, Some(directory)),
@@ -195,8 +193,7 @@ impl Wanted<'_> {
         let ledger = Ledger::new(ledger, table.clone(), self.units, self.boot, Some(directory));
         let (recovered, is_other_boot) = self.recover(&ledger)?;
         if recovered.is_none() {
-            // Nobody who maps it finds a life that is over.
-            table.store_u64(tier::INCARNATION_AT, 0);
+            self.begin_table(&table);
         }
         Ok(Opened {
             blocks,
@@ -206,6 +203,14 @@ impl Wanted<'_> {
             recovered,
             is_other_boot,
         })
+    }
+
+    /// A table without a life, whatever a crash of the machine has left of it. Who maps it finds none that is over.
+    fn begin_table(&self, table: &Region) {
+        table.store_u64(tier::INCARNATION_AT, 0);
+        table.store_u32(tier::VERSION_AT, tier::VERSION);
+        table.store_u64(tier::UNITS_AT, self.units as u64);
+        table.store_u64(tier::MAGIC_AT, tier::MAGIC);
     }
 
     /// Gives the name.
