@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Flag, URL};
-use crate::{bench, datanode, demo, fs, job, kv, namenode, up};
+use crate::{bench, datanode, demo, fs, fsck, job, kv, namenode, up};
 
 /// Crake, a distributed store for data that lives only as long as the work that needs it.
 #[derive(Parser, Debug)]
@@ -76,6 +76,8 @@ pub enum Command {
     Demo(demo::Arguments),
     /// Work with files
     Fs(fs::Arguments),
+    /// Look whether the bytes of all files and values are there
+    Fsck(fsck::Arguments),
     /// Run commands with a directory that goes when they end
     Job(job::Arguments),
     /// Work with keys and values
@@ -93,6 +95,7 @@ impl Command {
             Command::Namenode(namenode) => namenode.flags(),
             Command::Datanode(datanode) => datanode.flags(),
             Command::Bench(bench) => bench.flags(),
+            Command::Fsck(fsck) => fsck.flags(),
             Command::Demo(_)
             | Command::Fs(_)
             | Command::Job(_)

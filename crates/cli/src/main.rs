@@ -11,6 +11,7 @@ mod demo;
 mod endpoint;
 mod exit;
 mod fs;
+mod fsck;
 mod interrupt;
 mod job;
 mod kv;
@@ -51,6 +52,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Config(_) => config::print::run(&config, output),
         Command::Datanode(datanode) => datanode::run(datanode, &config, output),
         Command::Fs(fs) => fs::run(fs, &config, output),
+        Command::Fsck(fsck) => fsck::run(fsck, &config, output),
         Command::Demo(demo) => demo::run(demo, output),
         Command::Job(job) => job::run(job, &config, output),
         Command::Kv(kv) => kv::run(kv, &config, output),

@@ -10,7 +10,8 @@ use common::raw::{Raw, request};
 use common::{Fixture, MIB, OpenFile, TRANSPORTS, Transport, open_file, pattern, read_block, write_block};
 use crake_rpc::{CallError, CallOptions, Client};
 use crake_store::protocol::datanode::{
-    ReadRequest, StatusReplyView, StatusRequest, WriteRequest, datanode as method,
+    CheckReplyView, CheckRequest, ReadRequest, StatusReplyView, StatusRequest, WriteRequest,
+    datanode as method,
 };
 use crake_store::protocol::namenode::{CreateReplyView, CreateRequest, Kind, namenode as namenode_method};
 use crake_store::protocol::{Code, Handle};
@@ -234,6 +235,48 @@ fn half_an_overwriting_payload_leaves_what_was_there() {
                 == second
         );
     });
+}
+
+/// What `crake fsck` asks: nothing is read, and no handle is believed.
+#[test]
+fn a_datanode_says_which_bytes_it_has() {
+    for transport in TRANSPORTS {
+        let cluster = one_block(transport);
+        let (namenode, datanode) = (namenode(&cluster, 1), cluster.datanode_client(0, 1));
+        cluster.run(async {
+            let file = open_file(&namenode, "/f", MIB).await;
+            write_block(&datanode, &file.handle, 0, &pattern(5000, 1))
+                .await
+                .unwrap();
+            let check = async |handles: &[u8], lengths: &[u32]| {
+                let request = CheckRequest { handles, lengths };
+                let reply = datanode.call(method::CHECK, &request, CallOptions::new()).await?;
+                let codes = CheckReplyView::parse(&reply.message).unwrap().codes().unwrap();
+                Ok::<Vec<u32>, CallError>(codes.collect())
+            };
+            let mut forged = file.handle.to_vec();
+            forged[20] ^= 1;
+            let all = [&file.handle[..], &file.handle, &forged, &file.handle].concat();
+            let codes =
+                [Code::Unwritten, Code::Forged, Code::OutOfRange].map(|code| u32::from(code.number()));
+            assert_eq!(
+                check(&all, &[5000, 5001, 1, u32::MAX]).await.unwrap(),
+                [0, codes[0], codes[1], codes[2]]
+            );
+            assert!(check(&[], &[]).await.unwrap().is_empty());
+            // A handle without a length, half a handle, and too many.
+            for (handles, lengths) in [
+                (file.handle.to_vec(), vec![]),
+                (file.handle[..20].to_vec(), vec![1]),
+                (file.handle.repeat(513), vec![1; 513]),
+            ] {
+                assert!(matches!(
+                    check(&handles, &lengths).await,
+                    Err(CallError::Failed { .. })
+                ));
+            }
+        });
+    }
 }
 
 #[test]

@@ -94,6 +94,10 @@ impl File {
         }
     }
 
+    pub(crate) fn session(&self) -> &Rc<Session> {
+        &self.core.session
+    }
+
     /// What the namenode said last.
     pub fn attributes(&self) -> Attributes {
         self.core.attributes.get()

@@ -44,6 +44,7 @@ mod block;
 pub mod blocking;
 mod buffered;
 pub mod canary;
+mod check;
 mod cluster;
 mod datanodes;
 mod error;
@@ -74,6 +75,7 @@ mod watch;
 mod writer;
 
 pub use buffered::{BufferedReader, BufferedWriter};
+pub use check::{Checked, Damage, Trouble};
 pub use cluster::Usage;
 pub use datanodes::Datanode;
 pub use error::Error;

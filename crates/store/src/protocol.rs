@@ -15,6 +15,9 @@ pub mod role {
     pub const DATANODE: u8 = 2;
 }
 
+/// Handles that a datanode looks at in one request.
+pub const CHECK_HANDLES_MAX: usize = 512;
+
 /// What a client may ask of a datanode: `proto/datanode.proto`, compiled.
 pub mod datanode {
     include!(concat!(env!("OUT_DIR"), "/crake.datanode.rs"));

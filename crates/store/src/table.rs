@@ -1,5 +1,6 @@
 //! Tables: keys and values.
 
+mod check;
 mod multi_put;
 mod operation;
 mod range;

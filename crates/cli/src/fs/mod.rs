@@ -14,6 +14,7 @@ mod watch;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+pub use self::ls::printable;
 pub use self::path::RemotePath;
 use crate::config::Config;
 use crate::output::Output;

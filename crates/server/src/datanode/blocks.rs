@@ -223,6 +223,13 @@ impl Blocks {
         Ok(self.flights.send(peer, access.bytes(), &extent))
     }
 
+    /// Whether the first `len` bytes of the handle's block are written.
+    pub(crate) fn check(&mut self, handle: &[u8], len: u32) -> Result<(), Refusal> {
+        let access = self.access(handle, Handle::READ, 0, len)?;
+        let is_written = self.written.covers(access.head, access.range());
+        is_written.then_some(()).ok_or(Refusal::Denied(Code::Unwritten))
+    }
+
     /// Whether a payload may be received straight into its place. Fails if it could not be marked as written.
     pub(crate) fn may_land(&mut self, access: &Access) -> Result<bool, Refusal> {
         if !self.written.has_room(access.head, access.range()) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crake_datapath::{Held, Runtime};
 use crake_rpc::{Head, Payload, Peer, Place, Replies, Request, Service, Status};
 use crake_store::protocol::datanode::{
-    LandedReply, LandedRequestView, ReadReply, ReadRequestView, ReserveReply, ReserveRequestView,
-    StatusReply, WriteReply, WriteRequestView, datanode as method,
+    CheckReply, CheckRequestView, LandedReply, LandedRequestView, ReadReply, ReadRequestView, ReserveReply,
+    ReserveRequestView, StatusReply, WriteReply, WriteRequestView, datanode as method,
 };
-use crake_store::protocol::{Code, Handle};
+use crake_store::protocol::{CHECK_HANDLES_MAX, Code, Handle};
 use crake_wire::WireError;
 
 use super::blocks::{Access, Blocks, Identity, Refusal};
@@ -94,6 +94,7 @@ impl DatanodeService {
                 method::WRITE => self.write(connection, request, replies),
                 method::RESERVE => self.reserve(connection, held, request, replies),
                 method::LANDED => self.landed(connection, request, replies),
+                method::CHECK => self.check(request, replies),
                 method::STATUS => {
                     replies.send(request, &self.status());
                     Ok(())
@@ -189,6 +190,28 @@ impl DatanodeService {
         self.retry_waiting();
         result?;
         replies.send(request, &LandedReply {});
+        Ok(())
+    }
+
+    /// Looks, and changes nothing that a read would not.
+    fn check(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Result<(), Failure> {
+        let check = CheckRequestView::parse(request.message)?;
+        let (handles, lengths) = (check.handles()?, check.lengths()?);
+        let count = lengths.len();
+        if count > CHECK_HANDLES_MAX || handles.len() != count * Handle::BYTES {
+            return Err(Failure::Message(
+                "a length for each handle, and at most 512 of them",
+            ));
+        }
+        let mut codes = Vec::with_capacity(count);
+        for (handle, len) in handles.chunks_exact(Handle::BYTES).zip(lengths) {
+            codes.push(match self.blocks.check(handle, len) {
+                Ok(()) => 0,
+                Err(Refusal::Denied(code)) => u32::from(code.number()),
+                Err(refusal) => return Err(refusal.into()),
+            });
+        }
+        replies.send(request, &CheckReply { codes: &codes });
         Ok(())
     }
 

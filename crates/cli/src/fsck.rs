@@ -1,0 +1,356 @@
+//! `crake fsck`: whether the bytes of all files and values are there, and what of that can be mended.
+
+use anyhow::{Error, Result};
+use clap::Args;
+use crake_store::{Checked, Damage, Datanode, Error as StoreError, Node, Table, Trouble};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::client::{self, Client};
+use crate::config::{Config, Flag, URL};
+use crate::exit::{Exited, Told};
+use crate::fs::RemotePath;
+use crate::interrupt::Interrupted;
+use crate::output::Output;
+
+/// Exit code when not everything could be looked at.
+const NOT_CHECKED: u8 = 3;
+
+/// Arguments of `crake fsck`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  crake fsck
+  crake fsck /data --json
+  crake fsck --namenode crake://10.0.0.1:9060
+  crake fsck --remove-lost                  removes files and values of which bytes are gone for good
+
+It asks datanodes whether they have the bytes of each file and value, while clients go on to work, and reads none of them. Bytes are `lost` if their
+datanode has begun anew without them, `missing` if it is there and does not have them, and `away` if it is silent and may come back.
+
+Exit codes: 0 nothing is wrong, or all that was is mended; 1 something is wrong and is left so; 2 wrong usage; 3 not everything could be looked at.")]
+pub struct Arguments {
+    /// What to look at, with all below it
+    #[arg(default_value = "/")]
+    path: RemotePath,
+    /// The namenode of the cluster [default: the setting url]
+    #[arg(long, value_name = "URL")]
+    namenode: Option<String>,
+    /// Remove files and values with bytes that are lost or missing; none whose datanode is away, and none that is being written
+    #[arg(long)]
+    remove_lost: bool,
+}
+
+impl Arguments {
+    /// The settings that these flags give.
+    pub fn flags(&self) -> Vec<Flag> {
+        let flag = Flag::new("--namenode", &URL, self.namenode.as_ref());
+        flag.into_iter().collect()
+    }
+}
+
+/// Bytes of a file or value that cannot be read.
+#[derive(Serialize)]
+struct DamageRow<'a> {
+    problem: &'static str,
+    path: &'a str,
+    /// Of a table at `path`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    offset: u64,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datanode: Option<u32>,
+    open: bool,
+}
+
+/// A datanode that is silent.
+#[derive(Serialize)]
+struct SilentRow<'a> {
+    problem: &'static str,
+    datanode: u32,
+    name: &'a str,
+    used: u64,
+}
+
+/// A file or value that was removed.
+#[derive(Serialize)]
+struct RemovedRow<'a> {
+    removed: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// What was seen, in the end.
+#[derive(Serialize, Default)]
+struct Summary {
+    /// Files and values with blocks.
+    checked: u64,
+    blocks: u64,
+    /// Bytes of these blocks.
+    allotted: u64,
+    /// Bytes in use, as the namenode counts: also what nobody can see any more and somebody still holds.
+    used: u64,
+    lost_bytes: u64,
+    missing_bytes: u64,
+    away_bytes: u64,
+    /// Files and values of which bytes cannot be read.
+    damaged: u64,
+    removed: u64,
+    silent_datanodes: u64,
+}
+
+/// Looks, tells, and mends what it is told to.
+pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
+    let outcome = client::run(config, async |client| {
+        let mut check = Check {
+            client: &client,
+            remove_lost: arguments.remove_lost,
+            output,
+            progress: output.activity("checked"),
+            summary: Summary::default(),
+        };
+        check.run(&arguments.path).await
+    });
+    match outcome {
+        Err(error) if error.is::<Told>() || error.is::<Interrupted>() => Err(error),
+        Err(error) => {
+            output.note(format!("{error:#}"));
+            Err(Exited(NOT_CHECKED).into())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+struct Check<'a> {
+    client: &'a Client,
+    remove_lost: bool,
+    output: Output,
+    progress: ProgressBar,
+    summary: Summary,
+}
+
+impl Check<'_> {
+    async fn run(&mut self, path: &RemotePath) -> Result<()> {
+        let datanodes = self.client.store.datanodes().await?;
+        self.tell_silent(&datanodes)?;
+        self.walk(path).await?;
+        self.progress.finish_and_clear();
+        self.summary.used = self.client.store.usage().await?.used;
+        self.output.row(&SummaryRow {
+            summary: &self.summary,
+        })?;
+        self.output.line(&self.summary.described(path))?;
+        let is_clean = self.summary.damaged == self.summary.removed && self.summary.silent_datanodes == 0;
+        if is_clean { Ok(()) } else { Err(Told.into()) }
+    }
+
+    /// Of one that has no blocks nobody misses anything.
+    fn tell_silent(&mut self, datanodes: &[Datanode]) -> Result<()> {
+        let silent = |datanode: &&Datanode| !datanode.alive && datanode.used > 0;
+        for datanode in datanodes.iter().filter(silent) {
+            self.summary.silent_datanodes += 1;
+            self.output.row(&SilentRow {
+                problem: "silent",
+                datanode: datanode.id,
+                name: &datanode.name,
+                used: datanode.used,
+            })?;
+            self.output.line(&format!(
+                "datanode {} ({}) is silent; it has blocks of {} bytes",
+                datanode.id, datanode.name, datanode.used
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// What is removed by others meanwhile is none of its business.
+    async fn walk(&mut self, path: &RemotePath) -> Result<()> {
+        let attributes = self.client.store.lookup(path.as_str()).await?;
+        let mut todo = vec![(path.clone(), attributes.kind)];
+        while let Some((path, kind)) = todo.pop() {
+            let looked = match kind {
+                Node::Directory | Node::Multifile => self.list(&path, &mut todo).await,
+                Node::Table => self.table(&path).await,
+                Node::File | Node::KeyValue => self.file(&path).await,
+            };
+            match looked {
+                Err(error) if is_gone(&error) => {}
+                looked => looked?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&mut self, path: &RemotePath, todo: &mut Vec<(RemotePath, Node)>) -> Result<()> {
+        let mut entries = self.client.store.list(path.as_str());
+        while let Some(entry) = entries.next().await? {
+            let at = path.join(&entry.name);
+            // Files at once: a directory may have more of them than there is room to remember.
+            match entry.attributes.kind {
+                Node::File => match self.file(&at).await {
+                    Err(error) if is_gone(&error) => {}
+                    looked => looked?,
+                },
+                kind => todo.push((at, kind)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn file(&mut self, path: &RemotePath) -> Result<()> {
+        let checked = self.client.store.open(path.as_str()).await?.check().await?;
+        self.tell(path, None, &checked)?;
+        if self.is_to_go(&checked) && !checked.open {
+            // Somebody may have put another file there.
+            if self.client.store.lookup(path.as_str()).await?.id == checked.node {
+                self.client.store.delete(path.as_str(), false).await?;
+                self.tell_removed(path, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn table(&mut self, path: &RemotePath) -> Result<()> {
+        let table = self.client.store.table(path.as_str()).await?;
+        let mut after = Some(Vec::new());
+        while let Some(key) = after.take() {
+            let (values, last) = table.check_page(&key).await?;
+            for (key, checked) in values {
+                self.tell(path, Some(&key), &checked)?;
+                if self.is_to_go(&checked) {
+                    self.remove(&table, path, &key, checked.version).await?;
+                }
+            }
+            after = last;
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, table: &Table, path: &RemotePath, key: &[u8], version: u64) -> Result<()> {
+        let condition = crake_store::Condition::IfVersion(version);
+        match table.remove_when(key, condition).await {
+            Ok(_) => self.tell_removed(path, Some(key)),
+            // Somebody has put another value there.
+            Err(StoreError::VersionMismatch { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether some of it is gone for good, and it is to be removed for that.
+    fn is_to_go(&self, checked: &Checked) -> bool {
+        self.remove_lost && !checked.damages.is_empty() && checked.damages.iter().all(is_for_good)
+    }
+
+    fn tell(&mut self, path: &RemotePath, key: Option<&[u8]>, checked: &Checked) -> Result<()> {
+        let summary = &mut self.summary;
+        if checked.blocks > 0 {
+            summary.checked += 1;
+            summary.blocks += checked.blocks;
+            summary.allotted += checked.allotted;
+            self.progress
+                .set_message(format!("{} files and values", summary.checked));
+            self.progress.tick();
+        }
+        summary.damaged += u64::from(!checked.damages.is_empty());
+        for damage in &checked.damages {
+            self.tell_damage(path, key, checked.open, damage)?;
+        }
+        Ok(())
+    }
+
+    fn tell_damage(
+        &mut self,
+        path: &RemotePath,
+        key: Option<&[u8]>,
+        open: bool,
+        damage: &Damage,
+    ) -> Result<()> {
+        let bytes = damage.bytes.end - damage.bytes.start;
+        let (problem, why, count) = match damage.trouble {
+            Trouble::Lost => (
+                "lost",
+                "are lost with their datanode",
+                &mut self.summary.lost_bytes,
+            ),
+            Trouble::Missing => ("missing", "are not at", &mut self.summary.missing_bytes),
+            Trouble::Away => ("away", "are away with", &mut self.summary.away_bytes),
+        };
+        *count += bytes;
+        self.output.row(&DamageRow {
+            problem,
+            path: path.as_str(),
+            key: key.map(text_of),
+            offset: damage.bytes.start,
+            bytes,
+            datanode: damage.datanode,
+            open,
+        })?;
+        let who = damage.datanode.map(|id| format!(" datanode {id}"));
+        Ok(self.output.line(&format!(
+            "{}: bytes {} to {} {why}{}{}",
+            name_of(path, key),
+            damage.bytes.start,
+            damage.bytes.end,
+            who.unwrap_or_default(),
+            if open { " (being written)" } else { "" },
+        ))?)
+    }
+
+    fn tell_removed(&mut self, path: &RemotePath, key: Option<&[u8]>) -> Result<()> {
+        self.summary.removed += 1;
+        self.output.row(&RemovedRow {
+            removed: path.as_str(),
+            key: key.map(text_of),
+        })?;
+        Ok(self.output.line(&format!("{}: removed", name_of(path, key)))?)
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryRow<'a> {
+    summary: &'a Summary,
+}
+
+impl Summary {
+    fn described(&self, path: &RemotePath) -> String {
+        let mut text = format!(
+            "{} files and values with {} blocks of {} bytes below {path}",
+            self.checked, self.blocks, self.allotted
+        );
+        if path.is_root() {
+            text += &format!("; {} bytes are in use", self.used);
+        }
+        if self.damaged == 0 && self.silent_datanodes == 0 {
+            return text + "; nothing is wrong";
+        }
+        text += &format!(
+            "; {} damaged: {} bytes lost, {} missing, {} away",
+            self.damaged, self.lost_bytes, self.missing_bytes, self.away_bytes
+        );
+        match self.removed {
+            0 => text,
+            removed => text + &format!("; {removed} removed"),
+        }
+    }
+}
+
+fn is_for_good(damage: &Damage) -> bool {
+    matches!(damage.trouble, Trouble::Lost | Trouble::Missing)
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(
+        error.downcast_ref::<StoreError>(),
+        Some(StoreError::NotFound { .. })
+    )
+}
+
+fn name_of(path: &RemotePath, key: Option<&[u8]>) -> String {
+    let path = crate::fs::printable(path.as_str());
+    key.map_or(path.clone(), |key| format!("{path} key {}", text_of(key)))
+}
+
+/// A key as it can be shown: what is no printable ASCII is escaped.
+fn text_of(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}
