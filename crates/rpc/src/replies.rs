@@ -90,7 +90,7 @@ impl Answers {
         deferred.ended || requests.any(|request| request.sequence == sequence && request.cancelled)
     }
 
-    #[inline]
+    #[inline(always)]
     fn send(&self, id: u32, message: &(impl Encode + ?Sized)) {
         let len = message.encoded_len();
         if len > self.limits.get().message_max as usize {
@@ -148,7 +148,7 @@ impl<'a> Replies<'a> {
     ///
     /// # Panics
     /// Like the other methods: if the request was answered before.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, request: &Request<'_>, message: &(impl Encode + ?Sized)) {
         self.mark(request);
         self.answers.send(request.head.id, message);

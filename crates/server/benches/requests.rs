@@ -2,7 +2,8 @@
 //! core. Nanoseconds are for orientation; `valgrind --tool=callgrind` gives instruction counts that repeat.
 //!
 //! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT [IN_FLIGHT]]]`: `lookup` in one directory, `spread`
-//! over a thousand, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`.
+//! over a thousand, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`, and
+//! `found`: gets that are no requests, because their answers lie in the namenode's memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +12,7 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use crake_datapath::{Runtime, RuntimeConfig};
-use crake_server::{Cluster, ClusterConfig};
+use crake_server::{Cluster, ClusterConfig, NamenodeConfig};
 use crake_store::{Error, KeyRange, Node, PutEntry, Store, Table};
 
 /// How many requests, and how many of them under way at a time.
@@ -40,11 +41,8 @@ fn main() {
         in_flight: numbers.next().unwrap_or(128),
     };
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
-    let cluster = Cluster::start(&runtime, ClusterConfig::default()).unwrap();
-    runtime.block_on(cluster.ready());
-    let store = runtime
-        .block_on(Store::attach(&runtime, &cluster.address()))
-        .unwrap();
+    // What clients find by themselves is no request.
+    let (_cluster, store) = start(&runtime, 0);
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
     if is_wanted("lookup") {
         report("lookup", load, || {
@@ -72,6 +70,24 @@ fn main() {
     if is_wanted("echo") {
         report("echo", load, || runtime.block_on(echoes(&store, load)));
     }
+    if is_wanted("found") {
+        let (_cluster, store) = start(&runtime, NamenodeConfig::default().answers_bytes);
+        report("found", load, || runtime.block_on(gets(&store, load)));
+    }
+}
+
+fn start(runtime: &Runtime, answers_bytes: u64) -> (Cluster, Store) {
+    let config = ClusterConfig {
+        namenode: NamenodeConfig {
+            answers_bytes,
+            ..NamenodeConfig::default()
+        },
+        ..ClusterConfig::default()
+    };
+    let cluster = Cluster::start(runtime, config).unwrap();
+    runtime.block_on(cluster.ready());
+    let store = runtime.block_on(Store::attach(runtime, &cluster.address()));
+    (cluster, store.unwrap())
 }
 
 fn report(name: &str, load: Load, run: impl FnOnce() -> Result<u128, Error>) {

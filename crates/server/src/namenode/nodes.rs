@@ -156,7 +156,8 @@ impl Nodes {
         self.records.remove(index);
     }
 
-    #[inline]
+    // Always, like `value`: lookups and gets put together where they send from what these find.
+    #[inline(always)]
     pub(super) fn attributes(&self, index: u32) -> Attributes {
         let record = self.records.at(index);
         let file = self.file(index);
@@ -198,7 +199,7 @@ impl Nodes {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn value<'a>(&'a self, index: u32, blocks: &'a [Block]) -> Value<'a> {
         let record = self.records.at(index);
         Value {

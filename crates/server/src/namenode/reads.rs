@@ -116,30 +116,18 @@ impl Namespace {
         replies: &mut impl ReadReplies<T>,
     ) {
         self.advance(now);
-        if self.leftovers {
-            return self.read_one_by_one(reads, replies);
-        }
+        // While there are nodes that must not be found, each is answered alone.
+        let together = !self.leftovers;
         let mut steps = ArrayVec::<Step<'a, T>, READS_MAX>::new();
         for (asker, read) in reads {
             steps.push(Step::new(asker, read));
-            steps.last_mut().expect("one was just added").set_out(self);
+            if together {
+                steps.last_mut().expect("one was just added").set_out(self);
+            }
         }
         self.walk_together(&mut steps);
         steps.iter_mut().for_each(|step| step.ask_for_record(self));
         steps.iter().for_each(|step| self.answer(step, replies));
-    }
-
-    /// The same while there are nodes that must not be found.
-    #[cold]
-    fn read_one_by_one<'a, T: Copy>(
-        &mut self,
-        reads: impl IntoIterator<Item = (T, Read<'a>)>,
-        replies: &mut impl ReadReplies<T>,
-    ) {
-        for (asker, read) in reads {
-            let found = self.find_alone(&read);
-            self.reply(asker, &read, found, replies);
-        }
     }
 
     /// Takes all to the containers of their last names, one name at a time.
@@ -162,19 +150,9 @@ impl Namespace {
             (None, Way::Last) if matches!(step.read, Read::Get { .. }) => Ok(None),
             _ => self.find_alone(&step.read),
         };
-        self.reply(step.asker, &step.read, found, replies);
-    }
-
-    #[inline(always)]
-    fn reply<T: Copy>(
-        &mut self,
-        asker: T,
-        read: &Read<'_>,
-        found: Result<Option<u32>, Failure>,
-        replies: &mut impl ReadReplies<T>,
-    ) {
-        match (found, read) {
-            (Ok(Some(index)), &Read::Lookup { blocks, .. }) => {
+        let asker = step.asker;
+        match (found, step.read) {
+            (Ok(Some(index)), Read::Lookup { blocks, .. }) => {
                 let count = if blocks { self.first_blocks(index) } else { 0 };
                 let inline_value = if blocks {
                     self.nodes.inline_value(index)

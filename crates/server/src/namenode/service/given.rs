@@ -20,7 +20,8 @@ pub(super) fn is_read(request: &Request<'_>) -> bool {
     matches!(request.head.method, method::LOOKUP | method::GET)
 }
 
-#[inline]
+// Always, like the answers: these are in another unit of code than what calls them, 100 of 1,800 instructions of a lookup.
+#[inline(always)]
 pub(super) fn read_of<'r>(request: &Request<'r>) -> Result<Read<'r>, WireError> {
     if request.head.method == method::LOOKUP {
         let asked = wire::LookupRequestView::parse(request.message)?;
@@ -56,7 +57,7 @@ pub(super) struct ReadAnswers<'c, 'r, 'a> {
 }
 
 impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
-    #[inline]
+    #[inline(always)]
     fn node(
         &mut self,
         request: &'r Request<'r>,
@@ -76,7 +77,7 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, request: &'r Request<'r>, value: Value<'_>, stay: Stay<'_>) {
         let blocks = translate::blocks(value.blocks);
         self.replies.send(request, &translate::value(&value, &blocks));
