@@ -471,19 +471,18 @@ async fn show_keys(table: &Table, range: KeyRange<'_>, limit: u32, output: Outpu
 
 async fn show_values(table: &Table, range: KeyRange<'_>, limit: u32, output: Output) -> Result<Shown> {
     let page = table.scan_page(range, limit).await?;
-    for (key, value) in &page.entries {
+    for entry in &page {
         let row = Row {
-            version: Some(value.version),
-            modified_ns: Some(value.modified_ns),
-            expires_ns: end(value.expires_ns),
-            value: Some(Bytes(value)),
-            ..Row::key(key)
+            version: Some(entry.version),
+            modified_ns: Some(entry.modified_ns),
+            expires_ns: end(entry.expires_ns),
+            value: Some(Bytes(entry.value)),
+            ..Row::key(entry.key)
         };
         output.row(&row).context("writing a row")?;
-        output.line(&format!("{}\t{}", escaped(key), escaped(value)))?;
+        output.line(&format!("{}\t{}", escaped(entry.key), escaped(entry.value)))?;
     }
-    let last = page.entries.last().map(|(key, _)| key.clone());
-    Ok((page.entries.len() as u64, last, page.more))
+    Ok((page.len() as u64, page.last_key().map(Vec::from), page.more()))
 }
 
 /// Bytes on one line: text as it is, backslashes, control characters and what is no text escaped.

@@ -135,7 +135,13 @@ async fn make_keys(store: &Store) -> Result<(Table, Vec<String>), Error> {
 async fn scans(store: &Store, load: Load) -> Result<u128, Error> {
     let (table, keys) = make_keys(store).await?;
     let range = |number: usize| KeyRange::ALL.from(keys[number * PAGE % (NAMES - PAGE)].as_bytes());
-    keep_in_flight(load, |number| table.scan_page(range(number), PAGE as u32)).await
+    let value_bytes = async |page: crake_store::ScanPage<'_>| -> Result<usize, Error> {
+        Ok(page.await?.iter().map(|entry| entry.value.len()).sum())
+    };
+    keep_in_flight(load, |number| {
+        value_bytes(table.scan_page(range(number), PAGE as u32))
+    })
+    .await
 }
 
 async fn puts(store: &Store, load: Load) -> Result<u128, Error> {

@@ -101,12 +101,13 @@ fn tables_keep_small_and_large_values() {
             assert!(table.get(b"nobody").await.unwrap().is_none());
             let mut keys = Vec::new();
             let mut scan = table.scan(KeyRange::prefix(b"key-"));
-            while let Some((key, value)) = scan.next().await.unwrap() {
-                assert_eq!(
-                    value.len(),
-                    std::str::from_utf8(&key[4..]).unwrap().parse::<usize>().unwrap()
+            while let Some(entry) = scan.next().await.unwrap() {
+                let size: usize = std::str::from_utf8(&entry.key[4..]).unwrap().parse().unwrap();
+                assert!(
+                    entry.value == pattern(size, 2),
+                    "value of {size} over {transport:?}"
                 );
-                keys.push(key);
+                keys.push(entry.key.to_vec());
             }
             assert_eq!(keys.len(), sizes.len());
             assert!(keys.is_sorted());
@@ -115,7 +116,7 @@ fn tables_keep_small_and_large_values() {
                 .until(keys.last().unwrap());
             let mut scan = table.scan(range.reversed());
             for key in keys[1..keys.len() - 1].iter().rev() {
-                assert_eq!(&scan.next().await.unwrap().unwrap().0, key);
+                assert_eq!(scan.next().await.unwrap().unwrap().key, key);
             }
             assert!(scan.next().await.unwrap().is_none());
             assert!(table.remove(b"key-000064").await.unwrap());

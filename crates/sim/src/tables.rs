@@ -146,35 +146,70 @@ impl Life {
         }
     }
 
-    /// Scans the whole table, in either order.
+    /// Scans the whole table, in either order: its keys in small pages, or all with their values.
     pub(crate) async fn scan(&self) {
-        self.client.does("scanning");
-        let mut keys: Vec<Vec<u8>> = Vec::new();
-        let limit = 1 + self.world.random.below(6) as u32;
-        let reverse = self.world.random.chance(500);
-        loop {
-            let last = keys.last().cloned().unwrap_or_default();
-            let range = KeyRange {
-                reverse,
-                ..KeyRange::ALL
-            };
-            match self.own.keys_page(range.behind(&last), limit).await {
-                Ok(page) => {
-                    keys.extend(page.entries);
-                    if !page.more {
-                        break;
-                    }
-                }
-                Err(error) if is_transient(&error) => return,
-                Err(error) => return self.world.violate(format!("scanning: {error}")),
-            }
-        }
-        if reverse {
+        let range = KeyRange {
+            reverse: self.world.random.chance(500),
+            ..KeyRange::ALL
+        };
+        let scanned = match self.world.random.chance(500) {
+            true => self.scan_keys(range).await,
+            false => self.scan_values(range).await,
+        };
+        let Some(mut keys) = scanned else { return };
+        if range.reverse {
             keys.reverse();
         }
         if let Err(what) = self.client.keys.borrow().check_scan(&keys) {
             self.world.violate(what);
         }
+    }
+
+    /// The keys that a scan gave; nothing if it could not be ended.
+    async fn scan_keys(&self, range: KeyRange<'_>) -> Option<Vec<Vec<u8>>> {
+        self.client.does("scanning");
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        let limit = 1 + self.world.random.below(6) as u32;
+        loop {
+            let last = keys.last().cloned().unwrap_or_default();
+            match self.own.keys_page(range.behind(&last), limit).await {
+                Ok(page) => {
+                    keys.extend(page.entries);
+                    if !page.more {
+                        return Some(keys);
+                    }
+                }
+                Err(error) => return self.scan_failed(&error),
+            }
+        }
+    }
+
+    /// The same, when all values were right.
+    async fn scan_values(&self, range: KeyRange<'_>) -> Option<Vec<Vec<u8>>> {
+        self.client.does("scanning with values");
+        let mut keys = Vec::new();
+        let mut scan = self.own.scan(range);
+        loop {
+            match scan.next().await {
+                Ok(Some(entry)) => {
+                    self.check_key(entry.key, Some(&entry.to_value()));
+                    keys.push(entry.key.to_vec());
+                }
+                Ok(None) => return Some(keys),
+                Err(error) => return self.scan_failed(&error),
+            }
+        }
+    }
+
+    fn scan_failed<T>(&self, error: &Error) -> Option<T> {
+        let is_allowed = match error {
+            Error::BlockLost { .. } => self.world.is_disturbed(),
+            error => is_transient(error),
+        };
+        if !is_allowed {
+            self.world.violate(format!("scanning: {error}"));
+        }
+        None
     }
 
     /// Puts a value where others put theirs.

@@ -91,7 +91,10 @@ pub use pending::Pending;
 pub use reader::{Read, Reader};
 pub use stats::{KindStats, OperationKind, Stats};
 pub use store::{Listing, Store};
-pub use table::{Condition, Get, KeyRange, Put, PutEntry, PutOptions, Scan, ScanPage, Table, Value};
+pub use table::{
+    Condition, Get, KeyRange, Put, PutEntry, PutOptions, Scan, ScanPage, Table, TableEntries, TableEntry,
+    TablePage, Value,
+};
 pub use view::{FileView, View};
 pub use watch::{Event, Happened, Watch};
 pub use writer::{Write, Writer};

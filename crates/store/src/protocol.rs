@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod code;
 pub mod handle;
+pub mod scan;
 pub mod tier;
 pub mod words;
 

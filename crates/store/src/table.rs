@@ -3,7 +3,9 @@
 mod check;
 mod multi_put;
 mod operation;
+mod page;
 mod range;
+mod scan;
 
 use std::future::Future;
 use std::ops::Deref;
@@ -27,8 +29,9 @@ use crate::transfer::{Bytes, Holder, Transfer, Tried};
 pub use multi_put::PutEntry;
 pub use operation::{Add, Found, LargeValue, Remove};
 use operation::{GetValue, MultiGet, PutBegin, PutEnd, PutInline, ScanTable};
+pub use page::{TableEntries, TableEntry, TablePage};
 pub use range::KeyRange;
-use range::OwnedRange;
+pub use scan::{Scan, ScanPage};
 
 /// A table: ordered keys of 1 to 255 bytes, each with a value, of up to 64 MiB, and its version.
 ///
@@ -259,24 +262,20 @@ impl Table {
     }
 
     /// One page of the keys of a range, with their values, in its order; 0 is the largest limit. The next page is that of
-    /// the range [`KeyRange::behind`] the last key: so keys that are there all the time come exactly once, whatever others
-    /// come and go between two pages.
+    /// the range [`KeyRange::behind`] the [last key](TablePage::last_key): so keys that are there all the time come exactly once,
+    /// whatever others come and go between two pages.
     ///
     /// Sent at once.
     pub fn scan_page<'a>(&'a self, range: KeyRange<'a>, limit: u32) -> ScanPage<'a> {
-        ScanPage {
-            table: self,
-            state: ScanState::Asking(self.ask_page(range, limit, false)),
-        }
+        ScanPage::new(self, self.ask_page(range, limit, false))
     }
 
     /// One page of the keys of a range, without values; 0 is the largest limit.
     pub async fn keys_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<Vec<u8>>, Error> {
-        let page = self.ask_page(range, limit, true).await?;
-        let entries = page.entries.into_iter().map(|(key, _)| key).collect();
+        let page = self.ask_page(range, limit, true).await?.page;
         Ok(Page {
-            entries,
-            more: page.more,
+            entries: page.iter().map(|entry| entry.key.into()).collect(),
+            more: page.more(),
         })
     }
 
@@ -295,14 +294,10 @@ impl Table {
         Pending::start(&self.session, request)
     }
 
-    /// All keys of a range, with their values, in its order.
+    /// All keys of a range, with their values, in its order. The first page is asked for at once, each other one when that before it
+    /// has come.
     pub fn scan(&self, range: KeyRange<'_>) -> Scan {
-        Scan {
-            table: self.clone(),
-            range: OwnedRange::new(range),
-            page: Vec::new().into_iter(),
-            more: true,
-        }
+        Scan::start(self, range)
     }
 
     fn key_error(&self, key: &[u8]) -> Box<str> {
@@ -312,40 +307,6 @@ impl Table {
 
 /// The most keys of one request.
 const MULTI_GET_MAX: usize = 128;
-
-/// A scan under way.
-pub struct Scan {
-    table: Table,
-    /// What is left of it behind the page.
-    range: OwnedRange,
-    page: std::vec::IntoIter<(Vec<u8>, Value)>,
-    more: bool,
-}
-
-impl Scan {
-    /// The next key and its value; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<(Vec<u8>, Value)>, Error> {
-        loop {
-            if let Some(entry) = self.page.next() {
-                return Ok(Some(entry));
-            }
-            if !self.more {
-                return Ok(None);
-            }
-            self.next_page().await?;
-        }
-    }
-
-    async fn next_page(&mut self) -> Result<(), Error> {
-        let page = self.table.ask_page(self.range.range(), 0, false).await?;
-        self.more = page.more && !page.entries.is_empty();
-        if let Some((last, _)) = page.entries.last() {
-            self.range.go_behind(last);
-        }
-        self.page = fetch_page(&self.table, page).await?.entries.into_iter();
-        Ok(())
-    }
-}
 
 /// A put in flight: a future of the value's version.
 #[must_use = "an operation that is dropped is cancelled"]
@@ -402,70 +363,6 @@ impl Future for Get<'_> {
             }
         }
     }
-}
-
-/// A page of a scan in flight: a future of its keys and values.
-#[must_use = "an operation that is dropped is cancelled"]
-pub struct ScanPage<'a> {
-    table: &'a Table,
-    state: ScanState<'a>,
-}
-
-enum ScanState<'a> {
-    Asking(Pending<'a, ScanTable<'a>>),
-    Fetching(Pin<Box<dyn Future<Output = Scanned> + 'a>>),
-}
-
-/// What comes of asking for a page.
-type Scanned = Result<Page<(Vec<u8>, Value)>, Error>;
-
-impl Future for ScanPage<'_> {
-    type Output = Scanned;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let page = match &mut self.state {
-                ScanState::Asking(pending) => ready!(Pin::new(pending).poll(context))?,
-                ScanState::Fetching(page) => return page.as_mut().poll(context),
-            };
-            if page
-                .entries
-                .iter()
-                .all(|(_, found)| matches!(found, Found::Inline(_)))
-            {
-                return Poll::Ready(Ok(inline_page(page)));
-            }
-            self.state = ScanState::Fetching(Box::pin(fetch_page(self.table, page)));
-        }
-    }
-}
-
-/// A page of nothing but small values.
-fn inline_page(page: Page<(Vec<u8>, Found)>) -> Page<(Vec<u8>, Value)> {
-    let mut entries = Vec::with_capacity(page.entries.len());
-    for (key, found) in page.entries {
-        if let Found::Inline(value) = found {
-            entries.push((key, value));
-        }
-    }
-    Page {
-        entries,
-        more: page.more,
-    }
-}
-
-/// The same of any values. One that was removed after the page was made is not in it.
-async fn fetch_page(table: &Table, page: Page<(Vec<u8>, Found)>) -> Scanned {
-    let mut entries = Vec::with_capacity(page.entries.len());
-    for (key, found) in page.entries {
-        if let Some(value) = fetch(table, &key, found).await? {
-            entries.push((key, value));
-        }
-    }
-    Ok(Page {
-        entries,
-        more: page.more,
-    })
 }
 
 /// The value that was found; a large one is read from its blocks. When it was replaced meanwhile, the new one.

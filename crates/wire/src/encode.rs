@@ -103,6 +103,14 @@ impl<'o> Writer<'o> {
         slot
     }
 
+    /// Appends so many bytes, which `fill` is to put together where they lie.
+    #[inline]
+    pub fn bytes_with(&mut self, len_bytes: usize, fill: impl FnOnce(&mut [u8])) -> u64 {
+        let slot = pointer(len_bytes, self.offset);
+        fill(self.take(len_bytes));
+        slot
+    }
+
     /// Appends a nested message.
     #[inline]
     pub fn message<M: Message>(&mut self, message: &M) -> u64 {

@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(shape("write"), (1 << 20, 64, 1));
         assert_eq!(shape("read-sequential-async -s 64KiB"), (64, 65_536, 8));
         assert_eq!(shape("enumerate-dir --files 10000"), (64, 256 * 120, 1));
-        assert_eq!(shape("scan-table --files 10000"), (64, 256 * 152, 1));
+        assert_eq!(shape("scan-table --files 10000"), (64, 500 * 100, 1));
         assert_eq!(shape("put-keys --files 10000"), (128 * 140, 64, 1));
         assert_eq!(shape("raw -s 1000 --shape read"), (64, 1000, 1));
         assert_eq!(shape("read-multifile"), (64, 1 << 20, 8));

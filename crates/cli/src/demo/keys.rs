@@ -129,19 +129,19 @@ pub async fn scan(table: &Table, keys: u64, raw: &Raw, output: Output) -> Result
     loop {
         let page = table.scan_page(KeyRange::ALL.after(&after), 0).await?;
         pages += 1;
-        for (found, content) in &page.entries {
-            if found[..] != key(number) || content[..] != value(number) {
+        for found in &page {
+            if found.key != key(number) || found.value != value(number) {
                 bail!(
                     "{}: the scan has something else in its place: {}",
                     String::from_utf8_lossy(&key(number)),
-                    String::from_utf8_lossy(found)
+                    String::from_utf8_lossy(found.key)
                 );
             }
             number += 1;
         }
         bar.set_position(number);
-        match page.entries.last() {
-            Some((last, _)) if page.more => after.clone_from(last),
+        match page.last_key() {
+            Some(last) if page.more() => after = last.into(),
             _ => break,
         }
     }

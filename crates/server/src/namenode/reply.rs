@@ -387,9 +387,15 @@ impl ExactSizeIterator for Values<'_> {}
 pub struct ScanEntries<'a> {
     pub(super) values: Values<'a>,
     pub(super) keys_only: bool,
+    pub(super) packed_bytes: usize,
 }
 
 impl ScanEntries<'_> {
+    /// Bytes of all of them on the wire: see [`crake_store::protocol::scan`].
+    pub(super) fn packed_bytes(&self) -> usize {
+        self.packed_bytes
+    }
+
     /// Whether any of the values has.
     pub(super) fn has_blocks(&self) -> bool {
         !self.values.blocks.is_empty()
@@ -399,20 +405,17 @@ impl ScanEntries<'_> {
 impl<'a> Iterator for ScanEntries<'a> {
     type Item = ScanEntry<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<ScanEntry<'a>> {
-        let index = self
-            .values
-            .page
-            .as_slice()
-            .first()?
-            .record
-            .expect("a scan's page has keys only");
-        let mut value = self.values.next()?;
+        let Values { nodes, blocks, page } = &mut self.values;
+        let item = page.next()?;
+        let index = item.record.expect("a scan's page has keys only");
+        let mut value = nodes.value(index, item.blocks.of(blocks));
         if self.keys_only {
             value.inline_value = &[];
         }
         Some(ScanEntry {
-            key: self.values.nodes.name(index),
+            key: nodes.name(index),
             value,
         })
     }

@@ -5,23 +5,21 @@ use std::ops::Bound;
 use arrayvec::ArrayVec;
 use crake_mem::prefetch_read;
 use crake_store::canary::{Canary, planted};
+use crake_store::protocol::scan::{EXPIRES_BYTES, Entry, HEAD_BYTES};
 
 use super::command::{Failure, PageItem, Reply, Scan, ScanEntries, Values};
 use super::directory::page_limit;
 use super::expiry::Passed;
 use super::names::NAME_BYTES_MAX;
 use super::namespace::Namespace;
-use super::nodes::BlockSpan;
-use super::table::VALUE_BYTES;
-
-/// What a key takes on the wire beside its value: place in a list (8), bitmap and slots (24), padding (8).
-const KEY_BYTES: usize = 40;
+use super::nodes::{BlockSpan, name_of};
+use super::records::Place;
 
 impl Namespace {
     pub(super) fn scan(&mut self, request: &Scan<'_>) -> Result<Reply<'_>, Failure> {
         let table = self.table(request.table, request.path)?;
         let more = self.collect_keys(table, request)?;
-        let fitting = self.fit_page(request.keys_only);
+        let (fitting, packed_bytes) = self.fit_page(request.keys_only);
         let more = more || fitting < self.page.len();
         self.page.truncate(fitting);
         let values = Values {
@@ -33,6 +31,7 @@ impl Namespace {
             entries: ScanEntries {
                 values,
                 keys_only: request.keys_only,
+                packed_bytes,
             },
             more,
         })
@@ -84,25 +83,63 @@ impl Namespace {
         passed.outcome().map(|()| more)
     }
 
-    /// Adds their values to as many keys of the page as go into one message, and says how many these are.
-    fn fit_page(&mut self, keys_only: bool) -> usize {
+    /// Says how many keys of the page go into one message with their values, and how many bytes their entries take there.
+    fn fit_page(&mut self, keys_only: bool) -> (usize, usize) {
         self.blocks.clear();
         let mut room = self.config.page_bytes_max as usize;
+        let mut packed_bytes = 0;
         for at in 0..self.page.len() {
-            let item = self.page_item(self.page[at].record, !keys_only);
-            let index = item.record.expect("a scan's page has keys only");
-            let value = match keys_only {
-                true => VALUE_BYTES,
-                false => self.value_bytes(&item),
+            let index = self.page[at].record.expect("a scan's page has keys only");
+            let record = self.nodes.records.at(index);
+            let value = match record.place {
+                Place::Tail | Place::Heap if !keys_only => record.size as usize,
+                _ => 0,
             };
-            let bytes = KEY_BYTES + self.nodes.name(index).len() + value;
-            if bytes > room {
-                return at;
+            let mut bytes = HEAD_BYTES + usize::from(record.name_len) + value;
+            let is_in_blocks = record.place == Place::Blocks;
+            if self.nodes.deadlines.wall_ns(index) > 0 {
+                bytes += EXPIRES_BYTES;
             }
-            room -= bytes;
-            self.page[at] = item;
+            let mut beside = 0;
+            if is_in_blocks && !keys_only {
+                self.page[at] = self.page_item(Some(index), true);
+                beside = self.value_bytes(&self.page[at]);
+            }
+            if bytes + beside > room {
+                return (at, packed_bytes);
+            }
+            room -= bytes + beside;
+            packed_bytes += bytes;
         }
-        self.page.len()
+        (self.page.len(), packed_bytes)
+    }
+}
+
+impl ScanEntries<'_> {
+    /// Writes them as they go over the wire.
+    ///
+    /// # Panics
+    ///
+    /// If `out` has not [`ScanEntries::packed_bytes`].
+    pub(super) fn write(&self, mut out: &mut [u8]) {
+        let Values { nodes, page, .. } = &self.values;
+        for item in page.as_slice() {
+            let index = item.record.expect("a scan's page has keys only");
+            let record = nodes.records.at(index);
+            let entry = Entry {
+                key: name_of(record, &nodes.long_names),
+                value: match self.keys_only {
+                    true => &[],
+                    false => nodes.inline_value(index),
+                },
+                version: record.location_or_version,
+                modified_ns: record.modified_ns,
+                expires_ns: nodes.deadlines.wall_ns(index),
+                in_blocks: item.blocks != BlockSpan::default(),
+            };
+            out = entry.write(out);
+        }
+        assert!(out.is_empty(), "the entries are as long as they were said to be");
     }
 }
 

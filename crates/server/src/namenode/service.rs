@@ -25,6 +25,7 @@ use told::Waiting;
 mod caller;
 mod given;
 mod jobs;
+mod scanned;
 mod subject;
 mod told;
 

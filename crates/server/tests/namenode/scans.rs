@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crake_server::namenode::command::{Condition, Kind, Scan};
+use crake_store::protocol::scan::HEAD_BYTES;
 use proptest::prelude::*;
 
 use crate::world::World;
@@ -168,7 +169,7 @@ fn a_descending_page_fits_a_message_and_says_that_there_are_more() {
             ..Scan::default()
         };
         let (page, more) = world.scan_with(scan);
-        assert!(!page.is_empty() && page.len() * 800 <= 60 * 1024);
+        assert!(!page.is_empty() && page.len() * (HEAD_BYTES + 5 + 700) <= 60 * 1024);
         seen.extend(page.into_iter().map(|(key, _)| key));
         until.clone_from(seen.last().unwrap());
         if !more {

@@ -2,6 +2,7 @@
 
 use crake_server::namenode::command::{Condition, KEYS_MAX, Kind, PendingId, Put, Scan};
 use crake_server::namenode::{Command, Config, Failure, Reply};
+use crake_store::protocol::scan::HEAD_BYTES;
 
 use crate::world::{A, B, Got, MIB, ROOT, SECOND, World, lengths};
 
@@ -199,7 +200,7 @@ fn a_scan_s_pages_fit_and_join_without_gaps() {
         let (page, more) = world.scan("", &after, 0, false);
         let bytes: usize = page
             .iter()
-            .map(|(key, value)| key.len() + value.inline.len() + 96)
+            .map(|(key, value)| HEAD_BYTES + key.len() + value.inline.len())
             .sum();
         assert!(!page.is_empty() && bytes <= 60 * 1024);
         seen.extend(page.into_iter().map(|(key, _)| key));

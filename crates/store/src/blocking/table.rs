@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Waiter;
-use crate::{Attributes, Condition, Error, KeyRange, Page, PutEntry, PutOptions, Value};
+use crate::{Attributes, Condition, Error, KeyRange, Page, PutEntry, PutOptions, TablePage, Value};
 
 /// A table; see [`crate::Table`], whose methods these are.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl Table {
     }
 
     /// See [`crate::Table::scan_page`].
-    pub fn scan_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<(Vec<u8>, Value)>, Error> {
+    pub fn scan_page(&self, range: KeyRange<'_>, limit: u32) -> Result<TablePage, Error> {
         self.waiter.wait(self.table.scan_page(range, limit))
     }
 
@@ -110,6 +110,6 @@ impl Iterator for Scan {
     type Item = Result<(Vec<u8>, Value), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.waiter.wait(self.scan.next()).transpose()
+        self.waiter.wait(self.scan.next_entry()).transpose()
     }
 }

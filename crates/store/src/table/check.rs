@@ -3,8 +3,7 @@
 use super::{KeyRange, Table, all_blocks};
 use crate::Error;
 use crate::check::{Checked, damages};
-use crate::node::Page;
-use crate::table::operation::{Found, LargeValue};
+use crate::table::operation::{Found, LargeValue, Scanned};
 
 impl Table {
     /// The keys above `after` whose values lie in blocks, and what is wrong with these; with the last key looked at, if there are more.
@@ -19,14 +18,14 @@ impl Table {
             after,
             ..KeyRange::default()
         };
-        let Page { entries, more } = self.ask_page(range, 0, false).await?;
-        let last = entries.last().map(|(key, _)| key.clone()).filter(|_| more);
+        let Scanned { page, in_blocks } = self.ask_page(range, 0, false).await?;
+        let last = page.last_key().filter(|_| page.more()).map(Into::into);
         let mut found = Vec::new();
-        for (key, value) in entries {
+        for (key, value) in page.keys_in_blocks().zip(in_blocks) {
             let Found::Blocks(large) = value else { continue };
             // One that was replaced or removed meanwhile is not looked at.
-            if let Some(checked) = self.check_value(&key, &large).await? {
-                found.push((key, checked));
+            if let Some(checked) = self.check_value(key, &large).await? {
+                found.push((key.into(), checked));
             }
         }
         Ok((found, last))

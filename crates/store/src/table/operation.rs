@@ -6,9 +6,10 @@ use crake_mem::Buf;
 use crake_wire::WireError;
 
 use super::multi_put::Told;
+use super::page::TablePage;
+use super::range::OwnedRange;
 use super::{Condition, KeyRange, Table, Value};
 use crate::block::{Blocks, read_blocks};
-use crate::node::Page;
 use crate::operation::keep;
 use crate::pending::{Operation, Subject};
 use crate::protocol::answers::Key;
@@ -291,46 +292,85 @@ pub struct ScanTable<'a> {
 }
 
 impl Operation for ScanTable<'_> {
-    operation!(SCAN, Scan, repeatable: true, ScanRequest -> Page<(Vec<u8>, Found)>);
+    operation!(SCAN, Scan, repeatable: true, ScanRequest -> Scanned);
 
     fn request(&self) -> Self::Request<'_> {
-        namenode::ScanRequest {
-            table: self.table.id,
-            path: "",
-            prefix: self.range.prefix,
-            after: self.range.after,
-            limit: self.limit,
-            keys_only: self.keys_only,
-            from: self.range.from,
-            until: self.range.until,
-            reverse: self.range.reverse,
-        }
+        scan_request(self.table, self.range, self.limit, self.keys_only)
     }
 
-    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Page<(Vec<u8>, Found)>, WireError> {
-        let view = namenode::ScanReplyView::parse(message)?;
-        let entry = |entry: Result<namenode::ScanEntryView<'_>, WireError>| {
-            let entry = entry?;
-            let found = match entry.value()? {
-                Some(value) => Found::read(session, message, value)?,
-                None => Found::Nothing,
-            };
-            Ok((entry.key()?.to_vec(), found))
-        };
-        let list = view.entries()?;
-        // Bounded by the message, in which each has taken a place.
-        let mut entries = Vec::with_capacity(list.len());
-        for listed in list {
-            entries.push(entry(listed)?);
-        }
-        Ok(Page {
-            entries,
-            more: view.more()?,
-        })
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Scanned, WireError> {
+        Scanned::read(session, message)
     }
 
     fn subject(&self) -> Subject<'_> {
         Subject::Path(&self.table.path)
+    }
+}
+
+/// The next page of a scan that goes on by itself.
+#[derive(Clone)]
+pub struct ScanOn {
+    pub(super) table: Table,
+    pub(super) range: Rc<OwnedRange>,
+}
+
+impl Operation for ScanOn {
+    operation!(SCAN, Scan, repeatable: true, ScanRequest -> Scanned);
+
+    fn request(&self) -> Self::Request<'_> {
+        scan_request(&self.table, self.range.range(), 0, false)
+    }
+
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Scanned, WireError> {
+        Scanned::read(session, message)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path(&self.table.path)
+    }
+}
+
+fn scan_request<'r>(
+    table: &Table,
+    range: KeyRange<'r>,
+    limit: u32,
+    keys_only: bool,
+) -> namenode::ScanRequest<'r> {
+    namenode::ScanRequest {
+        table: table.id,
+        path: "",
+        prefix: range.prefix,
+        after: range.after,
+        limit,
+        keys_only,
+        from: range.from,
+        until: range.until,
+        reverse: range.reverse,
+    }
+}
+
+/// A page as it came: values that lie in blocks are still to be read.
+#[derive(Debug)]
+pub struct Scanned {
+    pub(super) page: TablePage,
+    /// One for each key of the page whose value lies in blocks.
+    pub(super) in_blocks: Vec<Found>,
+}
+
+impl Scanned {
+    fn read(session: &Session, message: &Buf) -> Result<Scanned, WireError> {
+        let view = namenode::ScanReplyView::parse(message)?;
+        let entries = keep(session, message, view.entries()?);
+        let (page, in_blocks) = TablePage::read(entries, view.more()?)?;
+        let values = view.in_blocks()?;
+        if values.len() != in_blocks {
+            return Err(WireError::Truncated);
+        }
+        let values = values.map(|value| Found::read(session, message, value?));
+        Ok(Scanned {
+            page,
+            in_blocks: values.collect::<Result<_, _>>()?,
+        })
     }
 }
 

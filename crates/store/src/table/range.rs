@@ -103,16 +103,6 @@ impl OwnedRange {
             reverse: self.reverse,
         }
     }
-
-    /// See [`KeyRange::behind`].
-    pub(super) fn go_behind(&mut self, last: &[u8]) {
-        let bound = match self.reverse {
-            true => &mut self.until,
-            false => &mut self.after,
-        };
-        bound.clear();
-        bound.extend_from_slice(last);
-    }
 }
 
 #[cfg(test)]
@@ -125,10 +115,7 @@ mod tests {
         assert_eq!(range.behind(b"kd"), range.after(b"kd"));
         assert_eq!(range.reversed().behind(b"kd"), range.reversed().until(b"kd"));
         for range in [range, range.reversed()] {
-            let mut owned = OwnedRange::new(range);
-            assert_eq!(owned.range(), range);
-            owned.go_behind(b"kd");
-            assert_eq!(owned.range(), range.behind(b"kd"));
+            assert_eq!(OwnedRange::new(range).range(), range);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `scan-table`: a table's keys with their values, page by page.
 
 use anyhow::{Result, ensure};
+use crake_store::protocol::scan::HEAD_BYTES;
 use crake_store::{KeyRange, Table};
 
 use super::get_key::{fill, make_tables};
@@ -9,25 +10,21 @@ use crate::bench::names::Names;
 use crate::bench::runner::Operation;
 use crate::bench::stats::Run;
 
-/// Keys of a page: so many, with values of 64 bytes, fit a message of the namenode, which is 60 KiB at most.
-const PAGE_KEYS_MAX: u64 = 256;
+/// Keys of a page of the namenode, and bytes, at most.
+const PAGE_KEYS_MAX: u64 = 512;
 const PAGE_BYTES_MAX: u64 = 60 << 10;
-/// What a key and its value take in a message at most, beside the value's bytes.
-const KEY_BYTES: u64 = 152;
-/// The same, near enough, as they mostly are.
-const KEY_BYTES_MOSTLY: u64 = 88;
+/// What a key takes there, beside its value: see [`crake_store::protocol::scan`].
+const KEY_BYTES: u64 = (HEAD_BYTES + "key000000000".len()) as u64;
 
-/// How many keys a page has, of `keys` with values of so many bytes.
+/// How many keys a page has, of `keys` with values of so many bytes: all pages are alike.
 pub fn page_keys(keys: u64, size: u64) -> u64 {
-    (PAGE_BYTES_MAX / (KEY_BYTES + size))
-        .min(PAGE_KEYS_MAX)
-        .min(keys)
-        .max(1)
+    let most = (PAGE_BYTES_MAX / (KEY_BYTES + size)).clamp(1, PAGE_KEYS_MAX);
+    (keys / keys.div_ceil(most)).max(1)
 }
 
 /// What such a page takes on the wire.
 pub fn scan_bytes(keys: u64, size: u64) -> u64 {
-    page_keys(keys, size) * (KEY_BYTES_MOSTLY + size)
+    page_keys(keys, size) * (KEY_BYTES + size)
 }
 
 /// Pages of one table, one after the other, and from the first again.
@@ -74,8 +71,8 @@ impl Operation for ScanTable {
         };
         let (mut keys, mut value_bytes) = (0, 0);
         let run = self.client.run(operations, scan, |page| {
-            keys += page.entries.len() as u64;
-            value_bytes += page.entries.iter().map(|(_, value)| value.len()).sum::<usize>();
+            keys += page.len() as u64;
+            value_bytes += page.iter().map(|entry| entry.value.len()).sum::<usize>();
         })?;
         ensure!(keys == operations * self.page, "a page was short");
         ensure!(value_bytes == keys as usize * self.size, "a value was short");

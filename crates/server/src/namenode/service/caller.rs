@@ -11,7 +11,7 @@ use super::{Answered, Refused, Site, wrong_reply};
 use crate::namenode::answers::Answers;
 use crate::namenode::command::{
     Command, Create, Datanodes, ENDPOINTS_MAX, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put,
-    PutItem, Register, Reply, Scan, SessionId,
+    PutItem, Register, Reply, SessionId,
 };
 use crate::namenode::namespace::Namespace;
 use crate::namenode::reads::Read;
@@ -453,42 +453,6 @@ impl<'r> Caller<'_, 'r> {
             wrong_reply()
         };
         replies.send(request, &wire::AddReply { value, version });
-        Ok(())
-    }
-
-    fn scan(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
-        let asked = wire::ScanRequestView::parse(request.message)?;
-        let reply = self.apply(&Command::Scan(Scan {
-            table: NodeId(asked.table()),
-            path: asked.path()?,
-            prefix: asked.prefix()?,
-            from: asked.from()?,
-            after: asked.after()?,
-            until: asked.until()?,
-            reverse: asked.reverse()?,
-            limit: asked.limit(),
-            keys_only: asked.keys_only()?,
-        }))?;
-        let Reply::Scan { entries, more } = reply else {
-            wrong_reply()
-        };
-        let blocks = match entries.has_blocks() {
-            true => translate::all_blocks(entries.clone().map(|entry| entry.value)),
-            false => Vec::new(),
-        };
-        let mut rest = &blocks[..];
-        let entries = entries.map(|entry| wire::ScanEntry {
-            key: entry.key,
-            value: Some(translate::value_with_first(&entry.value, &mut rest)),
-        });
-        let entries = entries.collect::<Vec<_>>();
-        replies.send(
-            request,
-            &wire::ScanReply {
-                entries: &entries,
-                more,
-            },
-        );
         Ok(())
     }
 
