@@ -2,6 +2,7 @@
 //! process.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -9,12 +10,14 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use crake_datapath::Runtime;
-use crake_server::{Cluster as Embedded, ClusterConfig, DatanodeConfig, LocalWrite};
+use crake_server::namenode::log::{self, LogConfig};
+use crake_server::{Cluster as Embedded, ClusterConfig, DatanodeConfig, LocalWrite, NamenodeConfig};
 use crake_store::Store;
 use rustix::process::getpid;
 use serde::Deserialize;
+use tempfile::TempDir;
 
-use crate::bench::Transport;
+use crate::bench::{Durability, Transport};
 use crate::paths;
 use crate::size::Size;
 
@@ -28,7 +31,12 @@ pub enum Cluster {
     /// A process of `crake up`.
     Process(Process),
     /// Guests of the client's own runtime.
-    Embedded(Box<Embedded>),
+    Embedded {
+        /// The servers.
+        servers: Box<Embedded>,
+        /// Removed after their end.
+        _log: Option<TempDir>,
+    },
 }
 
 /// A cluster to start.
@@ -41,6 +49,8 @@ pub struct Wanted {
     pub dram: Size,
     /// How clients that share memory with them write.
     pub local_write: LocalWrite,
+    /// What changes survive: if anything, it has a log, which goes with it.
+    pub durability: Durability,
     /// Where its process runs, if it has one of its own and is to stay on one core.
     pub core: Option<usize>,
 }
@@ -61,22 +71,36 @@ impl Cluster {
                 Process::start(&wanted, &listen, Some(path)).map(Cluster::Process)
             }
             Transport::Embedded => {
+                let log = log_directory(wanted.durability)?;
+                let durability = match wanted.durability {
+                    Durability::Sync => log::Durability::Sync,
+                    Durability::None | Durability::Async => log::Durability::Async,
+                };
+                let namenode = NamenodeConfig {
+                    log: log
+                        .as_ref()
+                        .map(|directory| LogConfig::new(directory.path(), durability)),
+                    ..NamenodeConfig::default()
+                };
                 let datanode = DatanodeConfig {
                     dram_bytes: wanted.dram.0,
                     local_write: wanted.local_write,
                     ..DatanodeConfig::default()
                 };
-                let cluster = Embedded::start(
+                let servers = Embedded::start(
                     runtime,
                     ClusterConfig {
                         datanodes: wanted.datanodes as usize,
                         datanode,
-                        ..ClusterConfig::default()
+                        namenode,
                     },
                 )
                 .context("starting a cluster within this process")?;
-                runtime.block_on(cluster.ready());
-                Ok(Cluster::Embedded(Box::new(cluster)))
+                runtime.block_on(servers.ready());
+                Ok(Cluster::Embedded {
+                    servers: Box::new(servers),
+                    _log: log,
+                })
             }
         }
     }
@@ -95,7 +119,7 @@ impl Cluster {
     /// Fails if the namenode contradicts itself, as far as that can be seen from here.
     pub fn check(&self) -> Result<()> {
         match self {
-            Cluster::Embedded(cluster) => cluster
+            Cluster::Embedded { servers, .. } => servers
                 .namenode()
                 .check()
                 .map_err(anyhow::Error::msg)
@@ -109,7 +133,7 @@ impl Cluster {
         match self {
             Cluster::Running { url } => url.clone(),
             Cluster::Process(process) => process.url.clone(),
-            Cluster::Embedded(cluster) => cluster.address().to_string(),
+            Cluster::Embedded { servers, .. } => servers.address().to_string(),
         }
     }
 }
@@ -120,6 +144,8 @@ pub struct Process {
     url: String,
     /// Where it has its sockets, to remove what it leaves.
     sockets: Vec<PathBuf>,
+    /// Removed after its end.
+    _log: Option<TempDir>,
 }
 
 /// What `crake up --json` says once it serves.
@@ -135,6 +161,10 @@ impl Process {
             LocalWrite::Ring => "ring",
             LocalWrite::Map => "map",
         };
+        let log = log_directory(wanted.durability)?;
+        let log_arguments = log
+            .iter()
+            .flat_map(|log| [OsStr::new("--log"), log.path().as_os_str()]);
         let child = Command::new(env::current_exe().context("finding this program's file")?)
             .args([
                 "up",
@@ -150,6 +180,9 @@ impl Process {
                 "--local-write",
                 local_write,
             ])
+            .args(log_arguments)
+            // Also if there is to be none: the log of the settings is that of another cluster.
+            .args(["--durability", &wanted.durability.to_string()])
             .arg("--end-with-parent")
             .args(
                 wanted
@@ -167,6 +200,7 @@ impl Process {
             child,
             url: String::new(),
             sockets: socket.map_or_else(Vec::new, |path| sockets(path, wanted.datanodes)),
+            _log: log,
         };
         let url = process.wait_until_it_serves()?;
         process.url = format!("{url}?transport={}", wanted.transport);
@@ -196,6 +230,15 @@ impl Drop for Process {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// A new directory for the log of a cluster, if it is to have one.
+fn log_directory(durability: Durability) -> Result<Option<TempDir>> {
+    if durability == Durability::None {
+        return Ok(None);
+    }
+    let made = TempDir::with_prefix("crake-own-log-");
+    made.map(Some).context("making a directory for the log")
 }
 
 /// Those of a namenode at `path` and of its datanodes.

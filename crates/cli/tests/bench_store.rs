@@ -145,6 +145,61 @@ fn every_operation_runs_within_the_process() {
 }
 
 #[test]
+fn a_cluster_of_its_own_has_a_log_if_that_is_asked_for_and_leaves_nothing() {
+    if !has_two_cores() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let bench = |transport: &str, durability: &str, temporary: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_crake"))
+            .args([
+                "bench",
+                "create-file-async",
+                "-k",
+                "300",
+                "-b",
+                "8",
+                "--repetitions",
+                "1",
+                "--json",
+            ])
+            .args(["--transport", transport, "--durability", durability])
+            // What the settings say is for other clusters than this one.
+            .env("CRAKE_NAMENODE_LOG", folder.path().join("not-this"))
+            .env("TMPDIR", temporary)
+            .output()
+            .unwrap()
+    };
+    for (transport, durability) in [("embedded", "async"), ("tcp", "sync"), ("tcp", "none")] {
+        let output = bench(transport, durability, folder.path());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{transport} {durability}: {errors}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let row: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(row["durability"], durability);
+        assert_eq!(
+            folder.path().read_dir().unwrap().count(),
+            0,
+            "{transport} {durability}"
+        );
+    }
+    let nowhere = folder.path().join("missing");
+    assert!(bench("embedded", "none", &nowhere).status.success());
+    let output = bench("embedded", "async", &nowhere);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a directory for the log"));
+}
+
+#[test]
+fn durability_is_of_a_cluster_of_its_own() {
+    if has_two_cores() {
+        let output = bench(&["rpc", "--url", "crake://127.0.0.1:1", "--durability", "async"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--durability"));
+    }
+}
+
+#[test]
 fn buffered_streams_and_many_clients_and_files_are_measured() {
     if has_two_cores() {
         let small = ["-s", "1KiB", "--buffered", "-k", "2048", "--transport", "unix"];

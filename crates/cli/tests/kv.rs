@@ -259,6 +259,11 @@ fn the_demo_compares_a_folder_and_shows_what_it_measured() {
             job["refused_bytes"] == 262_144 && job["removed_seconds"].as_f64() > Some(0.0),
             "{summary}"
         );
+        let multifile = &summary["multifile"];
+        assert!(
+            multifile["writers"] == 4 && multifile["parts"] == 16 && multifile["bytes"] == 4_800_000,
+            "{summary}"
+        );
         let paths = summary["paths"].as_array().unwrap();
         assert_eq!(paths.len(), 3, "{summary}");
         assert!(

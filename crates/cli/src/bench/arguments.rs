@@ -21,6 +21,7 @@ use crate::size::Size;
   crake bench read-sequential -s 1KiB --buffered      small reads through a buffered stream
   crake bench view --transport shm                    a file of 100MiB looked at in place, opened anew each time
   crake bench put-file --transport shm -s 1GiB
+  crake bench create-file-async --transport embedded --durability async    what a log costs, beside --durability none
   crake bench rpc --url 'crake://localhost:9060?transport=tcp'   a cluster that runs already, over TCP
 
 It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation
@@ -38,6 +39,10 @@ pub struct Arguments {
     /// How the cluster that it starts lets writes through shm go: ring or map [default: the setting datanode.local_write]
     #[arg(long, value_name = "ring|map")]
     pub local_write: Option<String>,
+    /// What an answered change survives in the cluster that it starts, which then has a log in a directory for temporary files: none,
+    /// async (the end of the namenode) or sync (of its machine)
+    #[arg(long, default_value = "none")]
+    pub durability: Durability,
     /// Bytes of one operation, or of the file that is viewed [default: 1MiB for reads and writes, 100MiB for put-file and view, else 64]
     #[arg(short, long, value_name = "SIZE")]
     pub size: Option<Size>,
@@ -103,6 +108,28 @@ impl fmt::Display for Transport {
             Transport::Unix => "unix",
             Transport::Shm => "shm",
             Transport::Embedded => "embedded",
+        })
+    }
+}
+
+/// What an answered change survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing: there is no log
+    None,
+    /// The end of the namenode
+    Async,
+    /// That of its machine
+    Sync,
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Durability::None => "none",
+            Durability::Async => "async",
+            Durability::Sync => "sync",
         })
     }
 }

@@ -24,8 +24,7 @@ use std::process;
 use anyhow::{Result, anyhow};
 use crake_datapath::Runtime;
 
-pub use self::arguments::Arguments;
-pub use self::arguments::Transport;
+pub use self::arguments::{Arguments, Durability, Transport};
 use self::client::Client;
 pub use self::cores::{Cores, pin};
 use self::kind::{Kind, Plan};
@@ -37,6 +36,7 @@ use self::runner::{Copies, Exchanges, Limit, Measurement, Operation};
 use crate::cluster::{Cluster, Wanted};
 use crate::config::{BENCH_REPETITIONS, Config, Origin, URL};
 use crate::endpoint;
+use crate::exit::Usage;
 use crate::output::Output;
 use crate::paths;
 use crate::role;
@@ -117,6 +117,7 @@ fn measure(
         in_flight: plan.in_flight,
         clients: arguments.clients,
         buffered: plan.buffered,
+        durability: arguments.durability,
         count: plan.count,
         shielded,
         in_place: operation.is_in_place(),
@@ -217,6 +218,10 @@ fn cluster(
         return Ok(None);
     }
     let cluster = match running(config) {
+        Some(_) if arguments.durability != Durability::None => {
+            let what = "--durability is of a cluster that bench starts, and --url names one that runs";
+            return Err(Usage(what.into()).into());
+        }
         Some(url) => Cluster::running(url),
         None => {
             let wanted = Wanted {
@@ -224,6 +229,7 @@ fn cluster(
                 datanodes: 1,
                 dram: dram(plan, arguments),
                 local_write: role::local_write(config),
+                durability: arguments.durability,
                 core: Some(cores.server),
             };
             Cluster::start(wanted, runtime)?

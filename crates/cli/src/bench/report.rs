@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::arguments::Transport;
+use super::arguments::{Durability, Transport};
 use super::runner::{Compare, Copies, Outcome, Repetition};
 use super::stats::{Run, median};
 use crate::output::{short, short_time, table};
@@ -34,6 +34,8 @@ pub struct Subject {
     pub clients: u64,
     /// Through a buffered stream.
     pub buffered: bool,
+    /// What changes survive in the cluster that was started for it.
+    pub durability: Durability,
     /// Operations in a repetition.
     pub count: u64,
     /// Whether other processes were kept off the cores.
@@ -328,6 +330,7 @@ mod tests {
             in_flight: 1,
             clients: 1,
             buffered: false,
+            durability: Durability::None,
             count: 100,
             shielded: false,
             in_place: None,

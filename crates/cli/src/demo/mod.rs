@@ -4,6 +4,7 @@ mod folder;
 mod job;
 mod keys;
 mod measure;
+mod parts;
 mod tree;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use serde::Serialize;
 
 use self::folder::Folder;
 use self::measure::{Measured, Raw};
-use crate::bench::{Cores, Transport, pin};
+use crate::bench::{Cores, Durability, Transport, pin};
 use crate::cluster::{Cluster, Wanted};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -35,7 +36,8 @@ use crate::size::Size;
 
 It starts a cluster of two datanodes in another process, reached through shared memory, or with --embedded one within
 itself: no ports, no files. It stores the folder, lists it, reads it back and compares the checksum of every MiB, then
-puts, gets and scans keys, and last runs a job with a quota. The first difference ends it with exit code 1, and the cluster ends with it.")]
+puts, gets and scans keys, has the parts of a multifile written by several clients at once and read as one stream, and last
+runs a job with a quota. The first difference ends it with exit code 1, and the cluster ends with it.")]
 pub struct Arguments {
     /// What to store [default: the Rust toolchain's own folder, else /usr/lib, else the current directory]
     dir: Option<PathBuf>,
@@ -65,6 +67,7 @@ struct Summary<'a> {
     keys: u64,
     seconds: f64,
     paths: &'a [paths::Row],
+    multifile: &'a parts::Shown,
     job: &'a job::Shown,
 }
 
@@ -94,13 +97,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         let paths = paths::of_all(&store).await?;
         output.line(&paths::line(&paths))?;
         let measured = steps(&store, &folder, arguments.keys, &raw, output).await?;
+        let parts = parts::show(&store, &cluster.url(), output).await?;
         let job = job::show(&store, output).await?;
         cluster.check()?;
         drop(store);
-        Ok::<_, anyhow::Error>((measured, raw, paths, job))
+        Ok::<_, anyhow::Error>((measured, raw, paths, parts, job))
     }));
     runtime.shutdown();
-    let (measured, raw, paths, job) = outcome??;
+    let (measured, raw, paths, parts, job) = outcome??;
     measure::show(&measured, &raw, output)?;
     output.row(&Summary {
         summary: true,
@@ -112,6 +116,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
         keys: arguments.keys,
         seconds: started.elapsed().as_secs_f64(),
         paths: &paths,
+        multifile: &parts,
         job: &job,
     })?;
     output.line(&format!(
@@ -166,6 +171,7 @@ impl Place {
             },
             datanodes: DATANODES,
             dram: Size((folder.capacity() / DATANODES).next_multiple_of(1 << 20)),
+            durability: Durability::None,
             local_write: LocalWrite::default(),
             core: self.cores().map(|cores| cores.server),
         };
