@@ -93,6 +93,7 @@ impl Cluster {
                         datanodes: wanted.datanodes as usize,
                         datanode,
                         namenode,
+                        ..ClusterConfig::default()
                     },
                 )
                 .context("starting a cluster within this process")?;

@@ -79,7 +79,7 @@ struct Row {
 
 /// Serves until a signal ends it; says so when the namenode knows it.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
-    arguments.guest.apply()?;
+    arguments.guest.apply(0)?;
     let runtime = endpoint::runtime(config)?;
     let namenode = namenode_addresses(config)?;
     refuse_what_is_no_namenode(&runtime, config, output)?;

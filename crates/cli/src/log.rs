@@ -84,6 +84,16 @@ impl Found {
         })
     }
 
+    /// What two partitions found, together.
+    pub fn and(&self, other: &Found) -> Found {
+        Found {
+            nodes: self.nodes + other.nodes,
+            replayed: self.replayed + other.replayed,
+            cut_bytes: self.cut_bytes + other.cut_bytes,
+            may_miss_some: self.may_miss_some || other.may_miss_some,
+        }
+    }
+
     /// For people.
     pub fn described(&self) -> String {
         let mut text = format!(

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// The way to one server, as JSON lines have it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// `namenode`, or `datanode` and its number.
+    /// `namenode`, with the number of its partition if that is not 0, or `datanode` and its number.
     peer: String,
     /// `tcp`, `unix`, `shm` or `local`; none without a connection.
     transport: Option<&'static str>,
@@ -52,8 +52,9 @@ impl Row {
 
 /// The ways to the namenode and to these datanodes; connects to those that there is no connection to.
 pub async fn of(store: &Store, datanodes: impl IntoIterator<Item = u32>) -> Vec<Row> {
-    let namenode = store.paths().into_iter().find(|path| path.datanode.is_none());
-    let mut rows = namenode.iter().map(Row::new).collect::<Vec<_>>();
+    let paths = store.paths();
+    let namenodes = paths.iter().filter(|path| path.datanode.is_none());
+    let mut rows = namenodes.map(Row::new).collect::<Vec<_>>();
     for datanode in datanodes {
         rows.push(match store.path_to(datanode).await {
             Ok(path) => Row::new(&path),

@@ -17,7 +17,7 @@ use crate::interrupt::{Doomed, Interrupt};
 /// Where a server runs and for how long.
 #[derive(Args, Debug)]
 pub struct GuestArguments {
-    /// The core to run on [default: any]
+    /// The core to run on; of several threads, that of the first one [default: any]
     #[arg(long, value_name = "N")]
     core: Option<usize>,
     /// End when the process that started this one does
@@ -26,12 +26,12 @@ pub struct GuestArguments {
 }
 
 impl GuestArguments {
-    /// Does what is asked.
-    pub fn apply(&self) -> Result<()> {
+    /// Does what is asked, for the thread of this number.
+    pub fn apply(&self, thread: usize) -> Result<()> {
         if self.end_with_parent {
             set_parent_process_death_signal(Some(Signal::TERM)).context("binding to the parent's life")?;
         }
-        self.core.map_or(Ok(()), pin)
+        self.core.map_or(Ok(()), |core| pin(core + thread))
     }
 }
 
@@ -61,7 +61,7 @@ pub fn local_write(config: &Config) -> LocalWrite {
 }
 
 /// How long answers may take once the end was asked for.
-const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
 
 /// Starts a role, has it reported once it serves, and turns the runtime until a signal ends it.
 pub fn serve<R: Role>(

@@ -116,7 +116,7 @@ struct Cluster {
 
 /// Serves until a signal ends it.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
-    arguments.guest.apply()?;
+    arguments.guest.apply(0)?;
     let listen = arguments.listen(config)?;
     let runtime = endpoint::runtime(config)?;
     let offer = Offer::new(&runtime, config);

@@ -9,7 +9,8 @@ use crake_wire::Encode;
 use crate::header::{Header, Kind};
 use crate::limits::Limits;
 use crate::link::Link;
-use crate::service::{BATCH_MAX, Request};
+use crate::payload::Payload;
+use crate::service::{BATCH_MAX, Head, Request};
 use crate::status::Status;
 use crate::violation::cut_text;
 
@@ -229,6 +230,32 @@ impl Responder {
     /// Answers that it was not done.
     pub fn fail(self, status: Status, detail: &str) {
         self.settle(|answers, id| answers.fail(id, status, detail));
+    }
+
+    /// Serves the request again, whose message was kept: `serve` answers it, or promises to, as when it arrived. It has no payload any more.
+    pub fn serve_again(
+        self,
+        method: u16,
+        message: &[u8],
+        serve: impl FnOnce(&Request<'_>, &mut Replies<'_>),
+    ) {
+        let answers = self.answers.clone();
+        let head = Head {
+            id: self.id,
+            method,
+            payload_len: 0,
+        };
+        self.settle(|_, _| {
+            let request = Request {
+                head,
+                message,
+                payload: Payload::None,
+                index: 0,
+            };
+            let mut replies = Replies::new(&answers);
+            serve(&request, &mut replies);
+            replies.complete(&[request]);
+        });
     }
 
     /// Whether nobody waits for the answer any more: the caller cancelled, or its connection is gone. An answer is

@@ -14,7 +14,9 @@ pub struct ClusterConfig {
     pub datanodes: usize,
     /// Of each datanode; `namenode`, `listen` and `name` are filled in.
     pub datanode: DatanodeConfig,
-    /// Of the namenode; an address within the process is added to `listen`.
+    /// Partitions of the namespace, at least 1. Here, they share one core.
+    pub partitions: u16,
+    /// Of each namenode; an address within the process is added to `listen` of the first one, the others listen at such addresses only.
     pub namenode: NamenodeConfig,
 }
 
@@ -27,6 +29,7 @@ impl Default for ClusterConfig {
                 memory: Memory::OnDemand,
                 ..DatanodeConfig::default()
             },
+            partitions: 1,
             namenode: NamenodeConfig::default(),
         }
     }
@@ -49,7 +52,7 @@ impl Default for ClusterConfig {
 pub struct Cluster {
     // Clients lose the datanodes first, so that none is told of a namenode that does not know a block.
     datanodes: Vec<Datanode>,
-    namenode: Namenode,
+    namenodes: Vec<Namenode>,
 }
 
 impl Cluster {
@@ -62,9 +65,7 @@ impl Cluster {
             return Err(StartError::Config("a cluster needs a datanode"));
         }
         let name = format!("crake-{:016x}", runtime.random());
-        let mut namenode = config.namenode;
-        namenode.listen.insert(0, Address::Local(name.clone()));
-        let namenode = Namenode::start(runtime, namenode)?;
+        let namenodes = start_namenodes(runtime, &name, config.partitions, &config.namenode)?;
         let datanodes = (0..config.datanodes).map(|number| {
             let own = DatanodeConfig {
                 namenode: vec![Address::Local(name.clone())],
@@ -76,7 +77,7 @@ impl Cluster {
         });
         Ok(Cluster {
             datanodes: datanodes.collect::<Result<_, _>>()?,
-            namenode,
+            namenodes,
         })
     }
 
@@ -89,7 +90,7 @@ impl Cluster {
 
     /// Where clients on the same runtime find the namenode.
     pub fn address(&self) -> Address {
-        self.namenode.listening().swap_remove(0)
+        self.namenode().listening().swap_remove(0)
     }
 
     /// A client of it, on the same runtime. It is served as long as this cluster lives.
@@ -100,9 +101,14 @@ impl Cluster {
         Store::attach(runtime, &self.address()).await
     }
 
-    /// The namenode.
+    /// The namenode; of several, that of the root.
     pub fn namenode(&self) -> &Namenode {
-        &self.namenode
+        &self.namenodes[0]
+    }
+
+    /// The namenodes of all partitions.
+    pub fn namenodes(&self) -> &[Namenode] {
+        &self.namenodes
     }
 
     /// The datanodes.
@@ -112,11 +118,44 @@ impl Cluster {
 
     /// Stops all roles in good order, the datanodes last.
     pub async fn shutdown(&self) {
-        self.namenode.shutdown().await;
+        for namenode in &self.namenodes {
+            namenode.shutdown().await;
+        }
         for datanode in &self.datanodes {
             datanode.shutdown().await;
         }
     }
+}
+
+fn start_namenodes(
+    runtime: &Runtime,
+    name: &str,
+    partitions: u16,
+    config: &NamenodeConfig,
+) -> Result<Vec<Namenode>, StartError> {
+    if partitions == 0 {
+        return Err(StartError::Config("a namespace needs a partition"));
+    }
+    let address = |partition: u16| match partition {
+        0 => Address::Local(name.into()),
+        partition => Address::Local(format!("{name}-partition{partition}")),
+    };
+    let all = (0..partitions).map(|partition| vec![address(partition)]);
+    let all = all.collect::<Vec<_>>();
+    let start = |partition: u16| {
+        let mut own = config.clone();
+        if partition > 0 {
+            own.listen.clear();
+        }
+        own.listen.insert(0, address(partition));
+        if partitions > 1 {
+            own.partition = partition;
+            own.partitions.clone_from(&all);
+            own.log = own.log.map(|log| log.of_partition(partition));
+        }
+        Namenode::start(runtime, own)
+    };
+    (0..partitions).map(start).collect()
 }
 
 /// A store with a cluster of its own inside the process, which ends when the last handle of the store is dropped.

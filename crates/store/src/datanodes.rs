@@ -12,6 +12,7 @@ use crate::Error;
 use crate::in_place::MappedTier;
 use crate::link::Link;
 use crate::operation::ListDatanodes;
+use crate::partitions::Partitions;
 use crate::path::{self, Choice, Missed, PeerPath, Site};
 use crate::pending::Pending;
 use crate::protocol::datanode::{StatusReplyView, StatusRequest, datanode as method};
@@ -104,7 +105,8 @@ impl Datanodes {
 
     fn start_sweeping(&self, session: &Rc<Session>) {
         if !self.sweeping.replace(true) {
-            session.runtime().spawn(sweep(Rc::downgrade(session))).detach();
+            let partitions = Rc::downgrade(session.partitions());
+            session.runtime().spawn(sweep(partitions)).detach();
         }
     }
 
@@ -124,17 +126,19 @@ pub(crate) fn peer(id: u32) -> String {
 }
 
 /// Ends when no connection is left; the next one starts it again.
-async fn sweep(session: Weak<Session>) {
+async fn sweep(partitions: Weak<Partitions>) {
     loop {
-        let Some((runtime, idle)) = session
+        let Some((runtime, idle)) = partitions
             .upgrade()
-            .map(|session| (session.runtime().clone(), session.options().idle_close))
+            .map(|shared| (shared.runtime.clone(), shared.options.idle_close))
         else {
             return;
         };
         runtime.sleep(idle / 2).await;
-        let Some(session) = session.upgrade() else { return };
-        let datanodes = session.datanodes();
+        let Some(shared) = partitions.upgrade() else {
+            return;
+        };
+        let datanodes = &shared.datanodes;
         let idle_since = Duration::from_nanos(runtime.now().0).saturating_sub(idle);
         datanodes.close_idle(Time(0) + idle_since);
         if datanodes.links.borrow().is_empty() {
@@ -146,8 +150,7 @@ async fn sweep(session: Weak<Session>) {
 
 /// Asks the namenode where the datanode is and tries its endpoints in turn.
 async fn connect(session: Rc<Session>, id: u32) -> Result<Client, Error> {
-    let found = Pending::start(&session, ListDatanodes { ids: vec![id] }).await?;
-    let Some(datanode) = found.iter().find(|datanode| datanode.id == id) else {
+    let Some(datanode) = look_up(&session, id).await? else {
         return Err(unavailable(id, "the namenode does not know it"));
     };
     if !datanode.alive {
@@ -178,9 +181,26 @@ async fn connect(session: Rc<Session>, id: u32) -> Result<Client, Error> {
         datanode: Some(id),
         hindrance: choice.hindrance(&address, &tried),
         address,
+        partition: 0,
     };
     session.datanodes().paths.borrow_mut().insert(id, path);
     Ok(client)
+}
+
+/// What the session's namenode knows of a datanode. They register with partition 0, so that one knows if another does not.
+async fn look_up(session: &Rc<Session>, id: u32) -> Result<Option<Datanode>, Error> {
+    let ask = async |session: &Rc<Session>| {
+        let found = Pending::start(session, ListDatanodes { ids: vec![id] }).await?;
+        Ok(found.into_iter().find(|datanode| datanode.id == id))
+    };
+    let found: Option<Datanode> = ask(session).await?;
+    let is_useful = |datanode: &Datanode| datanode.alive && !datanode.endpoints.is_empty();
+    match session.partitions().session(0) {
+        Some(first) if first.number() != session.number() && !found.as_ref().is_some_and(is_useful) => {
+            ask(&first).await
+        }
+        _ => Ok(found),
+    }
 }
 
 /// Whether the datanode of this incarnation answers. A path may be that of another container's.

@@ -153,6 +153,12 @@ pub enum Error {
         /// What was to be renamed.
         path: Box<str>,
     },
+    /// The old and the new name belong to different partitions of the namespace: copy, and delete what was copied (docs/partitions.md).
+    #[error("{path}: would have to move from one partition of the namespace to another; copy it")]
+    CrossPartition {
+        /// What was to be renamed.
+        path: Box<str>,
+    },
     /// The disk with the namenode's log is full: until there is room, everything can be read and nothing be changed.
     #[error("{path}: the disk with the namenode's log is full")]
     LogFull {
@@ -304,6 +310,7 @@ fn io_kind(error: &Error) -> io::ErrorKind {
         Error::QuotaExceeded { .. } => ErrorKind::QuotaExceeded,
         Error::JobEnded { .. } | Error::NotOwner { .. } => ErrorKind::PermissionDenied,
         Error::JobDirectoryIsFixed { .. } | Error::TreeTooLarge { .. } => ErrorKind::InvalidInput,
+        Error::CrossPartition { .. } => ErrorKind::CrossesDevices,
         Error::Unavailable { .. } => ErrorKind::NotConnected,
         Error::TimedOut { .. } => ErrorKind::TimedOut,
         Error::Refused { .. } => ErrorKind::ConnectionRefused,

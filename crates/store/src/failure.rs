@@ -126,7 +126,9 @@ pub(crate) fn of_code(code: Code, detail: &str, subject: Subject<'_>) -> Error {
             offset: 0,
             len: 0,
         },
-        Code::NotRegistered
+        Code::CrossPartition => Error::CrossPartition { path },
+        Code::Elsewhere
+        | Code::NotRegistered
         | Code::Stale
         | Code::Forged
         | Code::OutOfRange

@@ -8,7 +8,7 @@ use crake_wire::WireError;
 
 use crate::Error;
 use crate::node::Attributes;
-use crate::operation::{Rename, relative};
+use crate::operation::relative;
 use crate::pending::{Operation, Pending, Subject};
 use crate::protocol::namenode::{self, namenode as method};
 use crate::session::{LeaseGuard, Session};
@@ -92,8 +92,8 @@ pub struct Job {
 
 impl Job {
     pub(crate) async fn begin(store: &Store, options: JobOptions) -> Result<Job, Error> {
-        let session = store.session();
-        if session.base() != 0 {
+        let session = &store.first_session()?;
+        if !session.options().base.is_empty() {
             return Err(Error::InvalidName {
                 path: session.options().base.as_str().into(),
                 detail: "jobs are below the root, where this store does not reach: connect without a path"
@@ -143,13 +143,7 @@ impl Job {
             self.store.make_dir(parent, true).await?;
         }
         let from = format!("{}/{}", self.directory, relative(path));
-        let rename = Rename {
-            base: 0,
-            from: &from,
-            to,
-            no_replace: true,
-        };
-        Pending::start(self.store.session(), rename).await
+        self.store.rename_new(&from, to).await
     }
 
     /// Ends it: all below its directory goes. No path leads there any more when this returns; the memory is free within
@@ -169,6 +163,7 @@ impl Job {
             id: self.id,
             kill: false,
         };
+        // Paths start at the root, or it would not have begun: that is where jobs are.
         Pending::start(self.store.session(), request)
     }
 }
@@ -206,7 +201,7 @@ impl Store {
     pub async fn job_info(&self, id: u64) -> Result<JobInfo, Error> {
         // Ids start at 1.
         let after = id.saturating_sub(1);
-        let page = Pending::start(self.session(), ListJobs { after, limit: 1 }).await?;
+        let page = Pending::start(&self.first_session()?, ListJobs { after, limit: 1 }).await?;
         let found = page.jobs.into_iter().find(|job| job.id == id);
         found.ok_or_else(|| not_found(id))
     }
@@ -215,7 +210,7 @@ impl Store {
     pub async fn jobs(&self) -> Result<Vec<JobInfo>, Error> {
         let (mut jobs, mut after) = (Vec::new(), 0);
         loop {
-            let page = Pending::start(self.session(), ListJobs { after, limit: 0 }).await?;
+            let page = Pending::start(&self.first_session()?, ListJobs { after, limit: 0 }).await?;
             let last = page.jobs.last().map(|job| job.id);
             jobs.extend(page.jobs);
             match last {
@@ -227,7 +222,7 @@ impl Store {
 
     /// Ends a job, whoever has made it.
     pub async fn kill_job(&self, id: u64) -> Result<JobInfo, Error> {
-        Pending::start(self.session(), EndJob { id, kill: true }).await
+        Pending::start(&self.first_session()?, EndJob { id, kill: true }).await
     }
 }
 

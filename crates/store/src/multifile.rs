@@ -61,12 +61,13 @@ impl Multifile {
                 detail: "the parts of a multifile are files".into(),
             });
         }
+        let partitions = self.session.partitions();
         let create = Create {
-            base: self.session.base(),
+            base: partitions.start().base,
             path: &path,
             options,
         };
-        Pending::start(&self.session, create).await
+        Pending::start(&partitions.start_session(), create).await
     }
 
     /// Says that no more parts are to come. Those that are there may still be written.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::protocol::namenode;
 use crate::protocol::namenode::AttributesView;
+use crate::session::Session;
 
 use crake_wire::WireError;
 
@@ -69,7 +70,7 @@ impl Node {
 /// What the namenode knows about a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes {
-    /// Never used for another node.
+    /// Never used for another node of its partition.
     pub id: u64,
     /// What it is.
     pub kind: Node,
@@ -94,6 +95,8 @@ pub struct Attributes {
     /// When it will be removed, in nanoseconds since the Unix epoch by the namenode's clock; 0 if not by itself. With what it is
     /// below it may go earlier.
     pub expires_ns: u64,
+    /// Which partition of the namespace has it; ids are those of one partition. 0 if there is one.
+    pub partition: u16,
 }
 
 impl Attributes {
@@ -103,7 +106,7 @@ impl Attributes {
     }
 
     #[inline(always)]
-    pub(crate) fn read(view: Option<AttributesView<'_>>) -> Result<Attributes, WireError> {
+    pub(crate) fn read(session: &Session, view: Option<AttributesView<'_>>) -> Result<Attributes, WireError> {
         let node = namenode::Attributes::try_from(view.ok_or(WireError::Truncated)?)?;
         Ok(Attributes {
             id: node.id,
@@ -118,6 +121,7 @@ impl Attributes {
             open: node.open,
             capacity: node.capacity,
             expires_ns: node.expires_ns,
+            partition: session.number(),
         })
     }
 }
@@ -159,6 +163,9 @@ pub struct CreateOptions {
     pub size_hint: u64,
     /// After which it is removed, with all below it; not of a container that is there already. It is counted in milliseconds.
     pub ttl: Option<Duration>,
+    /// Where the namespace has several partitions, any of them may have a new container, however deep it is; without, it is where its
+    /// directory is, below the first two levels.
+    pub spread: bool,
 }
 
 impl From<Node> for CreateOptions {
@@ -172,6 +179,7 @@ impl From<Node> for CreateOptions {
             location_class: 0,
             size_hint: 0,
             ttl: None,
+            spread: false,
         }
     }
 }

@@ -10,7 +10,9 @@ use crate::block::{Blocks, read_blocks};
 use crate::cluster::Usage;
 use crate::datanodes::Datanode;
 use crate::node::{Attributes, CreateOptions, Entry, Page, ttl_ms};
+use crate::partitions::Way;
 use crate::pending::{Operation, Subject};
+use crate::protocol::Which;
 use crate::protocol::answers::Key;
 use crate::protocol::namenode::{self, namenode as method};
 use crate::session::Session;
@@ -34,6 +36,24 @@ pub(crate) fn keep(session: &Session, message: &Buf, part: &[u8]) -> Buf {
         Some(_) => message.slice(start..start + part.len()),
         None => Buf::copy_from_slice(part),
     }
+}
+
+/// Declares that the operation is about a path, which other partitions may go on with.
+macro_rules! led {
+    () => {
+        const IS_LED: bool = true;
+
+        fn path(&self, which: Which) -> Option<&str> {
+            (which == Which::First).then_some(self.path)
+        }
+
+        fn request_at(&self, way: &Way) -> Self::Request<'_> {
+            let mut request = self.request();
+            request.base = way.first.base;
+            request.path = way.first.rest(self.path);
+            request
+        }
+    };
 }
 
 /// Declares an operation's constants and what is the same for all.
@@ -114,14 +134,20 @@ impl Operation for Lookup<'_> {
         Subject::Path(self.path)
     }
 
+    led!();
+
     #[inline]
     fn key(&self) -> Option<Key<'_>> {
-        Some(lookup_key(self.base, self.path, false))
+        Some(lookup_key(self.base, relative(self.path), false))
+    }
+
+    fn key_at(&self, way: &Way) -> Option<Key<'_>> {
+        Some(lookup_key(way.first.base, way.first.rest(self.path), false))
     }
 
     #[inline(always)]
-    fn read_found(&self, _: &Rc<Session>, message: &[u8]) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::LookupReplyView::parse(message)?.node()?)
+    fn read_found(&self, session: &Rc<Session>, message: &[u8]) -> Result<Attributes, WireError> {
+        Attributes::read(session, namenode::LookupReplyView::parse(message)?.node()?)
     }
 }
 
@@ -131,7 +157,7 @@ fn lookup_key(base: u64, path: &str, blocks: bool) -> Key<'_> {
         method: method::LOOKUP,
         flags: u16::from(blocks),
         base,
-        path: relative(path).as_bytes(),
+        path: path.as_bytes(),
         key: &[],
     }
 }
@@ -156,7 +182,7 @@ impl Operation for Open<'_> {
 
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<crate::File, WireError> {
         let view = namenode::LookupReplyView::parse(message)?;
-        let attributes = Attributes::read(view.node()?)?;
+        let attributes = Attributes::read(session, view.node()?)?;
         Ok(crate::File::opened(
             session,
             self.path,
@@ -169,9 +195,15 @@ impl Operation for Open<'_> {
         Subject::Path(self.path)
     }
 
+    led!();
+
     #[inline]
     fn key(&self) -> Option<Key<'_>> {
-        Some(lookup_key(self.base, self.path, true))
+        Some(lookup_key(self.base, relative(self.path), true))
+    }
+
+    fn key_at(&self, way: &Way) -> Option<Key<'_>> {
+        Some(lookup_key(way.first.base, way.first.rest(self.path), true))
     }
 }
 
@@ -199,13 +231,16 @@ impl Operation for Create<'_> {
             location_class: self.options.location_class,
             size_hint: self.options.size_hint,
             ttl_ms: ttl_ms(self.options.ttl),
+            branch_of: 0,
+            level: 0,
+            spread: self.options.spread,
         }
     }
 
     #[inline]
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<crate::File, WireError> {
         let view = namenode::CreateReplyView::parse(message)?;
-        let attributes = Attributes::read(view.node()?)?;
+        let attributes = Attributes::read(session, view.node()?)?;
         let blocks = read_blocks(view.blocks()?)?;
         Ok(crate::File::created(
             session,
@@ -219,6 +254,34 @@ impl Operation for Create<'_> {
     #[inline]
     fn subject(&self) -> Subject<'_> {
         Subject::Path(self.path)
+    }
+
+    const IS_LED: bool = true;
+
+    fn path(&self, which: Which) -> Option<&str> {
+        (which == Which::First).then_some(self.path)
+    }
+
+    fn request_at(&self, way: &Way) -> Self::Request<'_> {
+        let request = namenode::CreateRequest {
+            base: way.first.base,
+            path: way.first.rest(self.path),
+            ..self.request()
+        };
+        match &way.branch {
+            None => request,
+            Some(branch) => namenode::CreateRequest {
+                base: branch.directory,
+                path: &self.path[branch.name.clone()],
+                branch_of: u32::from(branch.of) + 1,
+                level: branch.level,
+                ..request
+            },
+        }
+    }
+
+    fn creates(&self) -> Option<&CreateOptions> {
+        Some(&self.options)
     }
 }
 
@@ -241,7 +304,7 @@ impl Operation for Append<'_> {
 
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<crate::File, WireError> {
         let view = namenode::AppendReplyView::parse(message)?;
-        let attributes = Attributes::read(view.node()?)?;
+        let attributes = Attributes::read(session, view.node()?)?;
         let blocks = read_blocks(view.blocks()?)?;
         Ok(crate::File::created(
             session,
@@ -255,6 +318,8 @@ impl Operation for Append<'_> {
     fn subject(&self) -> Subject<'_> {
         Subject::Path(self.path)
     }
+
+    led!();
 }
 
 /// A page of a directory.
@@ -281,11 +346,11 @@ impl Operation for List<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Page<Entry>, WireError> {
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Page<Entry>, WireError> {
         let view = namenode::ListReplyView::parse(message)?;
         let entries = view
             .entries()?
-            .map(|entry| read_entry(entry?))
+            .map(|entry| read_entry(session, entry?))
             .collect::<Result<_, _>>()?;
         Ok(Page {
             entries,
@@ -296,14 +361,26 @@ impl Operation for List<'_> {
     fn subject(&self) -> Subject<'_> {
         Subject::Path(self.path)
     }
+
+    led!();
 }
 
-pub(crate) fn read_entry(view: namenode::EntryView<'_>) -> Result<Entry, WireError> {
+/// Of an entry that is at another partition only that, its id there and its kind are known.
+pub(crate) fn read_entry(session: &Session, view: namenode::EntryView<'_>) -> Result<Entry, WireError> {
     let name = str::from_utf8(view.name()?).map_err(|_| WireError::NotUtf8)?;
+    let attributes = Attributes::read(session, view.node()?)?;
     Ok(Entry {
         name: name.into(),
-        attributes: Attributes::read(view.node()?)?,
+        attributes: elsewhere(attributes, view.elsewhere())?,
     })
+}
+
+/// Attributes of what may be at another partition, whose number and 1 is told then.
+fn elsewhere(mut attributes: Attributes, partition: u32) -> Result<Attributes, WireError> {
+    if let Some(partition) = partition.checked_sub(1) {
+        attributes.partition = u16::try_from(partition).map_err(|_| WireError::UnknownEnum(0))?;
+    }
+    Ok(attributes)
 }
 
 /// Another name for a node.
@@ -328,13 +405,33 @@ impl Operation for Rename<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::RenameReplyView::parse(message)?.node()?)
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        let view = namenode::RenameReplyView::parse(message)?;
+        elsewhere(Attributes::read(session, view.node()?)?, view.elsewhere())
     }
 
     /// Both names, for each of them can be what is wrong.
     fn subject(&self) -> Subject<'_> {
         Subject::Move(self.from, self.to)
+    }
+
+    const IS_LED: bool = true;
+
+    fn path(&self, which: Which) -> Option<&str> {
+        Some(match which {
+            Which::First => self.from,
+            Which::Second => self.to,
+        })
+    }
+
+    fn request_at(&self, way: &Way) -> Self::Request<'_> {
+        namenode::RenameRequest {
+            from_base: way.first.base,
+            from: way.first.rest(self.from),
+            to_base: way.second.base,
+            to: way.second.rest(self.to),
+            no_replace: self.no_replace,
+        }
     }
 }
 
@@ -365,14 +462,29 @@ impl Operation for SetTtl<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::SetTtlReplyView::parse(message)?.node()?)
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(session, namenode::SetTtlReplyView::parse(message)?.node()?)
     }
 
     fn subject(&self) -> Subject<'_> {
         match self.key {
             [] => Subject::Path(self.path),
             key => Subject::Key(self.path, key),
+        }
+    }
+
+    const IS_LED: bool = true;
+
+    /// None of a key: that is where its table is.
+    fn path(&self, which: Which) -> Option<&str> {
+        (which == Which::First && self.key.is_empty()).then_some(self.path)
+    }
+
+    fn request_at(&self, way: &Way) -> Self::Request<'_> {
+        namenode::SetTtlRequest {
+            base: way.first.base,
+            path: way.first.rest(self.path),
+            ..self.request()
         }
     }
 }
@@ -403,6 +515,8 @@ impl Operation for Delete<'_> {
     fn subject(&self) -> Subject<'_> {
         Subject::Path(self.path)
     }
+
+    led!();
 }
 
 /// More blocks at the end of a file.
@@ -458,9 +572,12 @@ impl Operation for FetchBlocks {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(Attributes, Blocks), WireError> {
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<(Attributes, Blocks), WireError> {
         let view = namenode::BlocksReplyView::parse(message)?;
-        Ok((Attributes::read(view.node()?)?, read_blocks(view.blocks()?)?))
+        Ok((
+            Attributes::read(session, view.node()?)?,
+            read_blocks(view.blocks()?)?,
+        ))
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -482,9 +599,9 @@ impl Operation for PinFile {
         namenode::PinRequest { node: self.node }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<(u64, Attributes), WireError> {
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<(u64, Attributes), WireError> {
         let view = namenode::PinReplyView::parse(message)?;
-        Ok((view.pin(), Attributes::read(view.node()?)?))
+        Ok((view.pin(), Attributes::read(session, view.node()?)?))
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -539,8 +656,8 @@ impl Operation for Publish {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::PublishReplyView::parse(message)?.node()?)
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(session, namenode::PublishReplyView::parse(message)?.node()?)
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -561,6 +678,10 @@ pub struct Renewed {
     /// Where else it is.
     pub(crate) endpoints: Vec<String>,
     pub(crate) host: String,
+    /// Which partition it is.
+    pub(crate) partition: u16,
+    /// Where each partition is; none if there is one.
+    pub(crate) partitions: Vec<String>,
 }
 
 impl Renewed {
@@ -574,6 +695,12 @@ impl Renewed {
                 .map(|it| it.map(str::to_owned))
                 .collect::<Result<_, _>>()?,
             host: view.host()?.into(),
+            // What no partition can be called is none of those that there are.
+            partition: u16::try_from(view.partition()).unwrap_or(u16::MAX),
+            partitions: view
+                .partitions()?
+                .map(|it| it.map(str::to_owned))
+                .collect::<Result<_, _>>()?,
         })
     }
 }

@@ -26,15 +26,18 @@ pub struct PeerPath {
     pub address: Address,
     /// Why it does not go through shared memory; `None` if it does, or does not leave the process.
     pub hindrance: Option<Hindrance>,
+    /// Which partition of the namenode it is; 0 of a datanode, or if there is one.
+    pub partition: u16,
 }
 
 impl PeerPath {
     /// The server, without its address.
     #[must_use]
     pub fn peer(&self) -> String {
-        match self.datanode {
-            None => "namenode".into(),
-            Some(id) => format!("datanode {id}"),
+        match (self.datanode, self.partition) {
+            (None, 0) => "namenode".into(),
+            (None, partition) => format!("namenode (partition {partition})"),
+            (Some(id), _) => format!("datanode {id}"),
         }
     }
 
@@ -211,7 +214,7 @@ pub(crate) fn permits_shm(transport: Transport) -> bool {
     matches!(transport, Transport::Auto | Transport::Shm)
 }
 
-fn is_reachable(address: &Address, site: Site, namenode: &Address) -> bool {
+pub(crate) fn is_reachable(address: &Address, site: Site, namenode: &Address) -> bool {
     match (address, site) {
         (Address::Unix(_) | Address::Shm(_), Site::Here) => true,
         (Address::Unix(_) | Address::Shm(_), Site::Elsewhere) => false,
@@ -380,6 +383,7 @@ mod tests {
             datanode: Some(3),
             address: address(text),
             hindrance,
+            partition: 0,
         };
         assert_eq!(path("shm:///d", None).to_string(), "datanode 3 by shm:///d");
         assert_eq!(path("local://d", None).to_string(), "datanode 3 in process");
@@ -387,5 +391,13 @@ mod tests {
             path("tcp://10.0.0.2:1", Some(Hindrance::OtherHost)).to_string(),
             "datanode 3 by tcp://10.0.0.2:1 (not shm: other host)"
         );
+        let namenode = |partition| PeerPath {
+            datanode: None,
+            address: address("shm:///n"),
+            hindrance: None,
+            partition,
+        };
+        assert_eq!(namenode(0).to_string(), "namenode by shm:///n");
+        assert_eq!(namenode(2).to_string(), "namenode (partition 2) by shm:///n");
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! A request is sent in the call that makes it, so any number can be in flight without a task for each: a
 //! [`Pending`] is a few words beside the slot that the RPC layer keeps anyway. Only what goes wrong takes the slow
-//! way, an ordinary `async` function in a box: waiting for a connection, and sending again.
+//! way, an ordinary `async` function in a box: waiting for a connection, sending again, and following referrals to other
+//! partitions. What is remembered of those is looked at before anything is sent.
+
+mod repeat;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,10 +20,14 @@ use crake_wire::{Encode, WireError};
 
 use crate::Error;
 use crate::answers::MappedAnswers;
-use crate::failure;
+use crate::node::CreateOptions;
+use crate::partitions::Way;
+use crate::protocol::Which;
 use crate::protocol::answers::Key;
 use crate::session::Session;
 use crate::stats::OperationKind;
+
+use repeat::{Answer, repeat};
 
 /// A method of the namenode with its arguments. Cheap to clone: it borrows, or holds numbers.
 pub trait Operation: Clone + Unpin {
@@ -54,6 +61,29 @@ pub trait Operation: Clone + Unpin {
     #[inline]
     fn read_found(&self, session: &Rc<Session>, message: &[u8]) -> Result<Self::Output, WireError> {
         self.read(session, &Buf::copy_from_slice(message))
+    }
+
+    /// Whether it has paths that partitions may refer to other ones with.
+    const IS_LED: bool = false;
+
+    /// One of its paths, from where the store's paths start; only what gives another name has a second one.
+    fn path(&self, _: Which) -> Option<&str> {
+        None
+    }
+
+    /// The message when its paths go on somewhere.
+    fn request_at(&self, _: &Way) -> Self::Request<'_> {
+        self.request()
+    }
+
+    /// By what the answer is found then.
+    fn key_at(&self, _: &Way) -> Option<Key<'_>> {
+        None
+    }
+
+    /// How it makes something, if it does.
+    fn creates(&self) -> Option<&CreateOptions> {
+        None
     }
 }
 
@@ -99,6 +129,8 @@ pub struct Pending<'a, O: Operation + 'a> {
 
 enum State<'a, T> {
     Calling(Call),
+    /// The same of a path that other operations were led along.
+    CallingAt(Call, Way),
     /// Found in the namenode's memory, and counted.
     Found(Option<T>),
     /// The same, and the runtime is to turn before the caller goes on.
@@ -110,7 +142,7 @@ enum State<'a, T> {
 // A result is moved out of it and never pinned.
 impl<T> Unpin for State<'_, T> {}
 
-type Repeating<'a> = Pin<Box<dyn Future<Output = Result<Reply, Error>> + 'a>>;
+type Repeating<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
 impl<'a, O: Operation + 'a> Pending<'a, O> {
     // Always, like `start_until`, so that the operation is put together where its caller keeps it: to move it costs more
@@ -128,10 +160,61 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
 
     #[inline(always)]
     fn start_until(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
+        if O::IS_LED && session.is_one_of_many() {
+            return Pending::start_led(session, operation, started, deadline);
+        }
+        Pending::start_at(session, operation, started, deadline)
+    }
+
+    /// Starts where remembered referrals lead.
+    #[cold]
+    fn start_led(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
+        let Some((session, way)) = repeat::lead(session, &operation) else {
+            return Pending::start_at(session, operation, started, deadline);
+        };
+        let times = (started, deadline);
+        let found = operation.key_at(&way).and_then(|key| {
+            let answers = session
+                .answers(started)
+                .filter(|answers| !answers.is_stepwise())?;
+            find(&session, &operation, &key, answers, times)
+        });
+        let state = found.unwrap_or_else(|| match &*session.client_now() {
+            Some(client) => State::CallingAt(send_at(client, &operation, &way, deadline), way),
+            None => State::Repeating(repeating_at(&session, operation.clone(), way, times, None)),
+        });
+        Pending {
+            session,
+            operation,
+            started,
+            deadline,
+            state,
+        }
+    }
+
+    /// Starts on a way, with nothing remembered.
+    pub(crate) fn start_on(
+        session: &Rc<Session>,
+        operation: O,
+        way: Way,
+        (started, deadline): (Time, Time),
+    ) -> Pending<'a, O> {
+        let repeating = repeating_at(session, operation.clone(), way, (started, deadline), None);
+        Pending {
+            session: session.clone(),
+            operation,
+            started,
+            deadline,
+            state: State::Repeating(repeating),
+        }
+    }
+
+    #[inline(always)]
+    fn start_at(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
         // Two ways to the end, each of which puts everything into its place at once.
         if let Some(key) = operation.key()
             && let Some(answers) = session.answers(started)
-            && let Some(state) = find(session, &operation, &key, answers, deadline)
+            && let Some(state) = find(session, &operation, &key, answers, (started, deadline))
         {
             return Pending {
                 session: session.clone(),
@@ -144,7 +227,7 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         // A call on a connection that has ended fails at once, and then goes the slow way.
         let state = match &*session.client_now() {
             Some(client) => State::Calling(send(client, &operation, deadline)),
-            None => State::Repeating(repeating(session, operation.clone(), deadline, None)),
+            None => State::Repeating(repeating(session, operation.clone(), (started, deadline), None)),
         };
         Pending {
             session: session.clone(),
@@ -165,6 +248,11 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
         }
+    }
+
+    /// With whom it is; when it has ended, with whom it was.
+    pub(crate) fn session(&self) -> &Rc<Session> {
+        &self.session
     }
 
     #[inline(always)]
@@ -190,12 +278,25 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
     /// As `poll`, when the first call has failed or was not made.
     #[cold]
     fn poll_repeating(&mut self, context: &mut Context<'_>) -> Poll<Result<O::Output, Error>> {
+        if let State::CallingAt(call, way) = &mut self.state {
+            let failed = match ready!(Pin::new(call).poll(context)) {
+                Ok(reply) => {
+                    self.state = State::Done;
+                    return Poll::Ready(self.read(&reply.message));
+                }
+                Err(failed) => failed,
+            };
+            let (operation, way) = (self.operation.clone(), way.clone());
+            let times = (self.started, self.deadline);
+            self.state = State::Repeating(repeating_at(&self.session, operation, way, times, Some(failed)));
+        }
         let State::Repeating(repeating) = &mut self.state else {
             return self.rest(context);
         };
-        let outcome = ready!(repeating.as_mut().poll(context));
+        let answer = ready!(repeating.as_mut().poll(context));
         self.state = State::Done;
-        Poll::Ready(match outcome {
+        self.session = answer.session;
+        Poll::Ready(match answer.outcome {
             Ok(reply) => self.read(&reply.message),
             Err(error) => Err(self.failed(error)),
         })
@@ -234,8 +335,8 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
                 }
                 Err(failed) => {
                     let (session, operation) = (&pending.session, &pending.operation);
-                    let (operation, deadline) = (operation.clone(), pending.deadline);
-                    pending.state = State::Repeating(repeating(session, operation, deadline, Some(failed)));
+                    let (operation, times) = (operation.clone(), (pending.started, pending.deadline));
+                    pending.state = State::Repeating(repeating(session, operation, times, Some(failed)));
                 }
             }
         }
@@ -250,10 +351,10 @@ fn find<'a, O: Operation + 'a>(
     operation: &O,
     key: &Key<'_>,
     answers: Rc<MappedAnswers>,
-    deadline: Time,
+    (started, deadline): (Time, Time),
 ) -> Option<State<'a, O::Output>> {
     if answers.is_stepwise() {
-        let found = find_stepwise(session.clone(), operation.clone(), deadline, answers);
+        let found = find_stepwise(session.clone(), operation.clone(), (started, deadline), answers);
         return Some(State::Repeating(Box::pin(found)));
     }
     let begun = session.time_in_place(O::KIND, 0);
@@ -268,19 +369,24 @@ fn find<'a, O: Operation + 'a>(
 async fn find_stepwise<O: Operation>(
     session: Rc<Session>,
     operation: O,
-    deadline: Time,
+    times: (Time, Time),
     answers: Rc<MappedAnswers>,
-) -> Result<Reply, Error> {
+) -> Answer {
     if let Some(key) = operation.key()
         && let Some(message) = answers.find_stepwise(session.runtime(), &key).await
     {
         session.note_found();
-        return Ok(Reply {
+        let reply = Reply {
             message: Buf::copy_from_slice(&message),
             payload: Payload::default(),
-        });
+        };
+        return Answer {
+            session,
+            outcome: Ok(reply),
+        };
     }
-    repeat(session, operation, deadline, None).await
+    let way = Way::from_start(session.partitions().start().base);
+    repeat(session, operation, way, times, None).await
 }
 
 #[inline(always)]
@@ -288,38 +394,28 @@ fn send<O: Operation>(client: &Client, operation: &O, deadline: Time) -> Call {
     client.call_until(O::METHOD, &operation.request(), deadline)
 }
 
+fn send_at<O: Operation>(client: &Client, operation: &O, way: &Way, deadline: Time) -> Call {
+    client.call_until(O::METHOD, &operation.request_at(way), deadline)
+}
+
+/// Goes on from where paths start.
 #[cold]
 fn repeating<'a, O: Operation + 'a>(
     session: &Rc<Session>,
     operation: O,
-    deadline: Time,
+    times: (Time, Time),
     failed: Option<CallError>,
 ) -> Repeating<'a> {
-    Box::pin(repeat(session.clone(), operation, deadline, failed))
+    let way = Way::from_start(session.partitions().start().base);
+    repeating_at(session, operation, way, times, failed)
 }
 
-/// Waits for a connection and sends, again and again, as long as that is allowed and the deadline is not over.
-async fn repeat<O: Operation>(
-    session: Rc<Session>,
+fn repeating_at<'a, O: Operation + 'a>(
+    session: &Rc<Session>,
     operation: O,
-    deadline: Time,
-    mut failed: Option<CallError>,
-) -> Result<Reply, Error> {
-    let mut pause = session.pause();
-    loop {
-        if let Some(error) = failed.take() {
-            if !failure::may_repeat(&error, O::REPEATABLE) {
-                return Err(failure::of_namenode(&error, &session.peer(), operation.subject()));
-            }
-            if !pause.wait(deadline).await {
-                return Err(failure::of_namenode(&error, &session.peer(), operation.subject()));
-            }
-            session.count_repeat();
-        }
-        let client = session.connected(deadline).await?;
-        match send(&client, &operation, deadline).await {
-            Ok(reply) => return Ok(reply),
-            Err(error) => failed = Some(error),
-        }
-    }
+    way: Way,
+    times: (Time, Time),
+    failed: Option<CallError>,
+) -> Repeating<'a> {
+    Box::pin(repeat(session.clone(), operation, way, times, failed))
 }

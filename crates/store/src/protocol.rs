@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod code;
 pub mod handle;
+mod referral;
 pub mod scan;
 pub mod tier;
 pub mod words;
@@ -14,6 +15,8 @@ pub mod role {
     pub const CLIENT: u8 = 1;
     /// Registers with a namenode and keeps blocks.
     pub const DATANODE: u8 = 2;
+    /// A partition of a namespace, at another one.
+    pub const NAMENODE: u8 = 3;
 }
 
 /// Handles that a datanode looks at in one request.
@@ -31,3 +34,4 @@ pub mod namenode {
 
 pub use code::Code;
 pub use handle::Handle;
+pub use referral::{Referral, Which};

@@ -1,10 +1,10 @@
 //! A client's conversation with the namenode: one identity, one connection at a time, the leases that it holds.
 //!
 //! A connection begins at an address that the caller gave. There the namenode says where else it is, and if one of these is
-//! better, the connection moves there; one that broke begins anew.
+//! better, the connection moves there; one that broke begins anew. Of a namespace with several partitions there is a session with
+//! each: its connection begins where the others say that the partition is, and whoever answers must be that one.
 
-use std::cell::{Cell, OnceCell, Ref, RefCell};
-use std::collections::BTreeSet;
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::datanodes::Datanodes;
 use crate::failure::Pause;
 use crate::link::Link;
 use crate::operation::{Renew, Renewed};
+use crate::partitions::Partitions;
 use crate::path::{self, Choice, Hindrance, Missed, PeerPath, Site};
 use crate::pending::Pending;
 use crate::protocol::namenode::{RenewRequest, namenode as method};
@@ -26,37 +27,27 @@ use crate::view::Pins;
 use crate::watch::Watches;
 use crate::{ConnectOptions, Error, Transport, failure, this_host};
 
-/// What all handles of one [`crate::Store`] share.
+/// What is said with one partition of the namenode, which is all of it if there is one.
 pub struct Session {
+    partitions: Rc<Partitions>,
+    /// Which partition it is.
+    number: Cell<u16>,
     runtime: Runtime,
-    options: ConnectOptions,
     /// How long an operation may take, as it is added to times.
     deadline_ns: u64,
-    /// Stays the same over reconnects: leases belong to it.
-    client: ClientId,
-    addresses: Vec<Address>,
     /// The address where the connection of now began, or the last one did.
-    current: Cell<usize>,
+    current: RefCell<Option<Address>>,
     /// Where it goes; while there is none, where it will begin.
     route: RefCell<Rc<Route>>,
     link: Rc<Link<MappedAnswers>>,
-    /// Of this process; read when a server says which is its own.
-    host: OnceCell<String>,
-    /// Servers of which it was told that a better way could not be taken: datanodes, and `None` for the namenode.
-    told: RefCell<BTreeSet<Option<u32>>>,
-    base: OnceCell<u64>,
     leases: Leases,
-    datanodes: Datanodes,
-    slices: Slices,
     pins: Pins,
     watches: Watches,
-    stats: RefCell<Stats>,
-    in_place: InPlace,
 }
 
 /// What is read in place.
 #[derive(Default)]
-struct InPlace {
+pub(crate) struct InPlace {
     /// Bytes since the runtime had its turn.
     bytes: Cell<usize>,
     /// Of datanodes' blocks.
@@ -93,17 +84,14 @@ struct Route {
 }
 
 impl Route {
-    fn new(address: Address, hindrance: Option<Hindrance>) -> Rc<Route> {
+    /// `peer` is who is there, as [`Session::peer_at`] says it.
+    fn new(address: Address, peer: &str, hindrance: Option<Hindrance>) -> Rc<Route> {
         Rc::new(Route {
-            peer: namenode_at(&address).into(),
+            peer: peer.into(),
             address,
             hindrance,
         })
     }
-}
-
-fn namenode_at(address: &Address) -> String {
-    format!("namenode {address}")
 }
 
 /// How many leases are held, and how long the namenode keeps them without being reminded.
@@ -135,33 +123,52 @@ const IN_PLACE_READ_BYTES: usize = 4 << 10;
 const LEASE: Duration = Duration::from_secs(10);
 
 impl Session {
-    pub(crate) fn new(runtime: &Runtime, options: ConnectOptions) -> Result<Rc<Session>, Error> {
-        let addresses = options.resolve()?;
-        let client = u128::from(runtime.random()) << 64 | u128::from(runtime.random());
-        Ok(Rc::new(Session {
-            runtime: runtime.clone(),
-            client: ClientId(client),
-            route: RefCell::new(Route::new(addresses[0].clone(), None)),
-            addresses,
-            current: Cell::new(0),
+    /// Without a connection.
+    pub(crate) fn new(partitions: &Rc<Partitions>, number: u16) -> Rc<Session> {
+        let first = partitions.addresses()[0].clone();
+        let session = Session {
+            number: Cell::new(number),
+            runtime: partitions.runtime.clone(),
+            deadline_ns: (Time(0) + partitions.options.deadline).0,
+            current: RefCell::default(),
+            route: RefCell::new(Route::new(first, "namenode", None)),
             link: Rc::default(),
-            host: OnceCell::new(),
-            told: RefCell::default(),
-            base: OnceCell::new(),
             leases: Leases {
                 held: Cell::new(0),
                 renewing: Cell::new(false),
                 duration: Cell::new(LEASE),
             },
-            datanodes: Datanodes::default(),
-            slices: Slices::new(options.slice_bytes),
             pins: Pins::default(),
             watches: Watches::default(),
-            deadline_ns: (Time(0) + options.deadline).0,
-            stats: RefCell::default(),
-            in_place: InPlace::default(),
-            options,
-        }))
+            partitions: partitions.clone(),
+        };
+        session.route_to(session.candidates()[0].clone(), None);
+        Rc::new(session)
+    }
+
+    /// What it shares with the sessions of the other partitions.
+    #[inline]
+    pub(crate) fn partitions(&self) -> &Rc<Partitions> {
+        &self.partitions
+    }
+
+    /// Which partition it is with: 0 if there is one.
+    #[inline]
+    pub(crate) fn number(&self) -> u16 {
+        self.number.get()
+    }
+
+    /// The first session of a store finds out with whom it is.
+    pub(crate) fn set_number(&self, number: u16) {
+        self.number.set(number);
+        let route = self.route.borrow().clone();
+        self.route_to(route.address.clone(), route.hindrance.clone());
+    }
+
+    /// Whether the namespace has other partitions, too.
+    #[inline]
+    pub(crate) fn is_one_of_many(&self) -> bool {
+        self.partitions.is_many()
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -169,7 +176,7 @@ impl Session {
     }
 
     pub(crate) fn options(&self) -> &ConnectOptions {
-        &self.options
+        &self.partitions.options
     }
 
     /// When an operation that starts now must have ended.
@@ -179,15 +186,15 @@ impl Session {
     }
 
     pub(crate) fn client(&self) -> ClientId {
-        self.client
+        self.partitions.client
     }
 
     pub(crate) fn datanodes(&self) -> &Datanodes {
-        &self.datanodes
+        &self.partitions.datanodes
     }
 
     pub(crate) fn slices(&self) -> &Slices {
-        &self.slices
+        &self.partitions.slices
     }
 
     pub(crate) fn pins(&self) -> &Pins {
@@ -208,49 +215,56 @@ impl Session {
         self.route.borrow().address.clone()
     }
 
-    /// The ways of all connections that there are.
-    pub(crate) fn paths(&self) -> Vec<PeerPath> {
+    /// The way of the connection, if there is one.
+    pub(crate) fn path(&self) -> Option<PeerPath> {
         let route = self.route.borrow();
-        let namenode = self.link.is_live().then(|| PeerPath {
+        self.link.is_live().then(|| PeerPath {
             datanode: None,
             address: route.address.clone(),
             hindrance: route.hindrance.clone(),
-        });
-        namenode.into_iter().chain(self.datanodes.paths()).collect()
+            partition: self.number(),
+        })
+    }
+
+    fn route_to(&self, address: Address, hindrance: Option<Hindrance>) {
+        let peer = self.peer_at(&address);
+        self.route.replace(Route::new(address, &peer, hindrance));
+    }
+
+    /// The namenode as errors name it when it is looked for at an address.
+    fn peer_at(&self, address: &Address) -> String {
+        match self.is_one_of_many() {
+            false => format!("namenode {address}"),
+            true => format!("namenode {address} (partition {})", self.number()),
+        }
     }
 
     /// Where a server of this host is, seen from here.
     pub(crate) fn site(&self, host: &str) -> Site {
         match host {
             "" => Site::Unknown,
-            host if host == self.host.get_or_init(this_host) => Site::Here,
+            host if host == self.partitions.host.get_or_init(this_host) => Site::Here,
             _ => Site::Elsewhere,
         }
     }
 
     /// A server offered a better way to this host that could not be taken. Said once for each.
     pub(crate) fn tell_fallback(&self, datanode: Option<u32>, address: &Address, hindrance: &Hindrance) {
-        if self.told.borrow_mut().insert(datanode) {
+        let partition = match datanode {
+            None => self.number(),
+            Some(_) => 0,
+        };
+        if self.partitions.told.borrow_mut().insert((datanode, partition)) {
             let path = PeerPath {
                 datanode,
                 address: address.clone(),
                 hindrance: Some(hindrance.clone()),
+                partition,
             };
             tracing::warn!(
                 "{path}: a better way was offered and could not be taken; transport=tcp has it not tried"
             );
         }
-    }
-
-    /// The directory that paths start from; 0 is the root.
-    #[inline]
-    pub(crate) fn base(&self) -> u64 {
-        self.base.get().copied().unwrap_or(0)
-    }
-
-    pub(crate) fn set_base(&self, id: u64) {
-        // Set once, while the store is made.
-        let _ = self.base.set(id);
     }
 
     pub(crate) fn pause(&self) -> Pause {
@@ -299,38 +313,94 @@ impl Session {
             .await
     }
 
-    /// Tries each address once, the last good one first.
+    /// Tries each address once. A partition that was started again may be elsewhere: the others know.
     async fn attempt(self: Rc<Self>) -> Result<Client, Error> {
-        let first = self.current.get();
-        self.route
-            .replace(Route::new(self.addresses[first].clone(), None));
+        let known = self.partitions.addresses_of(self.number());
+        let outcome = self.try_in_turn().await;
+        if outcome.is_ok() || !self.is_one_of_many() {
+            return outcome;
+        }
+        self.ask_others().await;
+        match self.partitions.addresses_of(self.number()) == known {
+            true => outcome,
+            false => self.try_in_turn().await,
+        }
+    }
+
+    async fn try_in_turn(&self) -> Result<Client, Error> {
+        let candidates = self.candidates();
+        self.route_to(candidates[0].clone(), None);
         let mut outcome = Err(self.not_connected("it has no address"));
-        for nth in 0..self.addresses.len() {
-            let at = (first + nth) % self.addresses.len();
-            outcome = self.begin_at(&self.addresses[at]).await;
-            if outcome.is_ok() {
-                self.current.set(at);
-                break;
+        for (nth, address) in candidates.into_iter().enumerate() {
+            match self.begin_at(&address).await {
+                Ok(client) => {
+                    *self.current.borrow_mut() = Some(address);
+                    return Ok(client);
+                }
+                // Where another partition was found, this one was hardly to be expected.
+                Err(error) if nth > 0 && is_another(&error) => {}
+                Err(error) => outcome = Err(error),
             }
         }
         outcome
     }
 
-    /// One attempt at an address that the caller gave, and from there at better ones.
+    /// The addresses where the namenode may be, the last good one first; never none. One of several partitions is where the others say
+    /// that it is; the caller's addresses may lead to it, too, or to others that know.
+    fn candidates(&self) -> Vec<Address> {
+        let mut addresses = match self.is_one_of_many() {
+            true => self.partitions.addresses_of(self.number()),
+            false => Vec::new(),
+        };
+        for address in self.partitions.addresses() {
+            if !addresses.contains(address) {
+                addresses.push(address.clone());
+            }
+        }
+        let current = self.current.borrow();
+        let good = addresses
+            .iter()
+            .position(|address| current.as_ref() == Some(address));
+        addresses.rotate_left(good.unwrap_or(0));
+        addresses
+    }
+
+    /// Has another partition say where all are.
+    async fn ask_others(&self) {
+        for other in self.partitions.begun() {
+            let client = other.client_now().clone();
+            let live = client.filter(|client| other.number() != self.number() && client.is_connected());
+            if let Some(client) = live
+                && self.ask_namenode(&client).await.is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    /// One attempt at an address, and from there at better ones.
     async fn begin_at(&self, address: &Address) -> Result<Client, Error> {
-        let peer = namenode_at(address);
+        let peer = self.peer_at(address);
         let client = self.connect(address).await;
         let client = client.map_err(|error| connect_failure(&error, &peer))?;
-        let transport = self.options.transport;
-        let (client, route) = if !seeks_better(transport, address) {
-            let hindrance = (!path::is_best(address)).then_some(Hindrance::Disabled);
-            (client, Route::new(address.clone(), hindrance))
+        let (transport, is_many) = (self.options().transport, self.is_one_of_many());
+        let is_to_move = seeks_better(transport, address);
+        let stays = |hindrance| Route::new(address.clone(), &peer, hindrance);
+        let (client, route) = if !is_to_move && !is_many {
+            (client, stays(hindrance_by_choice(address)))
         } else {
             match self.ask_namenode(&client).await {
-                Ok(known) => self.move_on(client, address, &known).await?,
-                Err(missed) if transport == Transport::Auto => {
+                Ok(known) if is_many && known.partition != self.number() => return Err(another(&peer)),
+                Ok(known) => {
+                    self.set_lease(known.lease_ms);
+                    match is_to_move {
+                        true => self.move_on(client, address, &known).await?,
+                        false => (client, stays(hindrance_by_choice(address))),
+                    }
+                }
+                Err(missed) if transport == Transport::Auto && !is_many => {
                     let hindrance = Hindrance::Failed(missed.to_string().into());
-                    (client, Route::new(address.clone(), Some(hindrance)))
+                    (client, stays(Some(hindrance)))
                 }
                 Err(missed) => return Err(missed_namenode(&missed, &peer)),
             }
@@ -347,7 +417,7 @@ impl Session {
         address: &Address,
         known: &Renewed,
     ) -> Result<(Client, Rc<Route>), Error> {
-        let transport = self.options.transport;
+        let transport = self.options().transport;
         let is_demanded = transport != Transport::Auto;
         let site = self.site(&known.host);
         let mut choice = Choice::of(&known.endpoints, site, address, transport);
@@ -364,22 +434,30 @@ impl Session {
         let (client, reached) = found.unwrap_or((client, address.clone()));
         let failed = path::better_that_failed(&reached, &tried);
         if is_demanded && !path::permits(transport, &reached) {
-            return Err(demand_failure(address, transport, failed, &choice.lack));
+            return Err(demand_failure(
+                &self.peer_at(address),
+                transport,
+                failed,
+                &choice.lack,
+            ));
         }
         if let Some(failed) = &failed {
             self.tell_fallback(None, &reached, failed);
         }
         let hindrance = choice.hindrance(&reached, &tried);
-        Ok((client, Route::new(reached, hindrance)))
+        let peer = self.peer_at(&reached);
+        Ok((client, Route::new(reached, &peer, hindrance)))
     }
 
-    /// Who the namenode is and where; a sign of life of this client, too.
+    /// Who the namenode is, and where it and all partitions are; a sign of life of this client, too.
     async fn ask_namenode(&self, client: &Client) -> Result<Renewed, Missed> {
-        let deadline = self.runtime.now() + self.options.connect_deadline;
+        let deadline = self.runtime.now() + self.options().connect_deadline;
         let reply = client
             .call_until(method::RENEW, &RenewRequest {}, deadline)
             .await?;
-        Ok(Renewed::read(&reply.message)?)
+        let known = Renewed::read(&reply.message)?;
+        self.partitions.note(&known);
+        Ok(known)
     }
 
     /// Tries addresses in turn, up to one where the right server answers; gives it, and what came of those before.
@@ -405,14 +483,14 @@ impl Session {
     /// One attempt to connect to a server.
     async fn connect(&self, address: &Address) -> Result<Client, ConnectError> {
         let config = ClientConfig {
-            client: self.client,
+            client: self.client(),
             role: role::CLIENT,
-            connect_timeout: self.options.connect_deadline,
+            connect_timeout: self.options().connect_deadline,
             queue_max: QUEUE_MAX,
             ..ClientConfig::default()
         };
         let client = Client::connect(&self.runtime, address, config).await?;
-        self.stats.borrow_mut().connects += 1;
+        self.partitions.stats.borrow_mut().connects += 1;
         Ok(client)
     }
 
@@ -428,7 +506,7 @@ impl Session {
     /// of these one in some stands for the others.
     #[inline]
     pub(crate) fn time_in_place(&self, kind: OperationKind, len: usize) -> Option<Time> {
-        let timed = self.in_place.timed(kind);
+        let timed = self.partitions.in_place.timed(kind);
         let untimed = timed.untimed.get() + 1;
         let every = match kind {
             OperationKind::Read => IN_PLACE_TIMED_EVERY,
@@ -443,15 +521,15 @@ impl Session {
     /// so that a loop of them would never let it: neither would leases be renewed, nor would the end of a server be seen.
     #[inline]
     pub(crate) fn note_in_place(&self, kind: OperationKind, len: usize, begun: Option<Time>) -> bool {
-        let latency_ns = &self.in_place.timed(kind).latency_ns;
+        let latency_ns = &self.partitions.in_place.timed(kind).latency_ns;
         if let Some(begun) = begun {
             let latency = self.runtime.now_exact() - begun;
             latency_ns.set(latency.as_nanos() as u64);
         }
-        let bytes = self.in_place.bytes.get() + len + IN_PLACE_READ_BYTES;
+        let bytes = self.partitions.in_place.bytes.get() + len + IN_PLACE_READ_BYTES;
         let is_due = bytes >= IN_PLACE_BYTES_MAX;
-        self.in_place.bytes.set(if is_due { 0 } else { bytes });
-        let mut stats = self.stats.borrow_mut();
+        self.partitions.in_place.bytes.set(if is_due { 0 } else { bytes });
+        let mut stats = self.partitions.stats.borrow_mut();
         match kind {
             OperationKind::Read => stats.in_place += 1,
             _ => stats.found += 1,
@@ -462,29 +540,29 @@ impl Session {
 
     /// An answer was found in the namenode's memory that is counted like one that came.
     pub(crate) fn note_found(&self) {
-        self.stats.borrow_mut().found += 1;
+        self.partitions.stats.borrow_mut().found += 1;
     }
 
     pub(crate) fn count_written_in_place(&self) {
-        self.stats.borrow_mut().written_in_place += 1;
+        self.partitions.stats.borrow_mut().written_in_place += 1;
     }
 
     #[inline]
     pub(crate) fn count(&self, kind: OperationKind, bytes: usize, started: Time) {
         let latency_ns = self.runtime.now().0.saturating_sub(started.0);
-        self.stats.borrow_mut().done(kind, bytes, latency_ns);
+        self.partitions.stats.borrow_mut().done(kind, bytes, latency_ns);
     }
 
     pub(crate) fn count_failure(&self, kind: OperationKind) {
-        self.stats.borrow_mut().failed(kind);
+        self.partitions.stats.borrow_mut().failed(kind);
     }
 
     pub(crate) fn count_repeat(&self) {
-        self.stats.borrow_mut().repeats += 1;
+        self.partitions.stats.borrow_mut().repeats += 1;
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.stats.borrow_mut().up_to_now()
+        self.partitions.stats.borrow_mut().up_to_now()
     }
 
     /// Takes note of how long leases last.
@@ -538,6 +616,7 @@ async fn renew(session: Weak<Session>) {
         match Pending::start_within(&session, Renew, lease / 3).await {
             Ok(renewed) => {
                 session.set_lease(renewed.lease_ms);
+                session.partitions.note(&renewed);
                 part = 3;
             }
             Err(error) => {
@@ -557,14 +636,29 @@ fn seeks_better(transport: Transport, address: &Address) -> bool {
     }
 }
 
-/// The caller demands a transport that does not lead to the namenode.
-fn demand_failure(
-    address: &Address,
-    transport: Transport,
-    failed: Option<Hindrance>,
-    lack: &Hindrance,
-) -> Error {
-    let peer = namenode_at(address).into();
+/// Why a connection stays at an address that the caller chose to have it stay at.
+fn hindrance_by_choice(address: &Address) -> Option<Hindrance> {
+    (!path::is_best(address)).then_some(Hindrance::Disabled)
+}
+
+/// At an address is another partition than the one that was looked for.
+fn another(peer: &str) -> Error {
+    Error::Unavailable {
+        peer: peer.into(),
+        may_have_run: false,
+        detail: ANOTHER.into(),
+    }
+}
+
+const ANOTHER: &str = "another partition answers there";
+
+fn is_another(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { detail, .. } if **detail == *ANOTHER)
+}
+
+/// The caller demands a transport that does not lead to the namenode `peer`.
+fn demand_failure(peer: &str, transport: Transport, failed: Option<Hindrance>, lack: &Hindrance) -> Error {
+    let peer = peer.into();
     let asked = format!("transport={transport} is asked for, and");
     match failed {
         Some(failed @ Hindrance::Failed(_)) => Error::Unavailable {

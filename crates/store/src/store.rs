@@ -1,20 +1,25 @@
 //! The store: what a program holds to work with a cluster.
 
 use std::fmt;
+use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crake_datapath::{Address, Runtime};
 use crake_rpc::ClientId;
 
+use crate::cluster::{self, Usage};
 use crate::datanodes::{Datanode, Datanodes};
+use crate::list_page::ListPage;
 use crate::multifile::Multifile;
 use crate::node::{Attributes, CreateOptions, Entry, Node, Page};
 use crate::operation::{
     Append, AskUsage, Create, Delete, Echo, List, ListDatanodes, Lookup, Open, Rename, Renew, SetTtl,
 };
+use crate::partitions::{Kept, Partitions, Start};
 use crate::path::PeerPath;
 use crate::pending::Pending;
+use crate::renaming::Renaming;
 use crate::session::{Session, not_a_namenode};
 use crate::stats::Stats;
 use crate::table::Table;
@@ -28,7 +33,10 @@ use crate::{ConnectOptions, Error};
 /// `.await` each. Paths are `/`-separated and start at the base of the store's URL, with or without a leading slash.
 #[derive(Clone)]
 pub struct Store {
+    /// With the partition where paths start, and the directory there.
     session: Rc<Session>,
+    base: u64,
+    _kept: Rc<Kept>,
 }
 
 impl Store {
@@ -44,16 +52,23 @@ impl Store {
 
     /// Connects to a cluster. One attempt for each address: a wrong one is told at once.
     pub async fn connect_with(runtime: &Runtime, options: ConnectOptions) -> Result<Store, Error> {
-        let session = Session::new(runtime, options)?;
-        session.connect_once().await?;
-        let renewed = Pending::start(&session, Renew).await.map_err(not_a_namenode)?;
-        session.set_lease(renewed.lease_ms);
-        let store = Store { session };
+        let partitions = Partitions::new(runtime, options)?;
+        let first = Session::new(&partitions, 0);
+        let kept = partitions.keep(&first);
+        first.connect_once().await?;
+        let renewed = Pending::start(&first, Renew).await.map_err(not_a_namenode)?;
+        first.set_lease(renewed.lease_ms);
+        partitions.begin(&first, &renewed)?;
+        let mut store = Store {
+            session: partitions.start_session(),
+            base: 0,
+            _kept: kept,
+        };
         store.find_base().await?;
         Ok(store)
     }
 
-    async fn find_base(&self) -> Result<(), Error> {
+    async fn find_base(&mut self) -> Result<(), Error> {
         let base = &self.session.options().base;
         if !base.is_empty() {
             let attributes = self.lookup(base).await?;
@@ -62,9 +77,29 @@ impl Store {
                     path: base.as_str().into(),
                 });
             }
-            self.session.set_base(attributes.id);
+            let partitions = self.session.partitions().clone();
+            partitions.set_start(Start {
+                partition: attributes.partition,
+                base: attributes.id,
+            });
+            self.base = attributes.id;
+            self.session = partitions.start_session();
         }
         Ok(())
+    }
+
+    /// With partition 0, where jobs and datanodes are.
+    pub(crate) fn first_session(&self) -> Result<Rc<Session>, Error> {
+        self.session_of(0)
+    }
+
+    /// With the partition of a node that was found.
+    fn session_of(&self, partition: u16) -> Result<Rc<Session>, Error> {
+        if partition == self.session.number() {
+            return Ok(self.session.clone());
+        }
+        let found = self.session.partitions().session(partition);
+        found.ok_or_else(|| Error::protocol(self.session.peer(), "it names a partition that does not exist"))
     }
 
     pub(crate) fn session(&self) -> &Rc<Session> {
@@ -81,15 +116,19 @@ impl Store {
         self.session.client()
     }
 
-    /// Where the namenode is reached; without a connection, where it will be looked for first.
+    /// Where the namenode is reached, or the partition of it where paths start; without a connection, where it will be looked for first.
     pub fn namenode(&self) -> Address {
         self.session.address()
     }
 
-    /// How each server is reached that there is a connection to: the namenode first, then datanodes by their numbers. The
-    /// connection to a datanode is made when the first of its blocks is touched, or by [`Store::path_to`].
+    /// How each server is reached that there is a connection to: the partitions of the namenode first, then datanodes by their
+    /// numbers. The connection to a partition is made when the first path leads there; that to a datanode when the first of its
+    /// blocks is touched, or by [`Store::path_to`].
     pub fn paths(&self) -> Vec<PeerPath> {
-        self.session.paths()
+        let partitions = self.session.partitions();
+        let begun = partitions.begun();
+        let namenodes = begun.iter().filter_map(|session| session.path());
+        namenodes.chain(partitions.datanodes.paths()).collect()
     }
 
     /// How the datanode of a number is reached; connects if need be.
@@ -109,7 +148,7 @@ impl Store {
         Pending::start(
             &self.session,
             Lookup {
-                base: self.session.base(),
+                base: self.base,
                 path,
             },
         )
@@ -129,7 +168,7 @@ impl Store {
         Pending::start(
             &self.session,
             Open {
-                base: self.session.base(),
+                base: self.base,
                 path,
             },
         )
@@ -142,7 +181,7 @@ impl Store {
         Pending::start(
             &self.session,
             Create {
-                base: self.session.base(),
+                base: self.base,
                 path,
                 options,
             },
@@ -159,7 +198,7 @@ impl Store {
         Pending::start(
             &self.session,
             Append {
-                base: self.session.base(),
+                base: self.base,
                 path,
             },
         )
@@ -167,7 +206,14 @@ impl Store {
 
     /// Watches a file as it grows, or what happens in a directory, multifile or table.
     pub async fn watch(&self, path: &str) -> Result<Watch, Error> {
-        Watch::begin(&self.session, self.session.base(), path).await
+        if !self.session.is_one_of_many() {
+            return Watch::begin(&self.session, self.base, path).await;
+        }
+        // What happens may be told before the answer that names the watch, so it is clear beforehand who tells it.
+        let found = self.lookup(path).await?;
+        let session = self.session_of(found.partition)?;
+        let watch = Watch::begin(&session, found.id, "").await;
+        watch.map_err(|error| error.about(path))
     }
 
     /// Makes a directory; with `parents`, also those above it, and it may be there already.
@@ -188,7 +234,7 @@ impl Store {
             ..Node::Table.into()
         };
         let made = self.create(path, options).await?;
-        Ok(Table::new(&self.session, made.attributes().id, path))
+        Ok(Table::new(made.session(), made.attributes().id, path))
     }
 
     /// Makes a multifile; with `parents`, also directories above it, and it may be there already.
@@ -199,26 +245,26 @@ impl Store {
             ..Node::Multifile.into()
         };
         let made = self.create(path, options).await?;
-        Ok(Multifile::new(&self.session, path, made.attributes().id))
+        Ok(Multifile::new(made.session(), path, made.attributes().id))
     }
 
     /// Opens a multifile.
     pub async fn multifile(&self, path: &str) -> Result<Multifile, Error> {
-        let id = self.lookup_kind(path, Node::Multifile).await?;
-        Ok(Multifile::new(&self.session, path, id))
+        let (session, id) = self.lookup_kind(path, Node::Multifile).await?;
+        Ok(Multifile::new(&session, path, id))
     }
 
     /// Opens a table.
     pub async fn table(&self, path: &str) -> Result<Table, Error> {
-        let id = self.lookup_kind(path, Node::Table).await?;
-        Ok(Table::new(&self.session, id, path))
+        let (session, id) = self.lookup_kind(path, Node::Table).await?;
+        Ok(Table::new(&session, id, path))
     }
 
-    /// The id of a node that is to be of this kind.
-    async fn lookup_kind(&self, path: &str, kind: Node) -> Result<u64, Error> {
+    /// The id of a node that is to be of this kind, and the session with whom has it.
+    async fn lookup_kind(&self, path: &str, kind: Node) -> Result<(Rc<Session>, u64), Error> {
         let attributes = self.lookup(path).await?;
         if attributes.kind == kind {
-            return Ok(attributes.id);
+            return Ok((self.session_of(attributes.partition)?, attributes.id));
         }
         let detail = format!("a {}, not a {}", attributes.kind.name(), kind.name());
         Err(Error::WrongKind {
@@ -227,26 +273,19 @@ impl Store {
         })
     }
 
-    /// One page of a container's entries whose names start with `prefix` and are above `after`; 0 is the largest limit.
-    pub fn list_page<'a>(
-        &self,
-        path: &'a str,
-        prefix: &'a str,
-        after: &'a str,
-        limit: u32,
-    ) -> Pending<'a, List<'a>> {
-        let base = self.session.base();
-        let (prefix, after) = (prefix.as_bytes(), after.as_bytes());
-        Pending::start(
-            &self.session,
-            List {
-                base,
-                path,
-                prefix,
-                after,
-                limit,
-            },
-        )
+    /// One page of a container's entries whose names start with `prefix` and are above `after`; 0 is the largest limit. If there
+    /// are more, the last entry's name is where the next page comes after.
+    ///
+    /// Sent at once.
+    pub fn list_page<'a>(&self, path: &'a str, prefix: &'a str, after: &'a str, limit: u32) -> ListPage<'a> {
+        let request = List {
+            base: self.base,
+            path,
+            prefix: prefix.as_bytes(),
+            after: after.as_bytes(),
+            limit,
+        };
+        ListPage::start(&self.session, request)
     }
 
     /// A container's entries in order, fetched page by page.
@@ -261,25 +300,23 @@ impl Store {
     }
 
     /// Gives a node another name, in the place of what has it, as far as POSIX allows that.
-    pub fn rename<'a>(&self, from: &'a str, to: &'a str) -> Pending<'a, Rename<'a>> {
+    pub fn rename<'a>(&self, from: &'a str, to: &'a str) -> Renaming<'a> {
         self.start_rename(from, to, false)
     }
 
     /// Gives a node a name that nothing has.
-    pub fn rename_new<'a>(&self, from: &'a str, to: &'a str) -> Pending<'a, Rename<'a>> {
+    pub fn rename_new<'a>(&self, from: &'a str, to: &'a str) -> Renaming<'a> {
         self.start_rename(from, to, true)
     }
 
-    fn start_rename<'a>(&self, from: &'a str, to: &'a str, no_replace: bool) -> Pending<'a, Rename<'a>> {
-        Pending::start(
-            &self.session,
-            Rename {
-                base: self.session.base(),
-                from,
-                to,
-                no_replace,
-            },
-        )
+    fn start_rename<'a>(&self, from: &'a str, to: &'a str, no_replace: bool) -> Renaming<'a> {
+        let request = Rename {
+            base: self.base,
+            from,
+            to,
+            no_replace,
+        };
+        Renaming::start(&self.session, request)
     }
 
     /// Removes a node, with all below it if `recursive`; gives how many nodes were removed.
@@ -287,7 +324,7 @@ impl Store {
         Pending::start(
             &self.session,
             Delete {
-                base: self.session.base(),
+                base: self.base,
                 path,
                 recursive,
             },
@@ -300,7 +337,7 @@ impl Store {
         Pending::start(
             &self.session,
             SetTtl {
-                base: self.session.base(),
+                base: self.base,
                 path,
                 key: &[],
                 ttl,
@@ -308,14 +345,30 @@ impl Store {
         )
     }
 
-    /// How full the cluster is.
-    pub fn usage(&self) -> Pending<'static, AskUsage> {
-        Pending::start(&self.session, AskUsage)
+    /// How full the cluster is. Sent at once.
+    pub fn usage(&self) -> impl Future<Output = Result<Usage, Error>> + use<> {
+        let partitions = self.session.partitions().all();
+        let asked = partitions.iter().map(|session| Pending::start(session, AskUsage));
+        let asked = asked.collect::<Vec<_>>();
+        async move {
+            let mut told = Vec::with_capacity(asked.len());
+            for answer in asked {
+                told.push(answer.await?);
+            }
+            Ok(cluster::sum(told))
+        }
     }
 
     /// The cluster's datanodes.
     pub async fn datanodes(&self) -> Result<Vec<Datanode>, Error> {
-        Pending::start(&self.session, ListDatanodes { ids: Vec::new() }).await
+        let partitions = self.session.partitions().all();
+        let ask = |session| Pending::start(session, ListDatanodes { ids: Vec::new() });
+        let asked = partitions.iter().map(ask).collect::<Vec<_>>();
+        let mut told = Vec::with_capacity(asked.len());
+        for answer in asked {
+            told.push(answer.await?);
+        }
+        Ok(cluster::join(told))
     }
 
     /// Has the namenode send bytes back.

@@ -42,6 +42,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Addresses to listen at, separated by commas.
     Listen,
+    /// Addresses of servers, separated by commas; empty is none.
+    Peers,
     /// A directory; empty is none.
     Directory,
 }
@@ -100,6 +102,22 @@ pub static NAMENODE_LOG: Setting = Setting {
     kind: Kind::Directory,
     default: "",
     help: "directory of a namenode's log, from which it has everything again when it starts; empty: none",
+};
+
+/// How many partitions a namenode process has.
+pub static NAMENODE_CORES: Setting = Setting {
+    key: "namenode.cores",
+    kind: Kind::Count,
+    default: "1",
+    help: "partitions of the namespace in a namenode process, each with a core of its own",
+};
+
+/// Where all processes of a namespace are.
+pub static NAMENODE_PEERS: Setting = Setting {
+    key: "namenode.peers",
+    kind: Kind::Peers,
+    default: "",
+    help: "where all namenode processes of a namespace are, in the same order at each; empty: there is one",
 };
 
 /// What an answered change survives.
@@ -166,10 +184,12 @@ pub static SETTINGS: &[&Setting] = &[
     &DATANODE_LOCAL_WRITE,
     &DATANODE_PERSIST,
     &NAMENODE_ANSWERS,
+    &NAMENODE_CORES,
     &NAMENODE_DURABILITY,
     &NAMENODE_LISTEN,
     &NAMENODE_LOG,
     &NAMENODE_LOG_SEGMENT,
+    &NAMENODE_PEERS,
     &SHM,
     &UP_DATANODES,
     &URL,
@@ -424,7 +444,8 @@ fn check(kind: Kind, value: &str) -> Result<(), String> {
         Kind::Choice(words) if !words.contains(&value) => {
             Err(format!("it must be one of {}", words.join(", ")))
         }
-        Kind::Listen => endpoint::parse_all(value).map(drop),
+        Kind::Peers if value.is_empty() => Ok(()),
+        Kind::Listen | Kind::Peers => endpoint::parse_all(value).map(drop),
         Kind::Count | Kind::Choice(_) | Kind::Directory => Ok(()),
     }
 }

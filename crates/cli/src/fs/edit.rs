@@ -28,6 +28,9 @@ pub struct MkdirArguments {
     /// Removed after this time, with all in it: 500ms, 10s, 5m, 2h or 7d. Not one that is there already
     #[arg(long, value_name = "TIME")]
     ttl: Option<Ttl>,
+    /// Where there are several partitions, at any of them, however deep it is
+    #[arg(long)]
+    spread: bool,
     /// Also those above, and no error if it is there
     #[arg(short, long)]
     parents: bool,
@@ -139,6 +142,7 @@ pub fn mkdir(arguments: &MkdirArguments, config: &Config, output: Output) -> Res
             parents: arguments.parents,
             existing_ok: arguments.parents,
             ttl: arguments.ttl.map(|Ttl(ttl)| ttl),
+            spread: arguments.spread,
             ..kind.into()
         };
         client.store.create(path.as_str(), options).await?;

@@ -296,6 +296,9 @@ struct StatRow<'a> {
     #[serde(flatten)]
     node: super::ls::Row<'a>,
     id: u64,
+    /// Whose `id` it is, if that is not partition 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<u16>,
     version: u64,
     storage_class: u32,
     location_class: u64,
@@ -324,6 +327,7 @@ pub fn stat(arguments: &StatArguments, config: &Config, output: Output) -> Resul
         let row = StatRow {
             node: super::ls::Row::new(path.as_str(), &attributes),
             id: attributes.id,
+            partition: (attributes.partition != 0).then_some(attributes.partition),
             version: attributes.version,
             storage_class: attributes.storage_class,
             location_class: attributes.location_class,
@@ -381,7 +385,7 @@ fn describe(path: &RemotePath, attributes: &Attributes, blocks: &[BlockRow], out
         _ => "",
     };
     output.line(&format!(
-        "{}: a {}{open}, node {}
+        "{}: a {}{open}, node {}{}
   size      {} {unit}
   allotted  {} bytes in blocks
   created   {} UTC
@@ -390,6 +394,10 @@ fn describe(path: &RemotePath, attributes: &Attributes, blocks: &[BlockRow], out
         printable(path.as_str()),
         attributes.kind.name(),
         attributes.id,
+        match attributes.partition {
+            0 => String::new(),
+            partition => format!(" of partition {partition}"),
+        },
         attributes.size,
         attributes.capacity,
         wall::seconds(attributes.created_ns),

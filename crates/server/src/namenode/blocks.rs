@@ -3,6 +3,10 @@
 use super::slab::NONE;
 use super::state::{choices, fields};
 
+mod loans;
+
+pub(super) use loans::LOAN_GENERATIONS;
+
 /// The size of a slot, and of the largest blocks.
 pub(super) const SLOT_BYTES: u64 = 1 << 20;
 /// Of the smallest blocks, and of what a handle counts in.
@@ -98,6 +102,12 @@ pub(super) struct Slots {
     used_bytes: u64,
     /// Generations of slots that were never used begin above this.
     floor: u32,
+    /// Of all slots, those that another partition has.
+    away: u32,
+    /// Those that were never used here are another partition's, too.
+    borrows: bool,
+    /// Empty slots whose loan allows no more generations.
+    spent: Vec<u32>,
 }
 
 #[derive(Debug, Hash)]
@@ -111,6 +121,10 @@ struct Slot {
     /// While it is not empty.
     class: Class,
     taken: [u64; 4],
+    /// The number of the partition that has it, and 1; 0: this one.
+    holder: u16,
+    /// The last generation that may be issued here.
+    limit: u32,
 }
 
 choices!(Class { Small, Medium, Large });
@@ -132,7 +146,10 @@ fields!(Slots {
     empty,
     partial,
     used_bytes,
-    floor
+    floor,
+    away,
+    borrows,
+    spent
 });
 fields!(Slot {
     generation,
@@ -140,7 +157,9 @@ fields!(Slot {
     next,
     used,
     class,
-    taken
+    taken,
+    holder,
+    limit
 });
 
 impl Slot {
@@ -151,6 +170,8 @@ impl Slot {
         used: 0,
         class: Class::Large,
         taken: [0; 4],
+        holder: 0,
+        limit: u32::MAX,
     };
 
     fn is_full(&self) -> bool {
@@ -159,7 +180,11 @@ impl Slot {
 
     /// Generations are used up: no block of it can be issued again.
     fn is_worn_out(&self) -> bool {
-        self.generation == u32::MAX
+        self.generation >= self.limit
+    }
+
+    fn is_here(&self) -> bool {
+        self.holder == 0
     }
 
     fn take_lowest(&mut self) -> u32 {
@@ -195,7 +220,7 @@ impl Slots {
     }
 
     pub(super) fn capacity_bytes(&self) -> u64 {
-        u64::from(self.total) * SLOT_BYTES
+        u64::from(self.total - self.away) * SLOT_BYTES
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
@@ -228,18 +253,23 @@ impl Slots {
     fn open_empty(&mut self, class: Class) -> Option<u32> {
         let index = match self.empty.pop() {
             Some(index) => index,
-            None if (self.slots.len() as u32) < self.total => {
-                self.slots.push(Slot {
-                    generation: self.floor,
-                    ..Slot::EMPTY
-                });
-                self.slots.len() as u32 - 1
-            }
-            None => return None,
+            None => self.begin_slot()?,
         };
         self.slots[index as usize].class = class;
         self.link(index);
         Some(index)
+    }
+
+    /// A slot that was never used, if there is one.
+    fn begin_slot(&mut self) -> Option<u32> {
+        if self.borrows || self.slots.len() as u32 >= self.total {
+            return None;
+        }
+        self.slots.push(Slot {
+            generation: self.floor,
+            ..Slot::EMPTY
+        });
+        Some(self.slots.len() as u32 - 1)
     }
 
     /// Takes a block back. It must have been issued, and not taken back since.
@@ -255,8 +285,10 @@ impl Slots {
         slot.give_back(number);
         slot.used -= 1;
         let (empty, worn_out) = (slot.used == 0, slot.is_worn_out());
+        let is_spent = slot.generation < u32::MAX;
         self.used_bytes -= block.class.bytes();
         match (worn_out, empty, was_listed) {
+            (true, true, _) if is_spent => self.spent.push(index),
             (true, _, _) | (false, false, true) => {}
             (false, false, false) => self.link(index),
             (false, true, listed) => {
@@ -351,13 +383,14 @@ impl Slots {
             }
         }
         listed.sort_unstable();
-        let usable = |slot: &Slot| !slot.is_full() && !slot.is_worn_out();
+        let usable = |slot: &Slot| slot.is_here() && !slot.is_full() && !slot.is_worn_out();
         let expected: Vec<u32> = (0..self.slots.len() as u32)
             .filter(|&index| usable(&self.slots[index as usize]))
             .collect();
         (listed == expected)
             .then_some(())
-            .ok_or_else(|| "the lists of slots with room are wrong".into())
+            .ok_or_else(|| String::from("the lists of slots with room are wrong"))?;
+        self.check_loans()
     }
 }
 

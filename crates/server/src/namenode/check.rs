@@ -28,6 +28,7 @@ impl Namespace {
                 .map_err(|what| format!("node {index} ({record:?}): {what}"))?;
         }
         self.check_shortcuts()?;
+        self.check_branches()?;
         let exists = |index| self.nodes.records.at(index).kind.is_some();
         self.nodes.deadlines.check(exists)?;
         self.check_counts(&census)?;
@@ -40,6 +41,7 @@ impl Namespace {
     fn check_node(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
         let name = self.nodes.name(index);
         let is_doomed = self.removals.is_top(index);
+        let is_apart = is_doomed || self.branches.is_branch(index);
         if let Some(job) = self
             .job_charged(index)
             .filter(|&job| self.jobs.all[job].directory != index)
@@ -53,10 +55,10 @@ impl Namespace {
                 record.kind() == Kind::Directory && record.parent == ROOT && name.is_empty(),
                 "is not a root",
             )?;
-        } else if is_doomed {
+        } else if is_apart {
             expect(
                 record.parent == ROOT && self.entry(ROOT, name) != Some(index),
-                "is being removed and has a name",
+                "is being removed, or a branch, and has a name",
             )?;
         } else {
             let parent = self.nodes.records.at(record.parent);
@@ -104,7 +106,7 @@ impl Namespace {
     fn check_container(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
         let is_sealed = record.place == Place::Sealed && record.kind == Some(Kind::Multifile);
         expect(
-            is_sealed || record.place == Place::Nowhere,
+            is_sealed || matches!(record.place, Place::Nowhere | Place::Elsewhere),
             "is a container with bytes",
         )?;
         if record.extra == NONE {
@@ -151,6 +153,7 @@ impl Namespace {
                 self.check_file(index, record, &self.nodes.files[record.extra], census)
             }
             Place::Sealed => expect(false, "is sealed as only a multifile can be"),
+            Place::Elsewhere => expect(false, "is elsewhere as only a container can be"),
         }
     }
 
@@ -203,8 +206,9 @@ impl Namespace {
             counted == stored,
             "containers, files, values or long names that no node has",
         )?;
+        let apart = self.removals.tops() + self.branches.branches();
         expect(
-            self.index.len() + self.removals.tops() + 1 == nodes.records.len() as usize,
+            self.index.len() + apart + 1 == nodes.records.len() as usize,
             "the index has other names than there are nodes",
         )?;
         let entries: u64 = nodes
@@ -213,7 +217,7 @@ impl Namespace {
             .map(|(_, container)| container.children.len() as u64)
             .sum();
         expect(
-            entries + self.removals.tops() as u64 + 1 == u64::from(nodes.records.len()),
+            entries + apart as u64 + 1 == u64::from(nodes.records.len()),
             "containers have other entries than there are nodes",
         )?;
         expect(
@@ -289,6 +293,9 @@ impl Namespace {
         self.pins.hash(&mut state);
         self.jobs.fingerprint(&mut state);
         self.removals.hash(&mut state);
+        self.branches.hash(&mut state);
+        self.errands.hash(&mut state);
+        (&self.lending, &self.borrowing).hash(&mut state);
         self.nodes.deadlines.hash(&mut state);
         (self.now.mono_ns, self.now.wall_ns).hash(&mut state);
         state.finish()

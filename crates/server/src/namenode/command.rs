@@ -3,8 +3,12 @@
 //! These mirror the messages of `namenode.proto` field by field, without depending on generated code: a command borrows
 //! from the request's buffer, a reply from the namespace. Nothing here allocates.
 
+pub use super::borrowing::MemberNews;
+pub use super::branches::Home;
+pub use super::errands::{Errand, ErrandName};
 pub use super::failure::Failure;
 pub use super::jobs::{JobCreate, JobId, JobInfo, JobInfos, JobState};
+pub use super::lending::{LOANS_MAX, Lend, Loan, MEMBERS_MAX};
 pub use super::quota::{Amount, MOVED_NODES_MAX, OverQuota};
 pub use super::reply::*;
 
@@ -343,6 +347,84 @@ pub enum Command<'a> {
         /// Also one of another session.
         kill: bool,
     },
+    /// Does what another partition asks for; what was done before is not done again. [`Reply::Done`].
+    DoErrand {
+        /// Which asks.
+        partition: u16,
+        /// Its number among all errands from there, from 1.
+        id: u64,
+        /// What to do.
+        errand: &'a Errand,
+    },
+    /// What came of the first errand to another partition. [`Reply::Done`].
+    ErrandDone {
+        /// To which.
+        to: u16,
+        /// Its number.
+        id: u64,
+        /// If not, it was refused.
+        is_done: bool,
+    },
+    /// Another partition is in this life: what hangs on another one that it had is gone. [`Reply::Done`].
+    MeetPartner {
+        /// Which.
+        partition: u16,
+        /// Of this life of it; not 0.
+        incarnation: u64,
+    },
+    /// At partition 0: another one is there, in this life of it. What an earlier life of it had borrowed is taken back. [`Reply::Settled`].
+    BorrowerBegan {
+        /// Which.
+        partition: u16,
+        /// Of [`Namespace::lending_incarnation`](super::Namespace::lending_incarnation) there.
+        incarnation: u64,
+    },
+    /// At partition 0: datanodes that have changed. [`Reply::Members`].
+    Members {
+        /// Since this version.
+        after: u64,
+    },
+    /// At partition 0: another one needs slots. [`Reply::Lent`].
+    Lend(Lend),
+    /// At partition 0: another one gives slots back. What was taken back before is left as it is. [`Reply::Settled`].
+    TakeBack {
+        /// Which.
+        partition: u16,
+        /// Who has lent them: of [`Reply::Returning`].
+        lender: u64,
+        /// At most [`LOANS_MAX`], with the last generations that were issued there.
+        loans: &'a [Loan],
+    },
+    /// At another one: what partition 0 has told of datanodes. [`Reply::Settled`].
+    MembersChanged {
+        /// Of [`Reply::Members`].
+        lender: u64,
+        /// All changes up to this one are told.
+        version: u64,
+        /// At most [`MEMBERS_MAX`].
+        members: &'a [MemberNews<'a>],
+    },
+    /// At another one: slots that partition 0 has lent. [`Reply::Settled`].
+    Borrowed {
+        /// Of [`Reply::Lent`].
+        lender: u64,
+        /// Of [`Lend`].
+        sequence: u64,
+        /// At most [`LOANS_MAX`].
+        loans: &'a [Loan],
+    },
+    /// At another one: lets go of slots that are empty. [`Reply::Returning`].
+    GiveBack {
+        /// So many, beside those that are of no use here.
+        wanted: u32,
+    },
+    /// At another one: partition 0 has these back. [`Reply::Settled`].
+    GivenBack {
+        /// To whom.
+        lender: u64,
+        /// Of [`Reply::Returning`].
+        loans: &'a [Loan],
+    },
 }
 
 /// [`Command::Create`].
@@ -368,6 +450,10 @@ pub struct Create<'a> {
     pub size_hint: u64,
     /// Nanoseconds after which the new node is removed, with all below it; 0 for no end.
     pub ttl_ns: u64,
+    /// Where its directory is, if that is not here: `base` is the directory's id there, and `path` a name.
+    pub branch: Option<Home>,
+    /// Of several partitions, any may be its home, however deep it is.
+    pub spread: bool,
 }
 
 /// [`Command::Put`].

@@ -30,6 +30,10 @@ pub struct Config {
     pub heartbeat_timeout_ns: u64,
     /// Jobs, with those that are being removed.
     pub jobs_max: u32,
+    /// Which partition of its namespace it is; that with the root is 0.
+    pub partition: u16,
+    /// How many there are.
+    pub partitions: u16,
 }
 
 fields!(Config {
@@ -45,6 +49,8 @@ fields!(Config {
     lease_ns,
     heartbeat_timeout_ns,
     jobs_max,
+    partition,
+    partitions,
 });
 
 impl Config {
@@ -66,6 +72,7 @@ impl Config {
             && inline_value_max <= 16 * 1024
             && self.page_bytes_max >= inline_value_max + 2048
             && self.incarnation != 0
+            && self.partition < self.partitions
     }
 }
 
@@ -84,6 +91,8 @@ impl Default for Config {
             lease_ns: 10_000_000_000,
             heartbeat_timeout_ns: 5_000_000_000,
             jobs_max: 65_536,
+            partition: 0,
+            partitions: 1,
         }
     }
 }

@@ -15,6 +15,8 @@ use super::names::NAME_BYTES_MAX;
 use super::state::{Input, Malformed, State};
 use crate::mac::{SECRET_BYTES, Signer};
 
+mod loans;
+
 /// What a handle allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rights {
@@ -43,6 +45,8 @@ pub(super) struct Registry {
     turn: usize,
     /// Nobody falls silent before this.
     quiet_until_ns: u64,
+    /// Raised with each change of what other partitions are told of a member.
+    version: u64,
     /// Told when what is said of blocks may be otherwise.
     pub(super) changes: Changes,
 }
@@ -54,6 +58,8 @@ pub(super) struct Limits {
     pub(super) heartbeat_timeout_ns: u64,
     pub(super) namenode: u64,
     pub(super) seed: u128,
+    /// Datanodes register with partition 0; others know what that one tells them.
+    pub(super) partition: u16,
 }
 
 #[derive(Debug, Hash)]
@@ -71,6 +77,10 @@ struct Member {
     slots: Slots,
     heard_ns: u64,
     alive: bool,
+    /// The registry's version when this changed.
+    changed: u64,
+    /// Its epoch at partition 0, if that is another. The one here also changes when partition 0 has lost what it knew.
+    origin_epoch: u32,
 }
 
 impl Registry {
@@ -82,6 +92,7 @@ impl Registry {
             tiers: Vec::new(),
             turn: 0,
             quiet_until_ns: u64::MAX,
+            version: 0,
             changes: Changes::default(),
         }
     }
@@ -171,7 +182,8 @@ impl Registry {
         if (self.members.len() as u32) < self.limits.datanodes_max {
             self.members.push(Member::vacant());
         } else {
-            let idle = |member: &Member| !member.alive && member.slots.used_bytes() == 0;
+            let idle =
+                |member: &Member| !member.alive && member.slots.used_bytes() == 0 && member.slots.away() == 0;
             let place = self.members.iter().position(idle).ok_or(Failure::Full)?;
             self.by_name.remove(&self.members[place].name);
             self.members[place].name = request.name.into();
@@ -209,6 +221,7 @@ impl Registry {
         member.storage_class = request.storage_class;
         member.heard_ns = now_ns;
         member.alive = true;
+        self.touch(id);
         self.liveness_changed(now_ns);
     }
 
@@ -223,6 +236,7 @@ impl Registry {
         member.heard_ns = now_ns;
         if !member.alive {
             member.alive = true;
+            self.touch(id);
             self.liveness_changed(now_ns);
         }
         true
@@ -242,6 +256,10 @@ impl Registry {
         for (member, id) in self.members.iter_mut().zip(1..) {
             if member.alive && now_ns >= member.heard_ns.saturating_add(timeout_ns) {
                 member.alive = !may_be(id);
+                if !member.alive {
+                    self.version += 1;
+                    member.changed = self.version;
+                }
             }
         }
         self.liveness_changed(now_ns);
@@ -250,6 +268,7 @@ impl Registry {
     /// A datanode has fallen silent, or is heard again.
     pub(super) fn set_alive(&mut self, id: u32, alive: bool, now_ns: u64) -> Option<()> {
         self.member_mut(id)?.alive = alive;
+        self.touch(id);
         self.liveness_changed(now_ns);
         Some(())
     }
@@ -285,6 +304,7 @@ impl Registry {
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         self.members.save(out);
         self.turn.save(out);
+        self.version.save(out);
     }
 
     /// Reads that again; all that are alive were heard of just now.
@@ -292,10 +312,13 @@ impl Registry {
         let mut registry = Self {
             members: State::load(input)?,
             turn: State::load(input)?,
+            version: State::load(input)?,
             ..Self::new(limits)
         };
-        let names = registry.members.iter().zip(1..);
-        registry.by_name = names.map(|(member, id)| (member.name.clone(), id)).collect();
+        if !registry.is_told() {
+            let names = registry.members.iter().zip(1..);
+            registry.by_name = names.map(|(member, id)| (member.name.clone(), id)).collect();
+        }
         registry.hear_all(now_ns);
         Ok(registry)
     }
@@ -308,6 +331,9 @@ impl Registry {
         self.tiers
             .extend(live.clone().map(|(member, id)| (member.storage_class, id)));
         self.tiers.sort_unstable();
+        if self.is_told() {
+            return;
+        }
         let silent_at = |member: &Member| member.heard_ns.saturating_add(self.limits.heartbeat_timeout_ns);
         let earliest = live.map(|(member, _)| silent_at(member)).min();
         self.quiet_until_ns = earliest.map_or(u64::MAX, |at| at.max(now_ns + 1));
@@ -411,7 +437,7 @@ impl Registry {
         self.by_name.hash(state);
         self.tiers.hash(state);
         self.turn.hash(state);
-        self.quiet_until_ns.hash(state);
+        (self.quiet_until_ns, self.version).hash(state);
     }
 
     /// Checks that exactly the blocks of `owned` are issued, each once.
@@ -424,14 +450,14 @@ impl Registry {
                 .slots
                 .check(&mine.collect::<Vec<_>>())
                 .map_err(|what| format!("datanode {id}: {what}"))?;
-            if self.by_name.get(&member.name) != Some(&id) {
+            if !self.is_told() && self.by_name.get(&member.name) != Some(&id) {
                 return Err(format!("datanode {id} is not known by its name"));
             }
             if self.tiers.contains(&(member.storage_class, id)) != member.alive {
                 return Err(format!("datanode {id} is in the wrong tier"));
             }
         }
-        if self.by_name.len() != self.members.len() {
+        if !self.is_told() && self.by_name.len() != self.members.len() {
             return Err("a name without a datanode".into());
         }
         Ok(())
@@ -452,6 +478,8 @@ impl State for Member {
         self.claimed_bytes.save(out);
         self.slots.save(out);
         self.alive.save(out);
+        self.changed.save(out);
+        self.origin_epoch.save(out);
     }
 
     fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
@@ -468,6 +496,8 @@ impl State for Member {
             slots: State::load(input)?,
             heard_ns: 0,
             alive: State::load(input)?,
+            changed: State::load(input)?,
+            origin_epoch: State::load(input)?,
         })
     }
 }
@@ -487,6 +517,8 @@ impl Member {
             slots: Slots::new(0),
             heard_ns: 0,
             alive: false,
+            changed: 0,
+            origin_epoch: 0,
         }
     }
 
@@ -517,12 +549,14 @@ fn check_registration(request: &Register<'_>) -> Result<(), Failure> {
     if request.name.is_empty() {
         return Err(Failure::InvalidName);
     }
-    let endpoint_fits = |endpoint: &&str| endpoint.len() <= NAME_BYTES_MAX;
-    let fits = request.name.len() <= NAME_BYTES_MAX
-        && request.host.len() <= NAME_BYTES_MAX
-        && request.endpoints.len() <= ENDPOINTS_MAX
-        && request.endpoints.iter().all(endpoint_fits);
+    let fits = request.name.len() <= NAME_BYTES_MAX && fits(request.host, request.endpoints);
     fits.then_some(()).ok_or(Failure::TooLong)
+}
+
+fn fits(host: &str, endpoints: &[&str]) -> bool {
+    host.len() <= NAME_BYTES_MAX
+        && endpoints.len() <= ENDPOINTS_MAX
+        && endpoints.iter().all(|endpoint| endpoint.len() <= NAME_BYTES_MAX)
 }
 
 /// A secret that only who knows the seed can compute, and that the same commands give again.

@@ -10,7 +10,7 @@ use super::command::{
 };
 use super::expiry::Passed;
 use super::file::FIRST_BLOCKS;
-use super::names::{Name, check_name};
+use super::names::{Name, check_name, end_of};
 use super::namespace::{Namespace, ROOT, Target};
 use super::nodes::{BlockSpan, Container, Nodes, name_of};
 use super::quota::{Amount, Room};
@@ -27,14 +27,29 @@ impl Namespace {
         if request.kind == Kind::KeyValue {
             return Err(Failure::WrongKind);
         }
+        let directory = request.branch.map(|home| home.partition);
+        if let Some(home) = request.branch
+            && directory != Some(self.config.partition)
+        {
+            return self.create_branch(request, home);
+        }
         if request.storage_class > u32::from(u8::MAX) {
             return Err(Failure::TooLong);
         }
         let target = self.walk(request.base, request.path)?;
         if let Some(index) = target.node {
+            if self.is_link(index) {
+                return Err(self.refer(index, end_of(request.path, target.name)));
+            }
             return self.create_over(session, request, index);
         }
         let kinds = self.check_new_names(request, &target)?;
+        if request.branch.is_none()
+            && let Some(home) = self.home_of_first(request, &target)
+        {
+            let consumed = end_of(request.path, target.name);
+            return Err(self.refer_home(home, target.parent, consumed));
+        }
         self.reserve_nodes(kinds)?;
         let job = self.job_of(target.parent);
         self.check_quota(job, Amount::default(), Amount::nodes(kinds as u64))?;
@@ -143,6 +158,7 @@ impl Namespace {
         Ok(Reply::List {
             entries: Entries {
                 nodes: &self.nodes,
+                branches: &self.branches,
                 blocks: &self.blocks,
                 page: self.page.iter(),
             },
@@ -205,8 +221,9 @@ impl Namespace {
         to: (NodeId, &str),
         no_replace: bool,
     ) -> Result<Reply<'_>, Failure> {
-        let index = self.resolve(from.0, from.1)?;
-        let target = self.walk(to.0, to.1)?;
+        let index = self.walk(from.0, from.1)?.node.ok_or(Failure::NotFound)?;
+        self.check_trailing_slash(index, from.1)?;
+        let target = self.walk(to.0, to.1).map_err(|failure| self.of_second(failure))?;
         if index == ROOT || target.node == Some(ROOT) {
             return Err(Failure::RootIsFixed);
         }
@@ -222,6 +239,8 @@ impl Namespace {
             Some(replaced) => self.nodes.name(replaced).to_vec(),
             None => target.name.to_vec(),
         };
+        self.check_trunks(index, &target)?;
+        self.await_referrals(index)?;
         let (from, to) = (self.job_of(index), self.job_of(target.parent));
         let moved = self.check_crossing(index, (from, to), target.node)?;
         if let Some(replaced) = target.node {
@@ -290,7 +309,7 @@ impl Namespace {
     }
 
     /// Whether `index` is `top`, or somewhere below it.
-    fn is_within(&self, mut index: u32, top: u32) -> bool {
+    pub(super) fn is_within(&self, mut index: u32, top: u32) -> bool {
         while index != top && index != ROOT {
             index = self.nodes.records.at(index).parent;
         }

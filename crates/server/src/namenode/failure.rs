@@ -75,6 +75,12 @@ pub enum Failure {
     /// More than [`super::command::MOVED_NODES_MAX`] nodes would come into, or out of, a job at once.
     #[error("too many nodes to move across the border of a job at once")]
     TreeTooLarge = 134,
+    /// Another partition has that: [`super::Namespace::take_referral`] says which.
+    #[error("another partition has that")]
+    Elsewhere = 140,
+    /// It would have to move from one partition to another.
+    #[error("from one partition to another")]
+    CrossPartition = 141,
     /// The value is not a number as [`super::Command::Add`] writes it.
     #[error("not a number")]
     NotANumber = 121,
@@ -124,6 +130,8 @@ mod tests {
             NotOwner,
             JobDirectoryIsFixed,
             TreeTooLarge,
+            Elsewhere,
+            CrossPartition,
             NotANumber,
             Overflow,
             Busy,

@@ -18,7 +18,7 @@ use super::slab::{NONE, Slab};
 use super::state::{Input, Malformed, State, choices, fields};
 
 /// The directory of all jobs' directories, below the root.
-const JOBS_NAME: &[u8] = b"jobs";
+pub(super) const JOBS_NAME: &[u8] = b"jobs";
 /// Leases that ended with their job, of which it is known why they did.
 const ENDED_LEASES_MAX: usize = 4096;
 /// What a job takes on the wire beside its name, at most: its place in a list (8), its bitmap and slots (96), its owner

@@ -80,6 +80,11 @@ impl<'a> Iterator for PathNames<'a> {
     }
 }
 
+/// Bytes of a path up to the end of one of its names.
+pub(super) fn end_of(path: &str, name: &[u8]) -> usize {
+    name.as_ptr().addr() - path.as_ptr().addr() + name.len()
+}
+
 #[inline]
 fn trim_slashes(mut path: &[u8]) -> &[u8] {
     while let [b'/', rest @ ..] = path {

@@ -4,20 +4,25 @@ use crake_store::canary::{Canary, planted};
 
 use super::answers::Changes;
 use super::blocks::Extent;
+use super::borrowing::Borrowing;
+use super::branches::Branches;
 use super::command::{
     Attributes, Block, Command, DatanodeIds, Datanodes, Failure, Happened, Kind, LeaseId, NodeId, Now,
     PageItem, Reply, SessionId, Usage,
 };
 use super::config::Config;
 use super::datanodes::{Limits, Registry};
+use super::errands::Errands;
 use super::index::Index;
 use super::jobs::Jobs;
+use super::lending::Lending;
 use super::log::{Event, Journal};
-use super::names::{NameHasher, PathNames, check_name};
+use super::names::{NameHasher, PathNames, check_name, end_of};
 use super::nodes::Nodes;
 use super::pins::Pins;
 use super::quota::{Amount, block_bytes};
 use super::records::Place;
+use super::referrals::Referrals;
 use super::removal::Removals;
 use super::sessions::{Held, Sessions};
 use super::shortcuts::Shortcuts;
@@ -46,6 +51,11 @@ pub struct Namespace {
     pub(super) watches: Watches,
     pub(super) jobs: Jobs,
     pub(super) removals: Removals,
+    pub(super) branches: Branches,
+    pub(super) errands: Errands,
+    pub(super) referrals: Referrals,
+    pub(super) lending: Lending,
+    pub(super) borrowing: Borrowing,
     /// Whether anything is due, or being removed: what is found may be that, or below it.
     pub(super) leftovers: bool,
     /// Blocks taken by the present command, until they have an owner.
@@ -54,6 +64,7 @@ pub struct Namespace {
     pub(super) blocks: Vec<Block>,
     pub(super) page: Vec<PageItem>,
     pub(super) outcomes: Vec<Result<u64, Failure>>,
+    pub(super) member_page: Vec<u32>,
 }
 
 /// Where a path leads.
@@ -93,17 +104,24 @@ impl Namespace {
                 heartbeat_timeout_ns: config.heartbeat_timeout_ns,
                 namenode: config.incarnation,
                 seed: config.seed,
+                partition: config.partition,
             }),
             sessions: Sessions::new(&config),
             pins: Pins::default(),
             watches: Watches::new(config.watches()),
             jobs: Jobs::default(),
             removals: Removals::default(),
+            branches: Branches::default(),
+            errands: Errands::default(),
+            referrals: Referrals::default(),
+            lending: Lending::default(),
+            borrowing: Borrowing::default(),
             leftovers: false,
             taken: Vec::new(),
             blocks: Vec::new(),
             page: Vec::new(),
             outcomes: Vec::new(),
+            member_page: Vec::new(),
             config,
         }
     }
@@ -123,6 +141,8 @@ impl Namespace {
         command: &Command<'a>,
     ) -> Result<Reply<'a>, Failure> {
         self.advance(now);
+        // What time or a replay has set off, nobody waits for.
+        let _ = self.errands.take_latest();
         let noted = self.journal.begin(self.now, session, command)?;
         let result = self.execute(session, command);
         if let Some(noted) = noted {
@@ -162,6 +182,24 @@ impl Namespace {
                 incarnation,
             } => Ok(self.heartbeat(datanode, incarnation)),
             Command::JobList { after, limit } => Ok(self.job_list(after, limit)),
+            Command::DoErrand {
+                partition,
+                id,
+                errand,
+            } => self.do_errand(partition, id, errand),
+            Command::ErrandDone { to, id, is_done } => Ok(self.errand_done(to, id, is_done)),
+            Command::MeetPartner {
+                partition,
+                incarnation,
+            } => Ok(self.meet_partner(partition, incarnation)),
+            Command::BorrowerBegan { .. }
+            | Command::Members { .. }
+            | Command::Lend(_)
+            | Command::TakeBack { .. } => Ok(self.apply_lending(command)),
+            Command::MembersChanged { .. }
+            | Command::Borrowed { .. }
+            | Command::GiveBack { .. }
+            | Command::GivenBack { .. } => self.apply_borrowing(command),
             _ => self.apply_write(session, command),
         }
     }
@@ -299,7 +337,7 @@ impl Namespace {
     fn usage(&self) -> Reply<'_> {
         let (capacity, used) = self.registry.capacity_and_used();
         let usage = Usage {
-            nodes: u64::from(self.nodes.records.len()),
+            nodes: self.own_nodes(),
             capacity,
             used,
             incarnation: self.config.incarnation,
@@ -335,10 +373,14 @@ impl Namespace {
 
     #[inline]
     pub(super) fn start(&self, base: NodeId) -> Result<u32, Failure> {
-        if base == NodeId::ROOT {
-            return Ok(ROOT);
+        if base != NodeId::ROOT {
+            let node = self.find_node(base).filter(|&node| !self.is_link(node));
+            return node.ok_or(Failure::NotFound);
         }
-        self.find_node(base).ok_or(Failure::NotFound)
+        match self.config.partition {
+            0 => Ok(ROOT),
+            _ => Err(self.refer_to_root()),
+        }
     }
 
     /// Where to look for which names: all of them from the base on, or the last one if its directory is known.
@@ -377,6 +419,9 @@ impl Namespace {
         let (mut at, names) = self.set_out(base, path.as_bytes())?;
         for name in names {
             at = self.child(at, name).ok_or_else(|| self.why_missing(at, name))?;
+            if self.is_link(at) {
+                return Err(self.refer(at, end_of(path, name)));
+            }
         }
         self.check_trailing_slash(at, path)?;
         Ok(at)
@@ -400,11 +445,14 @@ impl Namespace {
         Ok(())
     }
 
-    /// As far as a path leads.
+    /// As far as a path leads; it may lead to a link, but not through one.
     pub(super) fn walk<'p>(&self, base: NodeId, path: &'p str) -> Result<Target<'p>, Failure> {
         let (start, mut names) = self.set_out(base, path.as_bytes())?;
         let (mut parent, mut name, mut node) = (self.nodes.records.at(start).parent, &[][..], start);
         while let Some(next) = names.next() {
+            if self.is_link(node) {
+                return Err(self.refer(node, end_of(path, name)));
+            }
             (parent, name) = (node, next);
             node = match self.child(parent, name) {
                 Some(child) => child,
@@ -464,8 +512,10 @@ impl Namespace {
     /// Takes a node out of its container.
     pub(super) fn unlink(&mut self, index: u32) {
         if self.kind(index).is_container() {
-            self.shortcuts.forget();
-            self.changes.of_everything();
+            self.forget_ways();
+        }
+        if self.branches.is_branch(index) && self.unlink_branch(index) {
+            return;
         }
         let parent = self.nodes.records.at(index).parent;
         self.index
@@ -504,6 +554,10 @@ impl Namespace {
         let (extra, mut bytes) = (record.extra, record.size);
         match std::mem::replace(&mut record.place, Place::Nowhere) {
             Place::Nowhere | Place::Sealed => return 0,
+            Place::Elsewhere => {
+                self.release_link(index);
+                return 0;
+            }
             Place::Tail => {}
             Place::Heap => drop(self.nodes.values.remove(extra)),
             Place::Blocks => {

@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 use crake_mem::prefetch_read;
+use crake_store::protocol::Referral;
 
 use super::command::{Attributes, Block, Failure, Kind, NodeId, Now, Reply, Value};
 use super::expiry::Stay;
@@ -53,8 +54,8 @@ pub trait ReadReplies<T> {
     fn node(&mut self, asker: T, node: Attributes, blocks: &[Block], inline_value: &[u8], stay: Stay<'_>);
     /// [`Reply::Value`].
     fn value(&mut self, asker: T, value: Value<'_>, stay: Stay<'_>);
-    /// It was refused.
-    fn failure(&mut self, asker: T, failure: Failure);
+    /// It was refused; if that was because another partition goes on, it is said where.
+    fn failure(&mut self, asker: T, failure: Failure, referral: Option<Referral>);
 }
 
 /// For who takes all kinds alike.
@@ -72,7 +73,7 @@ impl<T, F: FnMut(T, Result<Reply<'_>, Failure>)> ReadReplies<T> for F {
         self(asker, Ok(Reply::Value(value)));
     }
 
-    fn failure(&mut self, asker: T, failure: Failure) {
+    fn failure(&mut self, asker: T, failure: Failure, _: Option<Referral>) {
         self(asker, Err(failure));
     }
 }
@@ -145,6 +146,7 @@ impl Namespace {
     #[inline]
     fn answer<T: Copy>(&mut self, step: &Step<'_, T>, replies: &mut impl ReadReplies<T>) {
         let found = match (step.arrive(self), step.way) {
+            (Some(index), _) if self.is_link(index) => self.find_alone(&step.read),
             (Some(index), Way::Straight) => Ok(Some(index)),
             (Some(index), _) if self.is_walk_over(&step.read, index) => Ok(Some(index)),
             (None, Way::Last) if matches!(step.read, Read::Get { .. }) => Ok(None),
@@ -173,7 +175,10 @@ impl Namespace {
                 replies.value(asker, value, Stay::of(self, Some(index)));
             }
             (Ok(None), _) => replies.value(asker, Value::default(), Stay::of(self, None)),
-            (Err(failure), _) => replies.failure(asker, failure),
+            (Err(failure), _) => {
+                let referral = self.take_referral().filter(|_| failure == Failure::Elsewhere);
+                replies.failure(asker, failure, referral);
+            }
         }
     }
 
@@ -296,7 +301,7 @@ impl<'a, T> Step<'a, T> {
             }
             (Some(name), _) => self.look_for(namespace, Way::Walking, at, name),
             (None, Read::Get { key, .. }) => {
-                if namespace.kind(at) == Kind::Table && check_key(key).is_ok() {
+                if namespace.kind(at) == Kind::Table && !namespace.is_link(at) && check_key(key).is_ok() {
                     self.look_for(namespace, Way::Last, at, key);
                 }
             }

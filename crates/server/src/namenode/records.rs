@@ -46,6 +46,8 @@ pub(super) enum Place {
     Blocks,
     /// It is a multifile that gets no more parts; `extra` is the container's.
     Sealed,
+    /// It is an entry whose container another partition has.
+    Elsewhere,
 }
 
 choices!(Place {
@@ -53,7 +55,8 @@ choices!(Place {
     Tail,
     Heap,
     Blocks,
-    Sealed
+    Sealed,
+    Elsewhere
 });
 fields!(Record {
     parent,

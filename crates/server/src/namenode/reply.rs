@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::command::{Failure, JobInfo, JobInfos, Kind, LeaseId, NodeId, PendingId};
+use super::branches::Branches;
+use super::command::{Failure, JobInfo, JobInfos, Kind, LeaseId, Loan, MemberNews, NodeId, PendingId};
 use super::nodes::{BlockSpan, Nodes};
+use super::records::Place;
 
 /// What is known of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub struct Entry<'a> {
     pub node: Attributes,
     /// Its first blocks, if they were asked for; [`super::Command::Blocks`] has the rest.
     pub blocks: &'a [Block],
+    /// The number of its partition and 1, if that is another; `node` has its id there, and its kind, then.
+    pub elsewhere: u32,
 }
 
 /// What can happen to a node. The numbers are those of the protocol.
@@ -313,12 +317,44 @@ pub enum Reply<'a> {
     },
     /// To job-create and job-end.
     Job(JobInfo<'a>),
+    /// To errands, and what is said of them.
+    Done,
     /// To job-list.
     Jobs {
         /// The page.
         jobs: JobInfos<'a>,
         /// There are others after the last of these.
         more: bool,
+    },
+    /// To what partitions tell each other.
+    Settled {
+        /// It was news.
+        changed: bool,
+    },
+    /// To members.
+    Members {
+        /// Who partition 0 is: another number, another life of it, that knows of no loans.
+        lender: u64,
+        /// All changes up to this one are told with these.
+        version: u64,
+        /// In the order in which they changed, at most [`super::command::MEMBERS_MAX`].
+        members: Members<'a>,
+    },
+    /// To lend.
+    Lent {
+        /// Who partition 0 is.
+        lender: u64,
+        /// If not, tell first that it has begun.
+        known: bool,
+        /// None if there are none to be had now.
+        loans: &'a [Loan],
+    },
+    /// To give-back.
+    Returning {
+        /// To whom: another life of partition 0 has never lent them.
+        lender: u64,
+        /// All that it has not confirmed yet.
+        loans: &'a [Loan],
     },
 }
 
@@ -333,6 +369,7 @@ pub(super) struct PageItem {
 #[derive(Clone)]
 pub struct Entries<'a> {
     pub(super) nodes: &'a Nodes,
+    pub(super) branches: &'a Branches,
     pub(super) blocks: &'a [Block],
     pub(super) page: std::slice::Iter<'a, PageItem>,
 }
@@ -343,10 +380,19 @@ impl<'a> Iterator for Entries<'a> {
     fn next(&mut self) -> Option<Entry<'a>> {
         let item = self.page.next()?;
         let index = item.record.expect("a listing's page has nodes only");
+        let mut node = self.nodes.attributes(index);
+        let mut elsewhere = 0;
+        if self.nodes.records.at(index).place == Place::Elsewhere
+            && let Some(link) = self.branches.link_at(index)
+        {
+            node.id = link.branch;
+            elsewhere = link.elsewhere();
+        }
         Some(Entry {
             name: self.nodes.name(index),
-            node: self.nodes.attributes(index),
+            node,
             blocks: item.blocks.of(self.blocks),
+            elsewhere,
         })
     }
 
@@ -456,6 +502,22 @@ impl<'a> Iterator for Datanodes<'a> {
     }
 }
 
+/// Datanodes as other partitions are told of them.
+#[derive(Clone)]
+pub struct Members<'a> {
+    pub(super) registry: &'a super::datanodes::Registry,
+    pub(super) ids: std::slice::Iter<'a, u32>,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = MemberNews<'a>;
+
+    fn next(&mut self) -> Option<MemberNews<'a>> {
+        let news = self.registry.news(*self.ids.next()?);
+        Some(news.expect("a page has datanodes that are there").1)
+    }
+}
+
 /// Shows what is in a page, not the namespace that it borrows.
 macro_rules! debug_as_list {
     ($($page:ident),+) => {
@@ -467,4 +529,4 @@ macro_rules! debug_as_list {
     };
 }
 
-debug_as_list!(Entries, Values, ScanEntries, Datanodes);
+debug_as_list!(Entries, Values, ScanEntries, Datanodes, Members);

@@ -18,7 +18,7 @@ use super::log::LogError;
 use super::log::{Failed, Keeper, Log, LogConfig, Opened, SEGMENT_BYTES_MIN};
 use super::names::NAME_BYTES_MAX;
 use super::namespace::Namespace;
-use super::service::{Endpoint, NamenodeService, Site};
+use super::service::{Endpoint, NamenodeService, Partner, Site};
 use crate::StartError;
 
 /// The port that a namenode listens at unless told otherwise.
@@ -26,6 +26,8 @@ pub const LISTEN_PORT: u16 = 9060;
 
 /// Shortest lease and heartbeat timeout: below this, what timers and a loaded machine do decides who is alive.
 const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+/// Partitions of a namespace, at most.
+const PARTITIONS_MAX: usize = 1024;
 /// What is due is looked for at least this often.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
 /// And not more often than this, however much is due.
@@ -63,6 +65,10 @@ pub struct NamenodeConfig {
     pub answers_bytes: u64,
     /// Where it keeps what must outlive it. Without, a namenode that is started begins anew.
     pub log: Option<LogConfig>,
+    /// Which partition of its namespace it is, from 0; see `docs/partitions.md`.
+    pub partition: u16,
+    /// Where each partition of the namespace is, by its number, this one among them. Empty: there is one.
+    pub partitions: Vec<Vec<Address>>,
 }
 
 impl Default for NamenodeConfig {
@@ -83,6 +89,8 @@ impl Default for NamenodeConfig {
             connections_max: 65_536,
             answers_bytes: 16 << 20,
             log: None,
+            partition: 0,
+            partitions: Vec::new(),
         }
     }
 }
@@ -115,6 +123,7 @@ pub struct Namenode {
     opened: Option<Opened>,
     keeping: RefCell<Option<Task<Option<Failed>>>>,
     _expiring: Task<()>,
+    _partners: Vec<Task<()>>,
 }
 
 impl Namenode {
@@ -148,6 +157,7 @@ impl Namenode {
             outlast_answers(runtime, begun);
         }
         let servers = listen(runtime, &config, &service)?;
+        let partners = partners(runtime, &config, &service);
         service.borrow_mut().set_site(Site {
             endpoints: servers.iter().filter_map(endpoint).collect(),
             host: config.host,
@@ -160,6 +170,7 @@ impl Namenode {
             opened,
             keeping: RefCell::new(keeper.map(|keeper| runtime.spawn(keeper.run()))),
             _expiring: expiring,
+            _partners: partners,
         })
     }
 
@@ -254,6 +265,15 @@ fn check(config: &NamenodeConfig) -> Result<(), StartError> {
     if config.nodes_max == 0 || config.nodes_max >= 1 << 31 {
         return Err(StartError::Config("a namenode has 1 to 2^31 - 1 nodes"));
     }
+    let partitions = config.partitions.len().max(1);
+    if usize::from(config.partition) >= partitions || partitions > PARTITIONS_MAX {
+        return Err(StartError::Config(
+            "a namespace has at most 1,024 partitions, and each has its place in the list",
+        ));
+    }
+    if config.partitions.iter().any(Vec::is_empty) {
+        return Err(StartError::Config("each partition has an address"));
+    }
     let segment_bytes = config.log.as_ref().map(|log| log.segment_bytes);
     if segment_bytes.is_some_and(|bytes| bytes < SEGMENT_BYTES_MIN) {
         return Err(StartError::Config("a segment of a log has at least 4 MiB"));
@@ -297,6 +317,8 @@ fn namespace_config(runtime: &Runtime, config: &NamenodeConfig) -> Config {
         inline_value_max: config.inline_value_max,
         lease_ns: config.lease.as_nanos() as u64,
         heartbeat_timeout_ns: config.heartbeat_timeout.as_nanos() as u64,
+        partition: config.partition,
+        partitions: config.partitions.len().max(1) as u16,
         ..Config::default()
     }
 }
@@ -324,6 +346,36 @@ fn listen(
         })
     });
     listen.collect()
+}
+
+/// Has the other partitions told what they are to do, and clients where they are.
+fn partners(
+    runtime: &Runtime,
+    config: &NamenodeConfig,
+    service: &Rc<RefCell<NamenodeService>>,
+) -> Vec<Task<()>> {
+    let all = || config.partitions.iter().zip(0_u16..);
+    let text = |(addresses, _): (&Vec<Address>, u16)| {
+        let addresses = addresses.iter().map(Address::to_string);
+        addresses.collect::<Vec<_>>().join(",")
+    };
+    service.borrow_mut().set_partitions(all().map(text).collect());
+    let others = all().filter(|&(_, partition)| partition != config.partition);
+    let keep = |(addresses, partition): (&Vec<Address>, u16)| {
+        let partner = Partner {
+            partition,
+            addresses: addresses.clone(),
+        };
+        let service = Rc::downgrade(service);
+        runtime.spawn(NamenodeService::keep_partner(service, runtime.clone(), partner))
+    };
+    let mut tasks: Vec<_> = others.map(keep).collect();
+    if tasks.is_empty() {
+        return tasks;
+    }
+    let supply = NamenodeService::keep_supplied(Rc::downgrade(service), runtime.clone());
+    tasks.push(runtime.spawn(supply));
+    tasks
 }
 
 /// Room for the answers that clients of this machine find by themselves, unless there is to be none, or can be no such clients.

@@ -8,8 +8,8 @@ use crake_datapath::Runtime;
 use crake_mem::Region;
 use crake_rpc::{BATCH_MAX, Gate, Head, Peer, Place, Replies, Request, Service, Status};
 use crake_store::canary::{Canary, planted};
+use crake_store::protocol::Referral;
 use crake_store::protocol::namenode::namenode as method;
-use crake_store::protocol::role;
 use crake_wire::WireError;
 
 use super::answers::Answers;
@@ -19,14 +19,20 @@ use super::namespace::Namespace;
 use super::reads::READS_MAX;
 use caller::{Caller, Refusals};
 use given::{answer_again, is_read};
+pub(crate) use partners::Partner;
+use partners::Partners;
 use subject::Subject;
+use supply::Supply;
 use told::Waiting;
 
 mod caller;
 mod given;
 mod jobs;
+mod lending;
+mod partners;
 mod scanned;
 mod subject;
+mod supply;
 mod told;
 
 /// What all endpoints of a namenode serve.
@@ -45,6 +51,10 @@ pub(crate) struct NamenodeService {
     site: Site,
     /// Clients that wait to be told what happens.
     waiting: Waiting,
+    /// The other partitions.
+    partners: Partners,
+    /// Slots for blocks, which the partitions lend each other.
+    supply: Supply,
 }
 
 /// Where a namenode is, as clients are told.
@@ -66,6 +76,8 @@ impl NamenodeService {
             detail: String::new(),
             site: Site::default(),
             waiting: Waiting::default(),
+            partners: Partners::default(),
+            supply: Supply::default(),
         };
         service.look_at_wall_clock();
         service
@@ -82,6 +94,11 @@ impl NamenodeService {
         if let Some(log) = &mut self.log {
             log.commit();
         }
+    }
+
+    /// Where each partition of the namespace is, for clients.
+    pub(crate) fn set_partitions(&mut self, map: Vec<String>) {
+        self.partners.map = map;
     }
 
     /// What is known once it listens.
@@ -138,6 +155,7 @@ impl NamenodeService {
         let now = self.now();
         self.namespace.advance(now);
         self.waiting.look(&mut self.namespace, now);
+        self.partners.look();
         self.tell();
         self.commit();
         let next = self.namespace.next_timeout();
@@ -155,6 +173,8 @@ impl NamenodeService {
     /// Nobody is told anything any more.
     pub(crate) fn end_waiting(&mut self) {
         self.waiting.close();
+        self.partners.close();
+        self.supply.close();
     }
 
     /// The wall clock is not read for each request: it moves with the runtime's between two looks.
@@ -188,6 +208,19 @@ impl NamenodeService {
             Refused::NotADatanode => {
                 self.detail.push_str("only a datanode does this");
                 Status::UNAUTHORIZED
+            }
+            Refused::NotAPartition => {
+                self.detail
+                    .push_str("only another partition of the namespace does this");
+                Status::UNAUTHORIZED
+            }
+            Refused::NotForDatanodes => {
+                self.detail.push_str("datanodes register with partition 0");
+                Status::UNAUTHORIZED
+            }
+            Refused::Referred(referral) => {
+                let _ = write!(self.detail, "{referral}");
+                Status(Failure::Elsewhere.code().number())
             }
             Refused::Denied(failure) => {
                 let _ = write!(self.detail, "{failure}: {}", Subject(request));
@@ -246,10 +279,12 @@ impl NamenodeService {
             answers: self.answers.as_mut().filter(|_| shares && is_settled),
             now,
             session: SessionId(peer.client.0),
-            is_datanode: peer.role == role::DATANODE,
+            role: peer.role,
             namespace: &mut self.namespace,
             site: &self.site,
             waiting: &mut self.waiting,
+            partners: &mut self.partners,
+            supply: &mut self.supply,
             refusals: Refusals::new(),
         };
         let mut rest = requests;
@@ -269,6 +304,10 @@ impl NamenodeService {
             self.commit();
         }
         self.tell();
+        if self.namespace.errands.take_news() {
+            self.partners.wake();
+        }
+        self.supply.look(&self.namespace);
     }
 }
 
@@ -280,7 +319,12 @@ enum Refused {
     UnknownMethod,
     /// By what it said when it connected.
     NotADatanode,
+    NotAPartition,
+    /// Datanodes register with partition 0.
+    NotForDatanodes,
     Denied(Failure),
+    /// Another partition goes on with that.
+    Referred(Referral),
     /// The same, by the quota of a job.
     OverQuota(OverQuota),
 }

@@ -48,9 +48,12 @@ impl Namespace {
     #[cold]
     fn tell_watchers(&mut self, happened: Happened, index: u32) {
         let about = self.attributes(index);
-        let container = self.nodes.id(self.nodes.records.at(index).parent);
-        self.watches
-            .tell(container, self.nodes.name(index), happened, &about);
+        // A branch is an entry at another partition.
+        if !self.branches.is_branch(index) {
+            let container = self.nodes.id(self.nodes.records.at(index).parent);
+            self.watches
+                .tell(container, self.nodes.name(index), happened, &about);
+        }
         // Under another name, or gone: the former is not its own concern, and of the latter it is told by itself.
         if !matches!(happened, Happened::Created | Happened::Deleted) {
             self.watches.tell(about.id, &[], happened, &about);

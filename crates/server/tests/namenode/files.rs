@@ -12,6 +12,8 @@ const REPLACE: Create<'_> = Create {
     ..DEFAULT
 };
 const DEFAULT: Create<'_> = Create {
+    branch: None,
+    spread: false,
     base: ROOT,
     path: "",
     kind: Kind::Directory,

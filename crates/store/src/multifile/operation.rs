@@ -31,8 +31,8 @@ impl Operation for Seal<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
-        Attributes::read(namenode::SealReplyView::parse(message)?.node()?)
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Attributes, WireError> {
+        Attributes::read(session, namenode::SealReplyView::parse(message)?.node()?)
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -79,14 +79,14 @@ impl Operation for ListParts<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Page<Part>, WireError> {
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Page<Part>, WireError> {
         let view = namenode::ListReplyView::parse(message)?;
         let mut entries = Vec::with_capacity(view.entries()?.len());
         for entry in view.entries()? {
             let entry = entry?;
             entries.push(Part {
                 blocks: read_blocks(entry.blocks()?)?,
-                entry: read_entry(entry)?,
+                entry: read_entry(session, entry)?,
             });
         }
         Ok(Page {

@@ -91,6 +91,10 @@ codes! {
     JobDirectoryIsFixed = 133,
     /// Too many nodes would move across the border of a job at once.
     TreeTooLarge = 134,
+    /// Another partition has that; the detail says which: see [`Referral`](super::Referral).
+    Elsewhere = 140,
+    /// It would have to move from one partition to another.
+    CrossPartition = 141,
 
     /// The handle is of an earlier life of its block or of its datanode.
     Stale = 200,

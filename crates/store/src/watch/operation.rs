@@ -41,12 +41,12 @@ impl Operation for BeginWatch<'_> {
         }
     }
 
-    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<Begun, WireError> {
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Begun, WireError> {
         let view = namenode::WatchReplyView::parse(message)?;
         Ok(Begun {
             watcher: view.watcher(),
             id: view.watch(),
-            node: Attributes::read(view.node()?)?,
+            node: Attributes::read(session, view.node()?)?,
         })
     }
 

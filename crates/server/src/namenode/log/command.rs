@@ -3,10 +3,12 @@
 //! Each command is written out field by field, so that one that is added is not forgotten here: the compiler asks for it.
 
 use super::super::command::{
-    Command, Create, ENDPOINTS_MAX, JobCreate, KEYS_MAX, Put, PutItem, Register, SessionId,
+    Command, Create, ENDPOINTS_MAX, Errand, JobCreate, KEYS_MAX, Loan, MemberNews, Put, PutItem, Register,
+    SessionId,
 };
 use super::super::config::Config;
 use super::super::state::{Input, Malformed, State, save_bytes};
+use super::partners;
 
 /// A change of the state that no command makes: on replay it happens where it happened, whatever the clock says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,9 @@ pub(in crate::namenode) enum Entry<'a> {
 pub(super) struct Lists<'a> {
     endpoints: Vec<&'a str>,
     items: Vec<PutItem<'a>>,
+    errand: Option<Errand>,
+    pub(super) loans: Vec<Loan>,
+    pub(super) members: Vec<MemberNews<'a>>,
 }
 
 /// Numbers of kinds. One is never given a second meaning.
@@ -61,6 +66,9 @@ mod kind {
     pub(super) const MULTI_PUT: u16 = 16;
     pub(super) const ADD: u16 = 17;
     pub(super) const SET_TTL: u16 = 18;
+    pub(super) const DO_ERRAND: u16 = 19;
+    pub(super) const ERRAND_DONE: u16 = 20;
+    pub(super) const MEET_PARTNER: u16 = 21;
     pub(super) const SESSION_ENDED: u16 = 100;
     pub(super) const DATANODE_SILENT: u16 = 101;
     pub(super) const DATANODE_HEARD: u16 = 102;
@@ -195,6 +203,34 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
             kind::REMOVE
         }
         Command::Register(ref request) => save_register(request, out),
+        Command::DoErrand {
+            partition,
+            id,
+            errand,
+        } => {
+            (partition, id).save(out);
+            errand.save(out);
+            kind::DO_ERRAND
+        }
+        Command::ErrandDone { to, id, is_done } => {
+            (to, id).save(out);
+            is_done.save(out);
+            kind::ERRAND_DONE
+        }
+        Command::MeetPartner {
+            partition,
+            incarnation,
+        } => {
+            (partition, incarnation).save(out);
+            kind::MEET_PARTNER
+        }
+        Command::BorrowerBegan { .. }
+        | Command::Lend(_)
+        | Command::TakeBack { .. }
+        | Command::MembersChanged { .. }
+        | Command::Borrowed { .. }
+        | Command::GiveBack { .. }
+        | Command::GivenBack { .. } => partners::save(command, out),
         Command::Lookup { .. }
         | Command::List { .. }
         | Command::Blocks { .. }
@@ -208,6 +244,7 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
         | Command::Renew
         | Command::Usage
         | Command::Datanodes { .. }
+        | Command::Members { .. }
         | Command::Heartbeat { .. } => return None,
     })
 }
@@ -224,14 +261,17 @@ fn save_create(request: &Create<'_>, out: &mut Vec<u8>) -> u16 {
         location_class,
         size_hint,
         ttl_ns,
+        branch,
+        spread,
     } = *request;
     base.save(out);
     save_bytes(path.as_bytes(), out);
     kind.save(out);
-    [parents, replace, existing_ok].save(out);
+    [parents, replace, existing_ok, spread].save(out);
     storage_class.save(out);
     (location_class, size_hint).save(out);
     ttl_ns.save(out);
+    branch.save(out);
     kind::CREATE
 }
 
@@ -420,13 +460,27 @@ fn load_command<'a>(
             condition: State::load(input)?,
         },
         kind::REGISTER => Command::Register(load_register(input, &mut lists.endpoints)?),
-        _ => return Err(Malformed("there is no such kind of record")),
+        kind::DO_ERRAND => Command::DoErrand {
+            partition: State::load(input)?,
+            id: State::load(input)?,
+            errand: lists.errand.insert(State::load(input)?),
+        },
+        kind::ERRAND_DONE => Command::ErrandDone {
+            to: State::load(input)?,
+            id: State::load(input)?,
+            is_done: State::load(input)?,
+        },
+        kind::MEET_PARTNER => Command::MeetPartner {
+            partition: State::load(input)?,
+            incarnation: State::load(input)?,
+        },
+        _ => return partners::load(kind, input, lists),
     })
 }
 
 fn load_create<'a>(input: &mut Input<'a>) -> Result<Create<'a>, Malformed> {
     let (base, path, kind) = (State::load(input)?, input.text()?, State::load(input)?);
-    let [parents, replace, existing_ok] = State::load(input)?;
+    let [parents, replace, existing_ok, spread] = State::load(input)?;
     Ok(Create {
         base,
         path,
@@ -438,6 +492,8 @@ fn load_create<'a>(input: &mut Input<'a>) -> Result<Create<'a>, Malformed> {
         location_class: State::load(input)?,
         size_hint: State::load(input)?,
         ttl_ns: State::load(input)?,
+        branch: State::load(input)?,
+        spread,
     })
 }
 

@@ -54,6 +54,14 @@ pub enum LogError {
         /// What is known here.
         known: u32,
     },
+    /// It is the log of another partition, or of a namespace of another number of them.
+    #[error("this is the log of partition {partition} of {partitions}")]
+    OtherPartition {
+        /// Its number, from 0.
+        partition: u16,
+        /// How many there are.
+        partitions: u16,
+    },
     /// Files of two logs in one directory.
     #[error("{file} belongs to the log of another cluster than the files before it")]
     OtherCluster {

@@ -7,7 +7,7 @@ use super::error::LogError;
 use super::record::checksum_of;
 
 /// The version of the format that is written, and the only one that is read.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"CRAKELOG";
 const SNAPSHOT_MAGIC: [u8; 8] = *b"CRAKESNP";
@@ -119,7 +119,7 @@ pub(super) trait Header: State {
 }
 
 /// Of a [`Config`].
-const CONFIG_BYTES: usize = 16 + 8 + 7 * 4 + 2 * 8 + 4;
+const CONFIG_BYTES: usize = 16 + 8 + 7 * 4 + 2 * 8 + 4 + 2 * 2;
 
 impl Header for SegmentHeader {
     const MAGIC: [u8; 8] = SEGMENT_MAGIC;
@@ -198,8 +198,8 @@ mod tests {
             body_len: 5,
             body_sum: 6,
         };
-        assert_eq!((segment.encode().len(), SegmentHeader::len()), (121, 121));
-        assert_eq!((snapshot.encode().len(), SnapshotHeader::len()), (140, 140));
+        assert_eq!((segment.encode().len(), SegmentHeader::len()), (125, 125));
+        assert_eq!((snapshot.encode().len(), SnapshotHeader::len()), (144, 144));
         assert_eq!(SegmentHeader::decode("f", &segment.encode()).unwrap().first, 2);
         assert_eq!(
             SnapshotHeader::decode("f", &snapshot.encode()).unwrap().body_sum,
@@ -217,9 +217,9 @@ mod tests {
             origin: Config::default(),
         };
         let mut later = header.encode();
-        later[8] = 2;
+        later[8] = 3;
         let error = SegmentHeader::decode("f", &later).unwrap_err();
-        assert!(matches!(error, LogError::Version { version: 2, .. }), "{error}");
+        assert!(matches!(error, LogError::Version { version: 3, .. }), "{error}");
         assert!(SnapshotHeader::decode("f", &[header.encode(), vec![0; 99]].concat()).is_err());
         for at in 12..header.encode().len() {
             let mut other = header.encode();

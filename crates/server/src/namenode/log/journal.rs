@@ -193,6 +193,8 @@ impl Noted {
     pub(in crate::namenode) fn settle(self, result: &Result<Reply<'_>, Failure>) {
         let has_changed = match result {
             Ok(Reply::Registered { reset, .. }) => !reset,
+            Ok(Reply::Settled { changed }) => *changed,
+            Ok(Reply::Lent { loans, .. } | Reply::Returning { loans, .. }) => !loans.is_empty(),
             Ok(_) => true,
             Err(_) => self.shared.stirred.get(),
         };

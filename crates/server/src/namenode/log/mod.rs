@@ -10,6 +10,7 @@ mod header;
 mod journal;
 mod keeper;
 mod outcome;
+mod partners;
 mod record;
 mod recover;
 mod replay;

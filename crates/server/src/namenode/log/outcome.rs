@@ -2,7 +2,7 @@
 
 use crake_store::protocol::words::{fold, mix};
 
-use super::super::command::{Attributes, Block, Failure, JobInfo, JobState, Reply};
+use super::super::command::{Attributes, Block, Failure, JobInfo, JobState, Loan, Reply};
 
 /// Odd, with as many ones as zeros: each bit of what is multiplied reaches many others.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -58,7 +58,11 @@ fn of_reply(reply: &Reply<'_>) -> u64 {
             Ok(version) => numbers(state, &[0, *version]),
             Err(failure) => numbers(state, &[1, *failure as u64]),
         }),
+        Reply::Done => 13,
         Reply::Added { value, version } => numbers(12, &[value as u64, version]),
+        Reply::Settled { changed } => numbers(13, &[changed.into()]),
+        Reply::Lent { lender, known, loans } => slots(numbers(14, &[lender, known.into()]), loans),
+        Reply::Returning { lender, loans } => slots(numbers(15, &[lender]), loans),
         // To reads, and to signs of life.
         Reply::List { .. }
         | Reply::Value(_)
@@ -71,6 +75,7 @@ fn of_reply(reply: &Reply<'_>) -> u64 {
         | Reply::Renewed { .. }
         | Reply::Usage { .. }
         | Reply::Datanodes(_)
+        | Reply::Members { .. }
         | Reply::Heartbeat { .. } => 0,
     }
 }
@@ -106,6 +111,20 @@ fn attributes(state: u64, node: &Attributes) -> u64 {
             expires_ns,
         ],
     )
+}
+
+fn slots(state: u64, loans: &[Loan]) -> u64 {
+    loans.iter().fold(state, |state, loan| {
+        let Loan {
+            datanode,
+            epoch,
+            slot,
+            generation,
+        } = *loan;
+        let (life, slot) = ([datanode, epoch], [slot, generation]);
+        let [life, slot] = [life, slot].map(|[high, low]| u64::from(high) << 32 | u64::from(low));
+        numbers(state, &[life, slot])
+    })
 }
 
 fn handles(state: u64, blocks: &[Block]) -> u64 {

@@ -1,8 +1,10 @@
 //! Doing again what a log says.
 
+use super::super::branches::Branches;
 use super::super::command::{Now, SessionId};
 use super::super::config::Config;
 use super::super::datanodes::{Limits, Registry};
+use super::super::errands::Errands;
 use super::super::jobs::Jobs;
 use super::super::namespace::{Namespace, ROOT};
 use super::super::nodes::Nodes;
@@ -88,6 +90,7 @@ impl Namespace {
         self.sessions.leave_gap(GAP);
         self.registry.leave_gap(GAP);
         self.jobs.leave_gap(GAP);
+        self.forget_loans();
     }
 
     /// Other limits from now on. Who it is stays.
@@ -95,6 +98,8 @@ impl Namespace {
         self.config = Config {
             seed: self.config.seed,
             incarnation: self.config.incarnation,
+            partition: self.config.partition,
+            partitions: self.config.partitions,
             ..*config
         };
         self.sessions.limit(config);
@@ -116,6 +121,7 @@ impl Namespace {
         self.journal.limits(self.now, config);
         self.limit(config);
         self.sessions.begin_leases(self.now.mono_ns);
+        self.outlast_referrals();
         self.registry.hear_all(self.now.mono_ns);
     }
 
@@ -128,6 +134,10 @@ impl Namespace {
         self.pins.save(out);
         self.jobs.save(out);
         self.removals.save(out);
+        self.branches.save(out);
+        self.errands.save(out);
+        self.lending.save(out);
+        self.borrowing.save(out);
     }
 
     /// Reads that again.
@@ -145,6 +155,7 @@ impl Namespace {
             heartbeat_timeout_ns: config.heartbeat_timeout_ns,
             namenode: config.incarnation,
             seed: config.seed,
+            partition: config.partition,
         };
         let mut namespace = Namespace::new(config);
         namespace.now = now;
@@ -154,6 +165,10 @@ impl Namespace {
         namespace.pins = Pins::load(&mut input)?;
         namespace.jobs = Jobs::load(&mut input)?;
         namespace.removals = Removals::load(&mut input)?;
+        namespace.branches = Branches::load(&mut input)?;
+        namespace.errands = Errands::load(&mut input)?;
+        namespace.lending = State::load(&mut input)?;
+        namespace.borrowing = State::load(&mut input)?;
         input.end()?;
         namespace.look_at_time();
         namespace.index_all();
@@ -163,8 +178,8 @@ impl Namespace {
     /// Finds all nodes by their names.
     fn index_all(&mut self) {
         for (index, record) in self.nodes.records.iter() {
-            // What is being removed has lost its name.
-            if index != ROOT && !self.removals.is_top(index) {
+            // What is being removed has lost its name, and a branch has it elsewhere.
+            if index != ROOT && !self.removals.is_top(index) && !self.branches.is_branch(index) {
                 let tag = self.hasher.tag(record.parent, self.nodes.name(index));
                 self.index.insert(tag, index);
             }

@@ -53,6 +53,15 @@ impl LogConfig {
             segment_bytes: 64 << 20,
         }
     }
+
+    /// The same in a directory of its own below this one, for one of several partitions.
+    #[must_use]
+    pub fn of_partition(self, partition: u16) -> LogConfig {
+        LogConfig {
+            directory: self.directory.join(format!("partition{partition}")),
+            ..self
+        }
+    }
 }
 
 /// The smallest segment: it has room for what commands leave to events, and for a batch of the longest commands.
@@ -156,6 +165,17 @@ impl Log {
             torn: None,
             last: None,
         });
+        let Config {
+            partition,
+            partitions,
+            ..
+        } = recovered.namespace.config;
+        if (partition, partitions) != (fresh.partition, fresh.partitions) {
+            return Err(LogError::OtherPartition {
+                partition,
+                partitions,
+            });
+        }
         // Where the host has been started since, or may have been, what was not waited for may be missing.
         let is_whole = recovered
             .last

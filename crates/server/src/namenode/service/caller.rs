@@ -2,15 +2,18 @@
 
 use crake_rpc::{Replies, Request};
 use crake_store::protocol::namenode::{self as wire, namenode as method};
-use crake_wire::WireError;
+use crake_store::protocol::role;
+use crake_wire::{Encode, WireError};
 use smallvec::SmallVec;
 
 use super::given::{ReadAnswers, read_of};
+use super::partners::Partners;
+use super::supply::Supply;
 use super::told::{Waiting, send_events};
 use super::{Answered, Refused, Site, wrong_reply};
 use crate::namenode::answers::Answers;
 use crate::namenode::command::{
-    Command, Create, Datanodes, ENDPOINTS_MAX, Failure, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put,
+    Command, Create, Datanodes, ENDPOINTS_MAX, Failure, Home, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put,
     PutItem, Register, Reply, SessionId,
 };
 use crate::namenode::namespace::Namespace;
@@ -26,7 +29,10 @@ pub(super) struct Caller<'n, 'r> {
     pub(super) waiting: &'n mut Waiting,
     pub(super) now: Now,
     pub(super) session: SessionId,
-    pub(super) is_datanode: bool,
+    /// What the peer said that it is.
+    pub(super) role: u8,
+    pub(super) partners: &'n mut Partners,
+    pub(super) supply: &'n mut Supply,
     /// Told when the namespace is no longer borrowed.
     pub(super) refusals: Refusals<'r>,
 }
@@ -36,7 +42,11 @@ pub(super) type Refusals<'r> = SmallVec<[(&'r Request<'r>, Refused); 4]>;
 impl<'r> Caller<'_, 'r> {
     pub(super) fn answer_one(&mut self, request: &'r Request<'r>, replies: &mut Replies<'_>) {
         if let Err(refused) = self.answer(request, replies) {
+            if self.set_aside(request, &refused, replies) {
+                return;
+            }
             let refused = self.with_quota(refused);
+            let refused = self.with_referral(refused);
             self.refusals.push((request, refused));
         }
     }
@@ -60,7 +70,7 @@ impl<'r> Caller<'_, 'r> {
     }
 
     #[inline]
-    fn answer(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+    pub(super) fn answer(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         match request.head.method {
             method::PUT => self.put(request, replies),
             method::CREATE => self.create(request, replies),
@@ -94,12 +104,23 @@ impl<'r> Caller<'_, 'r> {
             method::RENEW => self.renew(request, replies),
             method::USAGE => self.usage(request, replies),
             method::DATANODES => self.datanodes(request, replies),
-            method::REGISTER | method::HEARTBEAT if !self.is_datanode => Err(Refused::NotADatanode),
+            method::REGISTER | method::HEARTBEAT if self.role != role::DATANODE => Err(Refused::NotADatanode),
+            method::REGISTER if self.namespace.config.partition != 0 => Err(Refused::NotForDatanodes),
             method::REGISTER => self.register(request, replies),
             method::HEARTBEAT => self.heartbeat(request, replies),
             method::JOB_CREATE => self.job_create(request, replies),
             method::JOB_LIST => self.job_list(request, replies),
             method::JOB_END => self.job_end(request, replies),
+            method::ERRANDS | method::MEMBERS | method::BORROW | method::GIVE_BACK | method::RECALL
+                if self.role != role::NAMENODE =>
+            {
+                Err(Refused::NotAPartition)
+            }
+            method::ERRANDS => self.errands(request, replies),
+            method::MEMBERS => self.members(request, replies),
+            method::BORROW => self.borrow(request, replies),
+            method::GIVE_BACK => self.give_back(request, replies),
+            method::RECALL => self.recall(request, replies),
             _ => Err(Refused::UnknownMethod),
         }
     }
@@ -110,6 +131,7 @@ impl<'r> Caller<'_, 'r> {
     }
 
     fn create(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let is_alone = self.namespace.is_alone();
         let asked = wire::CreateRequestView::parse(request.message)?;
         let reply = self.apply(&Command::Create(Create {
             base: NodeId(asked.base()),
@@ -122,16 +144,25 @@ impl<'r> Caller<'_, 'r> {
             location_class: asked.location_class(),
             size_hint: asked.size_hint(),
             ttl_ns: translate::ttl_ns(asked.ttl_ms())?,
+            branch: home_of(&asked)?,
+            spread: asked.spread()?,
         }))?;
         let Reply::Opened { node, lease, blocks } = reply else {
             wrong_reply()
         };
+        let blocks = translate::blocks(blocks);
         let message = wire::CreateReply {
             node: Some(translate::attributes(&node)),
             lease: lease.0,
-            blocks: &translate::blocks(blocks),
+            blocks: &blocks,
         };
-        replies.send(request, &message);
+        if is_alone {
+            replies.send(request, &message);
+            return Ok(());
+        }
+        let message = message.encode_to_vec();
+        drop(blocks);
+        self.send_or_park(request, replies, message);
         Ok(())
     }
 
@@ -172,6 +203,7 @@ impl<'r> Caller<'_, 'r> {
             name: entry.name,
             node: Some(translate::attributes(&entry.node)),
             blocks,
+            elsewhere: entry.elsewhere,
         });
         let entries = entries.collect::<Vec<_>>();
         replies.send(
@@ -196,8 +228,17 @@ impl<'r> Caller<'_, 'r> {
         let Reply::Node { node, .. } = reply else {
             wrong_reply()
         };
-        let node = Some(translate::attributes(&node));
-        replies.send(request, &wire::RenameReply { node });
+        let link = self.namespace.branches.link_at(node.id.index());
+        let mut node = translate::attributes(&node);
+        let elsewhere = link.map_or(0, |link| {
+            node.id = link.branch.0;
+            link.elsewhere()
+        });
+        let message = wire::RenameReply {
+            node: Some(node),
+            elsewhere,
+        };
+        replies.send(request, &message);
         Ok(())
     }
 
@@ -211,7 +252,8 @@ impl<'r> Caller<'_, 'r> {
         let Reply::Deleted { nodes } = reply else {
             wrong_reply()
         };
-        replies.send(request, &wire::DeleteReply { nodes });
+        let message = wire::DeleteReply { nodes }.encode_to_vec();
+        self.send_or_park(request, replies, message);
         Ok(())
     }
 
@@ -466,11 +508,14 @@ impl<'r> Caller<'_, 'r> {
             wrong_reply()
         };
         let endpoints = self.site.endpoints.iter().map(String::as_str);
+        let partitions = self.partners.map.iter().map(String::as_str);
         let message = wire::RenewReply {
             lease_ms,
             incarnation,
             endpoints: &endpoints.collect::<SmallVec<[&str; 8]>>(),
             host: &self.site.host,
+            partition: u32::from(self.namespace.config.partition),
+            partitions: &partitions.collect::<SmallVec<[&str; 8]>>(),
         };
         replies.send(request, &message);
         Ok(())
@@ -611,7 +656,7 @@ fn with_datanodes(datanodes: Datanodes<'_>, send: impl FnOnce(&[wire::Datanode<'
 }
 
 /// The elements of a list of a message, at most `max` of them: what is longer is refused before it is collected.
-fn collect<T, E>(
+pub(super) fn collect<T, E>(
     list: impl ExactSizeIterator<Item = Result<T, E>>,
     max: usize,
 ) -> Result<SmallVec<[T; 16]>, Refused>
@@ -622,4 +667,16 @@ where
         return Err(Refused::Denied(Failure::TooLong));
     }
     Ok(list.collect::<Result<_, _>>()?)
+}
+
+/// Where the directory of a new container is, if that is said to be another partition.
+fn home_of(asked: &wire::CreateRequestView<'_>) -> Result<Option<Home>, Refused> {
+    let Some(partition) = asked.branch_of().checked_sub(1) else {
+        return Ok(None);
+    };
+    let partition = u16::try_from(partition).map_err(|_| Failure::NotFound)?;
+    Ok(Some(Home {
+        partition,
+        level: asked.level(),
+    }))
 }

@@ -1,6 +1,7 @@
 //! Answers to LOOKUP and GET: sent, and written down for clients that find them by themselves.
 
 use crake_rpc::{Replies, Request};
+use crake_store::protocol::Referral;
 use crake_store::protocol::answers::Key;
 use crake_store::protocol::namenode::{self as wire, namenode as method};
 use crake_wire::{Encode, WireError};
@@ -87,10 +88,11 @@ impl<'r> ReadReplies<&'r Request<'r>> for ReadAnswers<'_, 'r, '_> {
     }
 
     #[cold]
-    fn failure(&mut self, request: &'r Request<'r>, failure: Failure) {
-        let refused = match check_read(request) {
-            Ok(()) => Refused::Denied(failure),
-            Err(error) => Refused::Unreadable(error),
+    fn failure(&mut self, request: &'r Request<'r>, failure: Failure, referral: Option<Referral>) {
+        let refused = match (check_read(request), referral) {
+            (Ok(()), Some(referral)) => Refused::Referred(referral),
+            (Ok(()), None) => Refused::Denied(failure),
+            (Err(error), _) => Refused::Unreadable(error),
         };
         self.refusals.push((request, refused));
     }

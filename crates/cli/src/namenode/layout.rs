@@ -1,0 +1,181 @@
+//! Which partitions this process has, and where all of them are.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use crake_datapath::Address;
+
+use crate::config::{Config, NAMENODE_CORES, NAMENODE_LISTEN, NAMENODE_PEERS};
+use crate::endpoint;
+use crate::exit::Usage;
+
+/// The partitions of this process and of its namespace.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Number of the first partition here; the others follow it.
+    pub first: u16,
+    /// Where each partition of this process listens.
+    pub listen: Vec<Vec<Address>>,
+    /// Where each partition of the namespace is; empty if there is one.
+    pub all: Vec<Vec<Address>>,
+}
+
+impl Layout {
+    /// As the settings want it.
+    pub fn of(config: &Config) -> Result<Layout> {
+        let listen = endpoint::listen(config, &NAMENODE_LISTEN)?;
+        let cores = config.count(&NAMENODE_CORES);
+        let cores = u16::try_from(cores).map_err(|_| Usage("more cores than a machine has".into()))?;
+        let peers = config.text(&NAMENODE_PEERS);
+        if cores == 1 && peers.is_empty() {
+            return Ok(Layout {
+                first: 0,
+                listen: vec![listen],
+                all: Vec::new(),
+            });
+        }
+        let listen = with_ports(&listen, cores)?;
+        if peers.is_empty() {
+            return Layout::alone(listen);
+        }
+        let peers = endpoint::listen(config, &NAMENODE_PEERS)?;
+        Layout::among(&peers, cores, listen)
+    }
+
+    /// The only process of its namespace.
+    fn alone(listen: Vec<Vec<Address>>) -> Result<Layout> {
+        let is_any =
+            |address: &Address| matches!(address, Address::Tcp(socket) if socket.ip().is_unspecified());
+        if listen.iter().flatten().any(is_any) {
+            let why = "clients cannot be sent to \"any address\"; say with --peers HOST:PORT where they reach this namenode";
+            return Err(Usage(why.into()).into());
+        }
+        Ok(Layout {
+            first: 0,
+            all: listen.clone(),
+            listen,
+        })
+    }
+
+    /// One of several processes, all of which have as many partitions.
+    fn among(peers: &[Address], cores: u16, listen: Vec<Vec<Address>>) -> Result<Layout> {
+        let own = &listen[0];
+        let port = own.iter().find_map(port_of_any);
+        let is_own =
+            |peer: &Address| own.contains(peer) || (port.is_some() && port == port_of(peer) && is_here(peer));
+        let found: Vec<usize> = (0..peers.len()).filter(|&at| is_own(&peers[at])).collect();
+        let [at] = found[..] else {
+            let why = format!(
+                "{} of the addresses in --peers lead here, of which one must be that of --listen",
+                found.len()
+            );
+            return Err(Usage(why).into());
+        };
+        let mut all = Vec::new();
+        for peer in peers {
+            for addresses in with_ports(std::slice::from_ref(peer), cores)? {
+                all.push(addresses);
+            }
+        }
+        Ok(Layout {
+            first: at as u16 * cores,
+            listen,
+            all,
+        })
+    }
+}
+
+/// The port of an address that stands for all of a machine.
+fn port_of_any(address: &Address) -> Option<u16> {
+    match address {
+        Address::Tcp(socket) if socket.ip().is_unspecified() => Some(socket.port()),
+        _ => None,
+    }
+}
+
+fn port_of(address: &Address) -> Option<u16> {
+    match address {
+        Address::Tcp(socket) => Some(socket.port()),
+        _ => None,
+    }
+}
+
+/// Whether an address is one of this machine.
+fn is_here(address: &Address) -> bool {
+    match address {
+        Address::Tcp(socket) => TcpListener::bind(SocketAddr::new(socket.ip(), 0)).is_ok(),
+        _ => true,
+    }
+}
+
+/// Where each of so many partitions listens: ports count up, sockets get a number. Any free port becomes one that is free now.
+fn with_ports(first: &[Address], cores: u16) -> Result<Vec<Vec<Address>>> {
+    // All are held until all are found, so that none is found twice.
+    let mut held = Vec::new();
+    let mut at = |address: &Address, number: u16| match address {
+        Address::Tcp(socket) if socket.port() == 0 => {
+            let listener =
+                TcpListener::bind(socket).with_context(|| format!("looking for a free port at {address}"))?;
+            let free = listener.local_addr()?;
+            held.push(listener);
+            Ok(Address::Tcp(free))
+        }
+        Address::Tcp(socket) => {
+            let port = socket.port().checked_add(number);
+            let port = port.ok_or_else(|| Usage("more cores than ports".into()))?;
+            Ok(Address::Tcp(SocketAddr::new(socket.ip(), port)))
+        }
+        Address::Unix(path) => Ok(Address::Unix(numbered(path, number))),
+        Address::Shm(path) => Ok(Address::Shm(numbered(path, number))),
+        other => Err(Usage(format!("several partitions cannot listen at {other}")).into()),
+    };
+    let partition = |number| first.iter().map(|address| at(address, number)).collect();
+    (0..cores).map(partition).collect()
+}
+
+fn numbered(path: &Path, number: u16) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    if number > 0 {
+        path.push(format!(".partition{number}"));
+    }
+    path.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn ports_count_up_and_free_ones_are_different() {
+        let listen = with_ports(&addresses(&["tcp://127.0.0.1:9060", "unix:///run/x"]), 3).unwrap();
+        assert_eq!(listen[0], addresses(&["tcp://127.0.0.1:9060", "unix:///run/x"]));
+        assert_eq!(
+            listen[2],
+            addresses(&["tcp://127.0.0.1:9062", "unix:///run/x.partition2"])
+        );
+        let free = with_ports(&addresses(&["tcp://127.0.0.1:0"]), 3).unwrap();
+        let ports: std::collections::BTreeSet<_> = free.iter().map(|one| port_of(&one[0]).unwrap()).collect();
+        assert!(ports.len() == 3 && !ports.contains(&0));
+        assert!(with_ports(&addresses(&["tcp://127.0.0.1:65535"]), 2).is_err());
+    }
+
+    #[test]
+    fn a_process_finds_itself_among_its_peers() {
+        let peers = addresses(&["tcp://127.0.0.1:9060", "tcp://127.0.0.1:9070"]);
+        let own = with_ports(&addresses(&["tcp://127.0.0.1:9070"]), 2).unwrap();
+        let layout = Layout::among(&peers, 2, own).unwrap();
+        assert_eq!(layout.first, 2);
+        assert_eq!(layout.all.len(), 4);
+        assert_eq!(layout.all[3], addresses(&["tcp://127.0.0.1:9071"]));
+        let any = with_ports(&addresses(&["tcp://0.0.0.0:9060"]), 2).unwrap();
+        assert_eq!(Layout::among(&peers, 2, any.clone()).unwrap().first, 0);
+        assert!(Layout::alone(any).is_err());
+        let stranger = with_ports(&addresses(&["tcp://127.0.0.1:9080"]), 2).unwrap();
+        assert!(Layout::among(&peers, 2, stranger).is_err());
+    }
+}

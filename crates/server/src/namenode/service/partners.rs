@@ -1,0 +1,418 @@
+//! The other partitions of a namespace: errands there and from there, and who waits for them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crake_datapath::{Address, Runtime};
+use crake_rpc::{
+    CallError, CallOptions, Client, ClientConfig, ClientId, ConnectError, Replies, Request, Responder, Status,
+};
+use crake_store::protocol::Code;
+use crake_store::protocol::namenode::{self as wire, namenode as method};
+use crake_store::protocol::role;
+use crake_wire::{Encode, WireError};
+
+use super::caller::Caller;
+use super::{Answered, NamenodeService, Refused, wrong_reply};
+use crate::namenode::command::{Command, Errand, ErrandName, Failure, NodeId, Reply, SessionId};
+use crate::namenode::translate;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// So often a partition is looked for that has nothing to do: to see that it is another one.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Between attempts: doubles from the first to the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// While the log is on its way to the device.
+const PAUSE_FOR_LOG: Duration = Duration::from_millis(1);
+/// Errands of one request, and bytes of their names.
+const ERRANDS_MAX: usize = 128;
+const NAMES_BYTES_MAX: usize = 16 * 1024;
+
+/// A partition, as the others reach it.
+#[derive(Clone, Debug)]
+pub(crate) struct Partner {
+    pub(crate) partition: u16,
+    pub(crate) addresses: Vec<Address>,
+}
+
+/// What a service knows of the partitions of its namespace.
+#[derive(Default)]
+pub(super) struct Partners {
+    /// Where each partition is, as clients are told; empty if there is one.
+    pub(super) map: Vec<String>,
+    /// Answers that wait for an errand.
+    parked: BTreeMap<(u16, u64), Parked>,
+    tasks: Vec<Waker>,
+    /// Connections to those that are attended, or were last.
+    clients: BTreeMap<u16, Client>,
+}
+
+struct Parked {
+    responder: Responder,
+    message: Vec<u8>,
+}
+
+/// A message that was made before.
+pub(super) struct Made<B>(pub(super) B);
+
+impl<B: AsRef<[u8]>> Encode for Made<B> {
+    fn encoded_len(&self) -> usize {
+        self.0.as_ref().len()
+    }
+
+    fn encode(&self, out: &mut [u8]) {
+        out.copy_from_slice(self.0.as_ref());
+    }
+}
+
+impl Partners {
+    /// Holds an answer back until an errand is done.
+    fn park(&mut self, errand: (u16, u64), responder: Responder, message: Vec<u8>) {
+        self.parked.insert(errand, Parked { responder, message });
+    }
+
+    fn settle(&mut self, errand: (u16, u64), outcome: Result<(), Code>) {
+        let Some(Parked { responder, message }) = self.parked.remove(&errand) else {
+            return;
+        };
+        match outcome {
+            Ok(()) => responder.send(&Made(message)),
+            Err(code) => responder.fail(Status(code.number()), code.name()),
+        }
+    }
+
+    /// A connection to a partition, if there has been one.
+    pub(super) fn client(&self, to: u16) -> Option<Client> {
+        self.clients.get(&to).cloned()
+    }
+
+    /// Nobody is answered any more about errands to a partition: what they were about is gone.
+    fn lose(&mut self, partition: u16) {
+        for (_, parked) in self.parked.extract_if(.., |&(to, _), _| to == partition) {
+            let detail = "the other partition of the namespace began anew";
+            parked.responder.fail(Status(Code::NotFound.number()), detail);
+        }
+    }
+
+    /// Lets go of those whom nobody waits for any more.
+    pub(super) fn look(&mut self) {
+        self.parked.retain(|_, parked| !parked.responder.is_cancelled());
+    }
+
+    pub(super) fn close(&mut self) {
+        for (_, parked) in std::mem::take(&mut self.parked) {
+            parked.responder.fail(Status::SHUTTING_DOWN, "");
+        }
+    }
+
+    /// There are errands, or there is nobody any more.
+    pub(super) fn wake(&mut self) {
+        self.tasks.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl Caller<'_, '_> {
+    /// Sends an answer, or has it wait for what the command that it is to has set off at another partition.
+    pub(super) fn send_or_park(
+        &mut self,
+        request: &Request<'_>,
+        replies: &mut Replies<'_>,
+        message: Vec<u8>,
+    ) {
+        match self.namespace.errands.take_latest() {
+            None => replies.send(request, &Made(message)),
+            Some(errand) => self.partners.park(errand, replies.later(request), message),
+        }
+    }
+
+    /// Says where another partition goes on.
+    pub(super) fn with_referral(&mut self, refused: Refused) -> Refused {
+        match (refused, self.namespace.take_referral()) {
+            (Refused::Denied(Failure::Elsewhere), Some(referral)) => Refused::Referred(referral),
+            (refused, _) => refused,
+        }
+    }
+
+    /// Does the errands of another partition.
+    pub(super) fn errands(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::ErrandsRequestView::parse(request.message)?;
+        let config = &self.namespace.config;
+        let (mine, count) = (config.incarnation, u32::from(config.partitions));
+        let partition = u16::try_from(asked.partition())
+            .ok()
+            .filter(|&partition| u32::from(partition) < count && partition != config.partition)
+            .ok_or(Failure::NotFound)?;
+        let mut outcomes = Vec::new();
+        let known = self.namespace.errands.incarnation(partition);
+        if ![0, known].contains(&asked.incarnation()) {
+            self.apply(&Command::MeetPartner {
+                partition,
+                incarnation: asked.incarnation(),
+            })?;
+        }
+        if asked.known() == mine {
+            for (errand, id) in asked.errands()?.zip(asked.first()..) {
+                let errand = &read_errand(errand?)?;
+                let done = self.apply(&Command::DoErrand {
+                    partition,
+                    id,
+                    errand,
+                });
+                match done {
+                    Ok(_) => outcomes.push(0),
+                    // It is not done, and not refused: to be asked again later, and all behind it.
+                    Err(Failure::LogFull | Failure::Busy) => break,
+                    Err(failure) => outcomes.push(u32::from(failure.code().number())),
+                }
+            }
+        }
+        let message = wire::ErrandsReply {
+            incarnation: mine,
+            outcomes: &outcomes,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+}
+
+fn read_errand(view: wire::ErrandView<'_>) -> Result<Errand, Refused> {
+    let branch = NodeId(view.branch());
+    Ok(match view.errand()? {
+        wire::ErrandKind::Link => Errand::Link {
+            directory: NodeId(view.directory()),
+            name: ErrandName::new(view.name()?),
+            kind: translate::kind_of(view.kind()?)?,
+            branch,
+        },
+        wire::ErrandKind::Unlink => Errand::Unlink { branch },
+        wire::ErrandKind::Drop => Errand::Drop { branch },
+        wire::ErrandKind::ErrandNone => return Err(Refused::Denied(Failure::WrongKind)),
+    })
+}
+
+fn errand_message(errand: &Errand) -> wire::Errand<'_> {
+    match errand {
+        Errand::Link {
+            directory,
+            name,
+            kind,
+            branch,
+        } => wire::Errand {
+            errand: wire::ErrandKind::Link,
+            branch: branch.0,
+            directory: directory.0,
+            name: name.as_bytes(),
+            kind: translate::kind(*kind),
+        },
+        Errand::Unlink { branch } => wire::Errand {
+            errand: wire::ErrandKind::Unlink,
+            branch: branch.0,
+            ..wire::Errand::default()
+        },
+        Errand::Drop { branch } => wire::Errand {
+            errand: wire::ErrandKind::Drop,
+            branch: branch.0,
+            ..wire::Errand::default()
+        },
+    }
+}
+
+/// Errands on their way to a partition.
+struct Batch {
+    first: u64,
+    count: usize,
+    message: Vec<u8>,
+}
+
+impl NamenodeService {
+    /// Tells a partition what it is to do, as long as this is not dropped.
+    pub(crate) async fn keep_partner(
+        service: Weak<RefCell<NamenodeService>>,
+        runtime: Runtime,
+        partner: Partner,
+    ) {
+        let id = ClientId(u128::from(runtime.random()) << 64 | u128::from(runtime.random()));
+        let mut pause = PAUSE_FIRST;
+        for at in (0..partner.addresses.len()).cycle() {
+            let address = &partner.addresses[at];
+            let Err(ended) = attend(&service, &runtime, (partner.partition, address), id, &mut pause).await;
+            let Ended::Failed(error) = ended else { return };
+            tracing::debug!(partition = partner.partition, %address, %error, "another partition is away");
+            runtime.sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// The first errands to a partition, if what they follow from cannot be lost any more; without any, only a greeting.
+    fn batch(&self, to: u16) -> Option<Batch> {
+        if !self
+            .log
+            .as_ref()
+            .is_none_or(crate::namenode::log::Log::is_settled)
+        {
+            return None;
+        }
+        let namespace = &self.namespace;
+        let (first, errands) = namespace.errands_to(to);
+        let known = namespace.errands.incarnation(to);
+        let mut room = NAMES_BYTES_MAX;
+        let errands = errands.take(ERRANDS_MAX).take_while(|errand| {
+            let bytes = match errand {
+                Errand::Link { name, .. } => name.as_bytes().len(),
+                Errand::Unlink { .. } | Errand::Drop { .. } => 0,
+            };
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits && known != 0
+        });
+        let errands: Vec<_> = errands.map(errand_message).collect();
+        let message = wire::ErrandsRequest {
+            partition: u32::from(namespace.config.partition),
+            incarnation: namespace.config.incarnation,
+            known,
+            first,
+            errands: &errands,
+        };
+        Some(Batch {
+            first,
+            count: errands.len(),
+            message: message.encode_to_vec(),
+        })
+    }
+
+    /// Takes note of what came of a batch.
+    fn note_outcomes(&mut self, to: u16, batch: &Batch, message: &[u8]) -> Result<(), WireError> {
+        let reply = wire::ErrandsReplyView::parse(message)?;
+        let (now, nobody) = (self.now(), SessionId::default());
+        let (known, incarnation) = (self.namespace.errands.incarnation(to), reply.incarnation());
+        if incarnation != known && incarnation != 0 {
+            let meet = Command::MeetPartner {
+                partition: to,
+                incarnation,
+            };
+            // If the log is full it is met a little later.
+            if self.namespace.apply(now, nobody, &meet).is_ok() && known != 0 {
+                self.partners.lose(to);
+            }
+        } else {
+            for (outcome, id) in reply.outcomes()?.zip(batch.first..).take(batch.count) {
+                let outcome = outcome as u16;
+                let done = Command::ErrandDone {
+                    to,
+                    id,
+                    is_done: outcome == 0,
+                };
+                match self.namespace.apply(now, nobody, &done) {
+                    Ok(Reply::Done) => {}
+                    Ok(_) => wrong_reply(),
+                    Err(_) => break,
+                }
+                let outcome = match outcome {
+                    0 => Ok(()),
+                    code => Err(Code::from_number(code).unwrap_or(Code::AlreadyExists)),
+                };
+                self.partners.settle((to, id), outcome);
+            }
+        }
+        self.tell();
+        self.commit();
+        Ok(())
+    }
+
+    fn has_errands(&self, to: u16) -> bool {
+        self.namespace.errands_to(to).1.next().is_some()
+    }
+
+    fn poll_errands(&mut self, to: u16, context: &mut Context<'_>) -> Poll<()> {
+        if self.has_errands(to) {
+            return Poll::Ready(());
+        }
+        let tasks = &mut self.partners.tasks;
+        if !tasks.iter().any(|task| task.will_wake(context.waker())) {
+            tasks.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// Why a partition is not attended any more.
+enum Ended {
+    Failed(Box<dyn std::error::Error>),
+    /// The service is gone.
+    Over,
+}
+
+impl From<CallError> for Ended {
+    fn from(error: CallError) -> Ended {
+        Ended::Failed(error.into())
+    }
+}
+
+impl From<ConnectError> for Ended {
+    fn from(error: ConnectError) -> Ended {
+        Ended::Failed(error.into())
+    }
+}
+
+impl From<WireError> for Ended {
+    fn from(error: WireError) -> Ended {
+        Ended::Failed(error.into())
+    }
+}
+
+async fn attend(
+    service: &Weak<RefCell<NamenodeService>>,
+    runtime: &Runtime,
+    (to, address): (u16, &Address),
+    id: ClientId,
+    pause: &mut Duration,
+) -> Result<Infallible, Ended> {
+    let config = ClientConfig {
+        client: id,
+        role: role::NAMENODE,
+        connect_timeout: CONNECT_TIMEOUT,
+        call_timeout: CALL_TIMEOUT,
+        ..ClientConfig::default()
+    };
+    let client = Client::connect(runtime, address, config).await?;
+    let service = || -> Result<Rc<RefCell<NamenodeService>>, Ended> { service.upgrade().ok_or(Ended::Over) };
+    service()?
+        .borrow_mut()
+        .partners
+        .clients
+        .insert(to, client.clone());
+    loop {
+        let batch = service()?.borrow().batch(to);
+        let Some(batch) = batch else {
+            runtime.sleep(PAUSE_FOR_LOG).await;
+            continue;
+        };
+        let request = Made(&batch.message);
+        let reply = client.call(method::ERRANDS, &request, CallOptions::new()).await?;
+        service()?
+            .borrow_mut()
+            .note_outcomes(to, &batch, &reply.message)?;
+        *pause = PAUSE_FIRST;
+        let is_stuck = batch.count > 0 && {
+            let service = service()?;
+            let service = service.borrow();
+            service.namespace.errands_to(to).0 == batch.first
+        };
+        if is_stuck {
+            runtime.sleep(PAUSE_FOR_LOG).await;
+        }
+        let news = poll_fn(|context| match service() {
+            Ok(service) => service.borrow_mut().poll_errands(to, context),
+            Err(_) => Poll::Ready(()),
+        });
+        // Late or not: who is there is greeted.
+        let _ = runtime.timeout(runtime.now() + LOOK_EVERY, news).await;
+    }
+}

@@ -1,0 +1,285 @@
+//! Clients of a namespace with several partitions: it is like one with a single partition, wherever things are.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in functions marked as tests"
+)]
+
+use std::time::Duration;
+
+use crake_datapath::{Runtime, RuntimeConfig};
+use crake_server::{Cluster, ClusterConfig};
+use crake_store::{ConnectOptions, CreateOptions, Error, Happened, JobOptions, Node, Store};
+
+/// As many that some of eight names are sure to be apart.
+const PARTITIONS: u16 = 4;
+const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+struct World {
+    runtime: Runtime,
+    cluster: Cluster,
+}
+
+impl World {
+    fn new() -> World {
+        let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+        let config = ClusterConfig {
+            partitions: PARTITIONS,
+            ..ClusterConfig::default()
+        };
+        let cluster = Cluster::start(&runtime, config).unwrap();
+        runtime.block_on(cluster.ready());
+        World { runtime, cluster }
+    }
+
+    async fn store(&self) -> Store {
+        Store::attach(&self.runtime, &self.cluster.address())
+            .await
+            .unwrap()
+    }
+
+    fn run<T>(&self, test: impl AsyncFnOnce(Store) -> T) -> T {
+        self.runtime.block_on(async {
+            let store = self.store().await;
+            let deadline = self.runtime.now_exact() + Duration::from_secs(60);
+            let ended = self.runtime.timeout(deadline, test(store)).await;
+            ended.expect("the test ends in time")
+        })
+    }
+}
+
+/// A directory with each name, by its path; with another one in it.
+async fn directories(store: &Store) -> Vec<String> {
+    let mut paths = Vec::new();
+    for name in NAMES {
+        let path = format!("/{name}");
+        store.make_dir(&format!("{path}/sub"), true).await.unwrap();
+        paths.push(path);
+    }
+    paths
+}
+
+/// Two of these that are at the same partition, and two that are not.
+async fn pairs(store: &Store, paths: &[String]) -> ([String; 2], [String; 2]) {
+    let mut partitions = Vec::new();
+    for path in paths {
+        partitions.push(store.lookup(path).await.unwrap().partition);
+    }
+    let pair = |wanted: bool| {
+        let all = (0..paths.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+        let mut fitting = all.filter(|&(one, other)| (partitions[one] == partitions[other]) == wanted);
+        let (one, other) = fitting.next().expect("eight names at four partitions");
+        [paths[one].clone(), paths[other].clone()]
+    };
+    (pair(true), pair(false))
+}
+
+#[test]
+fn directories_are_spread_and_found_by_everybody() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let others = world.store().await;
+        let mut partitions = Vec::new();
+        for path in &paths {
+            let sub = format!("{path}/sub");
+            let (seen, also) = (
+                store.lookup(&sub).await.unwrap(),
+                others.lookup(&sub).await.unwrap(),
+            );
+            assert_eq!((seen.id, seen.partition), (also.id, also.partition));
+            assert_eq!(seen.kind, Node::Directory);
+            let again = store.make_dir(&sub, true).await.unwrap();
+            assert_eq!((again.id, again.partition), (seen.id, seen.partition));
+            let error = store.make_dir(&sub, false).await.unwrap_err();
+            assert_eq!(error, Error::AlreadyExists { path: sub.into() });
+            partitions.push(seen.partition);
+        }
+        partitions.sort_unstable();
+        partitions.dedup();
+        assert!(partitions.len() > 1, "{partitions:?}");
+        let mut listing = others.list("/");
+        let mut names = Vec::new();
+        while let Some(entry) = listing.next().await.unwrap() {
+            let found = others.lookup(&entry.name).await.unwrap();
+            assert_eq!(entry.attributes, found);
+            names.push(entry.name);
+        }
+        assert_eq!(names, NAMES);
+        // The root, the directories, and one in each.
+        assert_eq!(store.usage().await.unwrap().nodes, 17);
+    });
+}
+
+#[test]
+fn what_is_removed_is_gone_for_everybody_who_was_led_there() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let others = world.store().await;
+        for path in &paths {
+            let sub = format!("{path}/sub");
+            others.lookup(&sub).await.unwrap();
+            assert!(matches!(
+                store.delete(path, false).await,
+                Err(Error::NotEmpty { .. })
+            ));
+            store.delete(path, true).await.unwrap();
+            assert!(!others.exists(&sub).await.unwrap());
+            // Another one of the same name is found at once.
+            let made = store.make_dir(&sub, true).await.unwrap();
+            let found = others.lookup(&sub).await.unwrap();
+            assert_eq!((found.id, found.partition), (made.id, made.partition));
+        }
+    });
+}
+
+#[test]
+fn renames_within_a_partition_move_and_others_say_why_not() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let ([one, same], [far, other]) = pairs(&store, &paths).await;
+        for name in [&one, &far] {
+            store
+                .create(&format!("{name}/file"), Node::File)
+                .await
+                .unwrap()
+                .close()
+                .await
+                .unwrap();
+        }
+        let (from, to) = (format!("{one}/file"), format!("{same}/moved"));
+        let moved = store.rename(&from, &to).await.unwrap();
+        assert_eq!(store.lookup(&to).await.unwrap(), moved);
+        assert!(!store.exists(&from).await.unwrap());
+        let (from, to) = (format!("{far}/file"), format!("{other}/moved"));
+        let error = store.rename(&from, &to).await.unwrap_err();
+        let path = format!("{from} -> {to}").into();
+        assert_eq!(error, Error::CrossPartition { path });
+        assert!(store.exists(&from).await.unwrap() && !store.exists(&to).await.unwrap());
+        let error = store.rename(&from, "/nowhere/moved").await.unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    });
+}
+
+#[test]
+fn nobody_finds_anything_under_the_old_name_after_a_rename() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let others = world.store().await;
+        for path in &paths {
+            let sub = format!("{path}/sub");
+            let before = others.lookup(&sub).await.unwrap();
+            let renamed = format!("{path}-renamed");
+            let moved = store.rename(path, &renamed).await.unwrap();
+            assert!(!others.exists(&sub).await.unwrap(), "{path}");
+            assert_eq!(store.lookup(&renamed).await.unwrap(), moved);
+            assert_eq!(others.lookup(&format!("{renamed}/sub")).await.unwrap(), before);
+        }
+    });
+}
+
+#[test]
+fn tables_and_multifiles_work_wherever_they_are() {
+    let world = World::new();
+    world.run(async |store| {
+        for path in directories(&store).await {
+            let name = format!("{path}/table");
+            store.make_table(&name, true).await.unwrap();
+            let table = store.table(&name).await.unwrap();
+            table.put(b"key", b"1").await.unwrap();
+            assert_eq!(table.get(b"key").await.unwrap().unwrap()[..], *b"1");
+            assert_eq!(table.add(b"key", 2).await.unwrap(), 3);
+            let name = format!("{path}/parts");
+            let parts = store.make_multifile(&name, true).await.unwrap();
+            for part in ["1", "2"] {
+                let part = parts.create(part, Node::File).await.unwrap();
+                part.close().await.unwrap();
+            }
+            store.multifile(&name).await.unwrap().seal().await.unwrap();
+            let names = parts.parts().await.unwrap().into_iter().map(|part| part.name);
+            assert_eq!(names.collect::<Vec<_>>(), ["1", "2"]);
+            let error = parts.create("3", Node::File).await.err().unwrap();
+            assert!(matches!(error, Error::Sealed { .. }), "{error}");
+        }
+    });
+}
+
+#[test]
+fn what_happens_at_any_partition_is_told() {
+    let world = World::new();
+    world.run(async |store| {
+        for path in directories(&store).await {
+            let mut watch = store.watch(&path).await.unwrap();
+            let options = CreateOptions::from(Node::File);
+            store
+                .create(&format!("{path}/new"), options)
+                .await
+                .unwrap()
+                .close()
+                .await
+                .unwrap();
+            let event = watch.next().await.unwrap();
+            assert_eq!(
+                (event.happened, event.name.as_slice()),
+                (Happened::Created, &b"new"[..])
+            );
+        }
+    });
+}
+
+#[test]
+fn jobs_and_bases_are_where_they_belong() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let job = store.job(JobOptions::default()).await.unwrap();
+        let name = format!("{}/deep/file", job.directory());
+        let made = store
+            .create(&name, CreateOptions::from(Node::File).parents())
+            .await
+            .unwrap();
+        assert_eq!(made.attributes().partition, 0);
+        made.close().await.unwrap();
+        for path in &paths {
+            let options = ConnectOptions {
+                base: path.trim_start_matches('/').into(),
+                ..ConnectOptions::to(&world.cluster.address())
+            };
+            let within = Store::connect_with(&world.runtime, options).await.unwrap();
+            assert_eq!(
+                within.lookup("sub").await.unwrap(),
+                store.lookup(&format!("{path}/sub")).await.unwrap()
+            );
+            assert_eq!(within.jobs().await.unwrap().len(), 1);
+        }
+        job.end().await.unwrap();
+        assert!(!store.exists(&name).await.unwrap());
+    });
+}
+
+/// Many clients make the same directories at the same time: there is one of each, and all have the same.
+#[test]
+fn a_directory_that_many_make_at_once_is_one() {
+    let world = World::new();
+    world.run(async |_| {
+        for round in 0..5 {
+            let mut making = Vec::new();
+            for _ in 0..6 {
+                let store = world.store().await;
+                let path = format!("/round{round}/sub/deeper");
+                let made = async move { store.make_dir(&path, true).await };
+                making.push(world.runtime.spawn(made));
+            }
+            let mut seen = Vec::new();
+            for made in making {
+                let made = made.await.unwrap();
+                seen.push((made.partition, made.id));
+            }
+            seen.dedup();
+            assert_eq!(seen.len(), 1, "{seen:?}");
+        }
+    });
+}
