@@ -245,8 +245,9 @@ impl Life {
         let path = self.any_shared_file();
         self.client.does(format!("looking at {path}"));
         let runtime = self.store.runtime();
-        // It is pinned from some time after this on, and for a lease at least.
+        // It is pinned from some time after this on, and for a lease at least, however the client fares meanwhile.
         let pinned = runtime.now();
+        let deaths = self.world.datanode_deaths();
         let look = async {
             let reader = self.store.open(&path).await?.reader()?;
             let view = reader.view().await?;
@@ -259,9 +260,13 @@ impl Life {
         };
         let lease = self.world.plan.lease;
         // What is freed meanwhile is soon somebody else's.
-        for _ in 0..self.world.random.below(5) {
+        for round in 0..self.world.random.below(5) {
+            let gone = match round {
+                0 => path.clone(),
+                _ => self.any_shared_file(),
+            };
+            self.delete_shared(&gone).await;
             self.write_together().await;
-            self.delete_together().await;
         }
         let time = self.world.random.duration(Duration::ZERO, lease / 2);
         runtime.sleep(time).await;
@@ -270,7 +275,7 @@ impl Life {
             if let Err(what) = checked {
                 self.world.violate(format!("looked at for a while: {what}"));
             }
-        } else if runtime.now() < pinned + lease && !self.world.is_disturbed() {
+        } else if runtime.now() < pinned + lease && self.world.datanode_deaths() == deaths {
             self.world
                 .violate(format!("{path} was looked at, and its blocks were given away"));
         }
@@ -278,10 +283,13 @@ impl Life {
 
     /// Deletes what anybody wrote.
     pub(crate) async fn delete_together(&self) {
-        let path = self.any_shared_file();
+        self.delete_shared(&self.any_shared_file()).await;
+    }
+
+    async fn delete_shared(&self, path: &str) {
         self.client.does(format!("deleting {path}"));
-        if let Err(error) = self.store.delete(&path, false).await {
-            self.allow_together(&path, &error);
+        if let Err(error) = self.store.delete(path, false).await {
+            self.allow_together(path, &error);
         }
     }
 

@@ -105,6 +105,7 @@ pub struct World {
     /// And those of the datanodes, as far as they died.
     machine_crashes: RefCell<BTreeMap<NodeId, u64>>,
     crashes: Cell<u64>,
+    datanode_deaths: Cell<u64>,
     disturbances: Cell<u64>,
     tags: Cell<u64>,
     violations: RefCell<Vec<String>>,
@@ -130,6 +131,7 @@ impl World {
             boots: Cell::new(1),
             machine_crashes: RefCell::default(),
             crashes: Cell::new(0),
+            datanode_deaths: Cell::new(0),
             disturbances: Cell::new(0),
             tags: Cell::new(0),
             violations: RefCell::default(),
@@ -171,6 +173,11 @@ impl World {
     /// Datanodes that died so far and took their blocks with them.
     pub fn crashes(&self) -> u64 {
         self.crashes.get()
+    }
+
+    /// Datanodes that died so far, be it that they kept their blocks.
+    pub fn datanode_deaths(&self) -> u64 {
+        self.datanode_deaths.get()
     }
 
     /// Whether the namenode may, for a while, take a datanode for dead, rightly or not.
@@ -358,6 +365,7 @@ impl World {
         };
         let crash = self.any_crash();
         self.notes(&format!("fault: datanode {node} dies ({crash:?})"));
+        self.datanode_deaths.set(self.datanode_deaths.get() + 1);
         if !self.plan.persist || crash == Crash::Machine {
             self.crashes.set(self.crashes.get() + 1);
         }

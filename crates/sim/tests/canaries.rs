@@ -61,7 +61,6 @@ fn finds_a_skipped_second_look() {
 }
 
 #[test]
-#[ignore = "needs more seeds than there is time for since datanodes keep their blocks: its operations are to come more often"]
 fn finds_forgotten_pins() {
     finds(Canary::ForgetPins);
 }
