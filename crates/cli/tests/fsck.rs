@@ -19,18 +19,8 @@ fn namenode() -> Server {
 }
 
 fn datanode(namenode: &Server, name: &str, more: &[&str]) -> Server {
-    let own = [
-        "datanode",
-        "--namenode",
-        namenode.url(),
-        "--listen",
-        "127.0.0.1:0",
-        "--dram",
-        "16MiB",
-        "--name",
-        name,
-    ];
-    Server::start(&[&own[..], more].concat())
+    let own = ["--dram", "16MiB", "--name", name];
+    namenode.datanode(&[&own, more].concat())
 }
 
 fn kill(mut server: Server) {

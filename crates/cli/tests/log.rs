@@ -14,7 +14,7 @@ use std::time::Duration;
 use crake_store::blocking::Store;
 use crake_store::{Error, Node};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
-use support::{Process, Server, command, eventually, noise, stderr, text, was_killed};
+use support::{Process, Server, command, eventually, noise, stderr, text};
 use tempfile::tempdir;
 
 /// A namenode at this port (0 takes any), with its log here.
@@ -34,11 +34,6 @@ fn namenode(log: &Path, durability: &str, port: u16, more: &[&str]) -> Server {
 
 fn port(namenode: &Server) -> u16 {
     namenode.url().rsplit(':').next().unwrap().parse().unwrap()
-}
-
-fn kill(mut server: Server) {
-    server.process.signal(Signal::KILL);
-    assert!(was_killed(server.process.wait()));
 }
 
 /// What a client was told that it is done.
@@ -135,15 +130,7 @@ fn killed_under_load(durability: &str) {
     let first = namenode(&log, durability, 0, &["--set", "namenode.log_segment=4MiB"]);
     let port = port(&first);
     let url = first.url().to_owned();
-    let _datanode = Server::start(&[
-        "datanode",
-        "--namenode",
-        &url,
-        "--listen",
-        "127.0.0.1:0",
-        "--dram",
-        "160MiB",
-    ]);
+    let _datanode = first.datanode(&["--dram", "160MiB"]);
     let store = Store::connect(&url).unwrap();
     store.make_table("/t", false).unwrap();
     store.make_dir("/d", false).unwrap();
@@ -158,7 +145,7 @@ fn killed_under_load(durability: &str) {
         });
         let clients = clients.collect::<Vec<_>>();
         thread::sleep(Duration::from_millis(150 + 90 * round));
-        kill(namenode_now);
+        namenode_now.kill();
         for client in clients {
             let error = client.join().unwrap();
             assert!(
@@ -238,7 +225,7 @@ fn damage_is_told_with_its_place_and_nothing_is_changed() {
     let folder = tempdir().unwrap();
     let first = namenode(folder.path(), "async", 0, &[]);
     (0..5).for_each(|number| drop(first.ok(&["fs", "mkdir", &format!("/{number}")])));
-    kill(first);
+    first.kill();
     let file = folder.path().join("log-00000000000000000001");
     let mut bytes = fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
@@ -316,7 +303,7 @@ fn with_a_full_disk_everything_is_read_and_nothing_changed_until_there_is_room()
     eventually("there is room again", || put(count).is_ok());
     store.make_dir("/d", false).unwrap();
     let port = port(&namenode_now);
-    kill(namenode_now);
+    namenode_now.kill();
     let _again = namenode(folder.path(), "async", port, &[]);
     assert!(table.get(&count.to_le_bytes()).unwrap().is_some() && store.exists("/d").unwrap());
 }
@@ -346,7 +333,7 @@ fn a_log_does_not_grow_for_ever() {
         !names().iter().any(|name| name == "log-00000000000000000001")
     });
     is_over.store(true, Ordering::Relaxed);
-    kill(first);
+    first.kill();
     let again = namenode(folder.path(), "async", port, &[]);
     assert!(
         again.row["log"]["replayed"].as_u64().unwrap() < number,

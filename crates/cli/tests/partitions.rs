@@ -4,39 +4,10 @@
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
 
 use rustix::process::Signal;
-use support::{Server, command, contents, eventually, noise, stderr, text, was_killed};
+use support::{Server, command, contents, eventually, free_ports, noise, stderr, text, was_killed};
 use tempfile::tempdir;
-
-fn datanode(namenode: &Server) -> Server {
-    Server::start(&[
-        "datanode",
-        "--namenode",
-        namenode.url(),
-        "--listen",
-        "127.0.0.1:0",
-        "--dram",
-        "64MiB",
-    ])
-}
-
-/// So many ports in a row that nobody has at the moment.
-fn free_ports(count: u16) -> u16 {
-    for _ in 0..100 {
-        let first = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if first < u16::MAX - count && (first..first + count).all(is_free) {
-            return first;
-        }
-    }
-    panic!("no {count} free ports in a row");
-}
 
 #[test]
 fn a_namenode_with_several_cores_is_one_namespace_and_goes_on_after_a_kill() {
@@ -55,7 +26,7 @@ fn a_namenode_with_several_cores_is_one_namespace_and_goes_on_after_a_kill() {
     ];
     let mut first = Server::start(&arguments);
     assert_eq!(first.row["partitions"], serde_json::json!([0, 1, 2]));
-    let _datanode = datanode(&first);
+    let _datanode = first.datanode(&["--dram", "64MiB"]);
 
     let source = folder.path().join("source");
     for at in 0..12 {

@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use crake_store::blocking::Store;
 use crake_store::{Error, Node};
-use rustix::process::Signal;
-use support::{Server, command, noise, stderr, text, was_killed};
-use tempfile::{TempDir, tempdir};
+use support::{Server, command, folder_in_memory, noise, stderr, text};
+use tempfile::tempdir;
 
 fn namenode(more: &[&str]) -> Server {
     let own = ["namenode", "--listen", "127.0.0.1:0"];
@@ -48,22 +47,6 @@ fn refused(namenode: &Server, directory: &Path, more: &[&str]) -> String {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     stderr(&output)
-}
-
-/// In memory, where datanodes are to keep their blocks.
-fn folder() -> TempDir {
-    match tempfile::Builder::new()
-        .prefix("crake-test-")
-        .tempdir_in("/dev/shm")
-    {
-        Ok(folder) => folder,
-        Err(_) => tempdir().unwrap(),
-    }
-}
-
-fn kill(mut server: Server) {
-    server.process.signal(Signal::KILL);
-    assert!(was_killed(server.process.wait()));
 }
 
 fn put(store: &Store, path: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -100,7 +83,7 @@ fn write_files(url: &str, client: u64, done: &Sender<(String, usize, u64)>) -> E
 }
 
 fn killed_under_load(transport: &str) {
-    let folder = folder();
+    let folder = folder_in_memory();
     let namenode = namenode(&[]);
     let url = format!("{}?transport={transport}", namenode.url());
     let store = Store::connect(&url).unwrap();
@@ -116,7 +99,7 @@ fn killed_under_load(transport: &str) {
         });
         let clients = clients.collect::<Vec<_>>();
         thread::sleep(Duration::from_millis(100 + 60 * round));
-        kill(now);
+        now.kill();
         for client in clients {
             let error = client.join().unwrap();
             let is_away = matches!(
@@ -169,7 +152,7 @@ fn and_also_through_shared_memory() {
 
 #[test]
 fn a_client_that_has_the_memory_reads_on_while_nobody_serves() {
-    let folder = folder();
+    let folder = folder_in_memory();
     let namenode = namenode(&[]);
     let first = datanode(&namenode, folder.path(), &[]);
     let store = Store::connect(namenode.url()).unwrap();
@@ -180,7 +163,7 @@ fn a_client_that_has_the_memory_reads_on_while_nobody_serves() {
     assert!(read(&store) == bytes);
     let in_place = store.stats().in_place;
     assert!(in_place > 0, "a file of the file system is mapped by clients");
-    kill(first);
+    first.kill();
     let _second = datanode(&namenode, folder.path(), &[]);
     assert!(read(&store) == bytes);
     put(&store, "/g", &noise(900_000, 2)).unwrap();
@@ -191,14 +174,14 @@ fn a_client_that_has_the_memory_reads_on_while_nobody_serves() {
 
 #[test]
 fn both_servers_may_be_killed() {
-    let (folder, log) = (folder(), tempdir().unwrap());
+    let (folder, log) = (folder_in_memory(), tempdir().unwrap());
     let with_log = ["--log", text(log.path())];
     let first = namenode(&with_log);
     let first_datanode = datanode(&first, folder.path(), &[]);
     let bytes = noise(3_000_000, 3);
     put(&Store::connect(first.url()).unwrap(), "/f", &bytes).unwrap();
-    kill(first);
-    kill(first_datanode);
+    first.kill();
+    first_datanode.kill();
     let second = namenode(&with_log);
     let _datanode = datanode(&second, folder.path(), &[]);
     assert!(get(&Store::connect(second.url()).unwrap(), "/f") == bytes);
@@ -206,7 +189,7 @@ fn both_servers_may_be_killed() {
 
 #[test]
 fn a_whole_cluster_goes_on() {
-    let (folder, log) = (folder(), tempdir().unwrap());
+    let (folder, log) = (folder_in_memory(), tempdir().unwrap());
     let up = || {
         Server::start(&[
             "up",
@@ -226,7 +209,7 @@ fn a_whole_cluster_goes_on() {
     assert_eq!(first.row["kept"]["blocks"], 0);
     let bytes = noise(5_000_000, 4);
     put(&Store::connect(first.url()).unwrap(), "/f", &bytes).unwrap();
-    kill(first);
+    first.kill();
     let second = up();
     assert_eq!(second.row["kept"]["bytes"], 5_000_000, "{}", second.row);
     assert!(get(&Store::connect(second.url()).unwrap(), "/f") == bytes);
@@ -253,7 +236,7 @@ fn without_a_directory_blocks_are_lost_and_said_to_be() {
     assert!(first.row.get("kept").is_none());
     let store = Store::connect(namenode.url()).unwrap();
     put(&store, "/f", &noise(100_000, 1)).unwrap();
-    kill(first);
+    first.kill();
     let _second = start();
     let says = namenode.fails(&["fs", "cat", "/f"]);
     assert!(
@@ -265,18 +248,18 @@ fn without_a_directory_blocks_are_lost_and_said_to_be() {
 /// The namenode has no log, so after its restart nobody knows whose the blocks are.
 #[test]
 fn blocks_that_no_namenode_knows_are_given_up() {
-    let folder = folder();
+    let folder = folder_in_memory();
     let first = namenode(&[]);
     let datanode_now = datanode(&first, folder.path(), &[]);
     put(&Store::connect(first.url()).unwrap(), "/f", &noise(100_000, 1)).unwrap();
-    kill(datanode_now);
+    datanode_now.kill();
     let second = namenode(&[]);
     let kept = datanode(&second, folder.path(), &[]);
     assert_eq!(kept.row["kept"]["bytes"], 100_000);
     let store = Store::connect(second.url()).unwrap();
     assert!(!store.exists("/f").unwrap());
     put(&store, "/g", &noise(50_000, 2)).unwrap();
-    kill(kept);
+    kept.kill();
     let again = datanode(&second, folder.path(), &[]);
     assert_eq!(again.row["kept"]["bytes"], 50_000);
     assert!(get(&store, "/g") == noise(50_000, 2));
@@ -284,7 +267,7 @@ fn blocks_that_no_namenode_knows_are_given_up() {
 
 #[test]
 fn a_directory_has_one_datanode_of_one_size_and_name() {
-    let folder = folder();
+    let folder = folder_in_memory();
     let namenode = namenode(&[]);
     let first = datanode(&namenode, folder.path(), &["--name", "one"]);
     let says = refused(&namenode, folder.path(), &[]);
@@ -292,7 +275,7 @@ fn a_directory_has_one_datanode_of_one_size_and_name() {
         says.contains("somebody else uses the directory") && says.contains("--persist DIR"),
         "{says}"
     );
-    kill(first);
+    first.kill();
     let says = refused(&namenode, folder.path(), &["--dram", "32MiB"]);
     assert!(
         says.contains("67108864") && says.contains("33554432") && says.contains("--dram SIZE"),
@@ -307,11 +290,11 @@ fn a_directory_has_one_datanode_of_one_size_and_name() {
 
 #[test]
 fn damage_is_told_with_its_place_and_nothing_is_changed() {
-    let folder = folder();
+    let folder = folder_in_memory();
     let namenode = namenode(&[]);
     let first = datanode(&namenode, folder.path(), &[]);
     put(&Store::connect(namenode.url()).unwrap(), "/f", &noise(100_000, 1)).unwrap();
-    kill(first);
+    first.kill();
     let ledger = folder.path().join("ledger");
     let good = fs::read(&ledger).unwrap();
     let with = |at: usize, bit: u8| {
@@ -347,12 +330,12 @@ fn damage_is_told_with_its_place_and_nothing_is_changed() {
 /// Of a machine that has ended nobody knows what reached the device.
 #[test]
 fn blocks_of_an_earlier_life_of_the_machine_are_not_believed() {
-    let folder = folder();
+    let folder = folder_in_memory();
     let namenode = namenode(&[]);
     let first = datanode(&namenode, folder.path(), &["--name", "d"]);
     let store = Store::connect(namenode.url()).unwrap();
     put(&store, "/f", &noise(100_000, 1)).unwrap();
-    kill(first);
+    first.kill();
     let ledger = folder.path().join("ledger");
     let mut bytes = fs::read(&ledger).unwrap();
     set_boot(&mut bytes, 12345);
@@ -380,7 +363,7 @@ fn set_boot(ledger: &mut [u8], boot: u64) {
 /// A limit on the size of files is what a full disk is, and needs no disk of its own.
 #[test]
 fn without_room_it_does_not_start_and_leaves_nothing() {
-    let folder = folder();
+    let folder = folder_in_memory();
     let namenode = namenode(&[]);
     let arguments = arguments(namenode.url(), folder.path(), &[]);
     let program = env!("CARGO_BIN_EXE_crake");

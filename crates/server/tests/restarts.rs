@@ -264,6 +264,40 @@ fn datanodes_register_again_with_a_namenode_that_lost_everything() {
     }
 }
 
+/// In Crail it ended there, as if there were no more names.
+#[test]
+fn a_listing_that_breaks_off_is_an_error() {
+    let mut cluster = Fixture::new(Transport::Tcp, 0);
+    let options = ConnectOptions {
+        deadline: Duration::from_millis(300),
+        ..cluster.namenode_address().to_string().parse().unwrap()
+    };
+    let store = cluster
+        .run(Store::connect_with(&cluster.runtime, options))
+        .unwrap();
+    // More than fit into one page of the wire.
+    let count = 700;
+    let mut listing = cluster.run(async {
+        for number in 0..count {
+            let name = format!("/d/{number:04}-{}", "x".repeat(200));
+            store.make_dir(&name, true).await.unwrap();
+        }
+        let mut listing = store.list("/d");
+        listing.next().await.unwrap().unwrap();
+        listing
+    });
+    cluster.stop_namenode();
+    let rest = async {
+        let mut found = 1;
+        while listing.next().await?.is_some() {
+            found += 1;
+        }
+        Ok(found)
+    };
+    let ended: Result<u32, Error> = cluster.run(rest);
+    assert!(matches!(ended, Err(Error::Unavailable { .. })), "{ended:?}");
+}
+
 #[test]
 fn reads_are_served_while_the_namenode_is_away() {
     let mut cluster = Fixture::with(Transport::Tcp, 1, impatient);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::{TempDir, tempdir};
 
 /// Nothing here takes this long, however busy the machine is.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -110,6 +112,18 @@ impl Server {
             "--dram",
             "160MiB",
         ])
+    }
+
+    /// A datanode of this namenode at a free port.
+    pub fn datanode(&self, more: &[&str]) -> Server {
+        let own = ["datanode", "--namenode", self.url(), "--listen", "127.0.0.1:0"];
+        Server::start(&[&own, more].concat())
+    }
+
+    /// Ends it without a warning.
+    pub fn kill(mut self) {
+        self.process.signal(Signal::KILL);
+        assert!(was_killed(self.process.wait()));
     }
 
     pub fn url(&self) -> &str {
@@ -225,6 +239,30 @@ pub fn contents(root: &Path) -> BTreeMap<PathBuf, Option<Bytes>> {
 /// A path as an argument.
 pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// A folder in memory, if there is one: where datanodes are to keep their blocks.
+pub fn folder_in_memory() -> TempDir {
+    let in_memory = tempfile::Builder::new()
+        .prefix("crake-test-")
+        .tempdir_in("/dev/shm");
+    in_memory.unwrap_or_else(|_| tempdir().unwrap())
+}
+
+/// So many ports in a row that nobody has at the moment.
+pub fn free_ports(count: u16) -> u16 {
+    for _ in 0..100 {
+        let first = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if first < u16::MAX - count && (first..first + count).all(is_free) {
+            return first;
+        }
+    }
+    panic!("no {count} free ports in a row");
 }
 
 /// Whether a signal, and not `exit`, ended a process.
