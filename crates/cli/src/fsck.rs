@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     namenode: Option<String>,
     /// Remove files and values with bytes that are lost or missing; none whose datanode is away, and none that is being written
-    #[arg(long)]
+    #[arg(long, visible_alias = "repair")]
     remove_lost: bool,
 }
 
@@ -319,6 +319,10 @@ impl Summary {
         );
         if path.is_root() {
             text += &format!("; {} bytes are in use", self.used);
+            let unnamed = self.used.saturating_sub(self.allotted);
+            if unnamed > 0 {
+                text += &format!(", {unnamed} of them of no name that is seen (looked at in views, on their way, or about to be freed)");
+            }
         }
         if self.damaged == 0 && self.silent_datanodes == 0 {
             return text + "; nothing is wrong";

@@ -92,7 +92,7 @@ fn clients_may_go_on() {
         }
     });
     while !busy.is_finished() {
-        let (code, lines, _) = fsck(&namenode, &["--remove-lost"]);
+        let (code, lines, _) = fsck(&namenode, &["--repair"]);
         assert_eq!((code, lines.len()), (0, 0), "{lines:?}");
     }
     busy.join().unwrap();
