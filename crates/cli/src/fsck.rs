@@ -321,7 +321,9 @@ impl Summary {
             text += &format!("; {} bytes are in use", self.used);
             let unnamed = self.used.saturating_sub(self.allotted);
             if unnamed > 0 {
-                text += &format!(", {unnamed} of them of no name that is seen (looked at in views, on their way, or about to be freed)");
+                text += &format!(
+                    ", {unnamed} of them of no name that is seen (looked at in views, on their way, or about to be freed)"
+                );
             }
         }
         if self.damaged == 0 && self.silent_datanodes == 0 {

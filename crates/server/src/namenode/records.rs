@@ -101,6 +101,14 @@ impl Record {
         if len <= TAIL_BYTES { len } else { size_of::<u32>() }
     }
 
+    /// The name and, right behind it, the value, if both are in the record.
+    #[inline]
+    pub(super) fn named_value(&self) -> Option<&[u8]> {
+        let name_len = usize::from(self.name_len);
+        let is_here = self.place == Place::Tail && name_len <= TAIL_BYTES;
+        is_here.then(|| &self.tail[..name_len + self.size as usize])
+    }
+
     #[inline]
     pub(super) fn long_name(&self) -> u32 {
         let [a, b, c, d, ..] = self.tail;

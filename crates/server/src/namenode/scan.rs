@@ -5,7 +5,7 @@ use std::ops::Bound;
 use arrayvec::ArrayVec;
 use crake_mem::prefetch_read;
 use crake_store::canary::{Canary, planted};
-use crake_store::protocol::scan::{EXPIRES_BYTES, Entry, HEAD_BYTES};
+use crake_store::protocol::scan::{EXPIRES_BYTES, HEAD_BYTES, Head, put};
 
 use super::command::{Failure, PageItem, Reply, Scan, ScanEntries, Values};
 use super::directory::page_limit;
@@ -126,18 +126,30 @@ impl ScanEntries<'_> {
         for item in page.as_slice() {
             let index = item.record.expect("a scan's page has keys only");
             let record = nodes.records.at(index);
-            let entry = Entry {
-                key: name_of(record, &nodes.long_names),
-                value: match self.keys_only {
-                    true => &[],
-                    false => nodes.inline_value(index),
-                },
+            let head = |value_len: usize| Head {
+                key_len: record.name_len,
+                value_len: u32::try_from(value_len).expect("a value of a page fits its message"),
                 version: record.location_or_version,
                 modified_ns: record.modified_ns,
                 expires_ns: nodes.deadlines.wall_ns(index),
                 in_blocks: item.blocks != BlockSpan::default(),
             };
-            out = entry.write(out);
+            out = match record.named_value() {
+                // One copy is cheaper than two.
+                Some(both) if !self.keys_only => {
+                    let value_len = both.len() - usize::from(record.name_len);
+                    put(head(value_len).write(out), both)
+                }
+                _ => {
+                    let value = if self.keys_only {
+                        &[]
+                    } else {
+                        nodes.inline_value(index)
+                    };
+                    let out = head(value.len()).write(out);
+                    put(put(out, name_of(record, &nodes.long_names)), value)
+                }
+            };
         }
         assert!(out.is_empty(), "the entries are as long as they were said to be");
     }

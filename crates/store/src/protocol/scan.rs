@@ -29,29 +29,64 @@ pub struct Entry<'a> {
     pub in_blocks: bool,
 }
 
-impl<'a> Entry<'a> {
-    /// Writes the entry to the front of `out`; gives what is left of that.
+/// What is in front of the bytes of a key and its value.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    /// Bytes of the key.
+    pub key_len: u8,
+    /// Bytes of the value that are here.
+    pub value_len: u32,
+    /// As that of [`Entry`].
+    pub version: u64,
+    /// As that of [`Entry`].
+    pub modified_ns: u64,
+    /// As that of [`Entry`].
+    pub expires_ns: u64,
+    /// As that of [`Entry`].
+    pub in_blocks: bool,
+}
+
+impl Head {
+    /// Writes it to the front of `out`; gives what is left of that. Key and value follow, with as many bytes as it says.
     ///
     /// # Panics
     ///
-    /// If it does not fit, or if key or value is longer than an entry can say.
+    /// If it does not fit.
     #[inline(always)]
     pub fn write<'o>(&self, out: &'o mut [u8]) -> &'o mut [u8] {
-        let value_len = u32::try_from(self.value.len()).expect("a value of a page fits its message");
-        let key_len = u8::try_from(self.key.len()).expect("a key has at most 255 bytes");
         let expires = if self.expires_ns > 0 { EXPIRES } else { 0 };
         let in_blocks = if self.in_blocks { IN_BLOCKS } else { 0 };
         let (head, mut out) = out
             .split_first_chunk_mut::<HEAD_BYTES>()
             .expect("there is room for the entry");
-        let lengths = u64::from(value_len) | u64::from(key_len) << 32 | u64::from(expires | in_blocks) << 40;
+        let flags = u64::from(expires | in_blocks);
+        let lengths = u64::from(self.value_len) | u64::from(self.key_len) << 32 | flags << 40;
         head[..8].copy_from_slice(&lengths.to_le_bytes());
         head[8..16].copy_from_slice(&self.version.to_le_bytes());
         head[16..].copy_from_slice(&self.modified_ns.to_le_bytes());
         if self.expires_ns > 0 {
             out = put(out, &self.expires_ns.to_le_bytes());
         }
-        put(put(out, self.key), self.value)
+        out
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Writes the entry to the front of `out`; gives what is left of that.
+    ///
+    /// # Panics
+    ///
+    /// If it does not fit, or if key or value is longer than an entry can say.
+    pub fn write<'o>(&self, out: &'o mut [u8]) -> &'o mut [u8] {
+        let head = Head {
+            key_len: u8::try_from(self.key.len()).expect("a key has at most 255 bytes"),
+            value_len: u32::try_from(self.value.len()).expect("a value of a page fits its message"),
+            version: self.version,
+            modified_ns: self.modified_ns,
+            expires_ns: self.expires_ns,
+            in_blocks: self.in_blocks,
+        };
+        put(put(head.write(out), self.key), self.value)
     }
 
     /// Takes the entry at the front of `rest`; nothing if that is empty.
@@ -96,8 +131,13 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Copies bytes to the front of `out`; gives what is left of that.
+///
+/// # Panics
+///
+/// If they do not fit.
 #[inline(always)]
-fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> &'o mut [u8] {
+pub fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> &'o mut [u8] {
     let (place, rest) = out.split_at_mut(bytes.len());
     place.copy_from_slice(bytes);
     rest
