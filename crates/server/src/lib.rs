@@ -59,7 +59,7 @@ pub use datanode::{
 };
 pub use embedded::{Cluster, ClusterConfig, Embedded, EmbeddedOn};
 pub use error::StartError;
-pub use namenode::{Namenode, NamenodeConfig, NamenodeStatus};
+pub use namenode::{Namenode, NamenodeConfig, NamenodeStatus, check_partitions};
 
 /// README's example is run with the documentation's.
 #[cfg(doctest)]

@@ -294,6 +294,23 @@ fn a_partition_that_is_away_is_named_and_the_others_go_on() {
     cluster.check();
 }
 
+/// Who knew it at its old address, and has no connection to anybody, asks whom it can reach.
+#[test]
+fn a_partition_that_is_at_another_address_is_found_by_way_of_the_others() {
+    let mut cluster = Several::with_logs(3);
+    let store = cluster.store_with(Duration::from_secs(5));
+    let (path, _) = cluster.run(branch(&store, 0));
+    (0..3).for_each(|partition| cluster.stop(partition));
+    let moved = format!("{}-moved", cluster.addresses[0][0]);
+    cluster.addresses[0] = vec![moved.parse().unwrap()];
+    (0..3).for_each(|partition| cluster.start_again(partition));
+    cluster.run(async {
+        let names = names(&store, "/").await;
+        assert!(names.iter().any(|name| path.ends_with(name)), "{names:?}");
+        store.create("/file-at-the-root", Node::File).await.unwrap();
+    });
+}
+
 /// The directory's partition goes away while its entries are made and removed; what was answered holds, and all is done when it is back.
 #[test]
 fn errands_are_done_when_a_partition_comes_back() {

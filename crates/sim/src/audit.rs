@@ -7,10 +7,13 @@ use std::time::Duration;
 use crake_datapath::Runtime;
 use crake_store::{Error, KeyRange, Store, Value};
 
-use crate::client::{Client, GROWING_DIRECTORY, SHARED_DIRECTORY, SHARED_TABLE, connect, is_transient};
+use crate::client::{Client, GROWING_DIRECTORY, SHARED_DIRECTORY, SHARED_TABLE, connect};
 use crate::keys::KnownKey;
 use crate::model::{FileModel, Known};
 use crate::world::World;
+
+/// So long may it take until what was deleted is gone everywhere, and what is given back has arrived.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Compares the cluster with what its clients know, and deletes all.
 pub async fn audit(world: Rc<World>, clients: Vec<Rc<Client>>, runtime: Runtime) {
@@ -175,16 +178,30 @@ impl Audit<'_> {
                 self.world.violate(format!("audit: deleting {path}: {error}"));
             }
         }
-        match self.store.usage().await {
-            Ok(usage) if usage.used > 0 || usage.nodes > 1 || usage.leases > 0 => {
-                self.world
-                    .violate(format!("audit: all is deleted, and this is left: {usage:?}"));
+        self.nothing_left().await;
+    }
+
+    /// What is below what was deleted goes by and by, at each partition.
+    async fn nothing_left(&self) {
+        let runtime = self.store.runtime().clone();
+        let deadline = runtime.now() + GONE_WITHIN;
+        let plan = &self.world.plan;
+        let capacity = u64::from(plan.datanodes) * plan.dram_bytes;
+        loop {
+            let left = match self.store.usage().await {
+                Ok(usage) if usage.used > 0 || usage.nodes > 1 || usage.leases > 0 => {
+                    format!("all is deleted, and this is left: {usage:?}")
+                }
+                Ok(usage) if usage.capacity != capacity => {
+                    format!("of {capacity} bytes there are {}", usage.capacity)
+                }
+                Ok(_) => return,
+                Err(error) => format!("usage: {error}"),
+            };
+            if runtime.now() >= deadline {
+                return self.world.violate(format!("audit: {left}"));
             }
-            Ok(_) => {}
-            Err(error) if is_transient(&error) => self.world.violate(format!("audit: usage: {error}")),
-            Err(error) => self
-                .world
-                .violate(format!("audit: usage makes no sense: {error}")),
+            runtime.sleep(Duration::from_millis(200)).await;
         }
     }
 }

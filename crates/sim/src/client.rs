@@ -152,9 +152,7 @@ impl Client {
 }
 
 async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
-    client.does("connecting");
-    let store = connect(&world, &runtime).await;
-    let life = settle_in(&world, &client, &runtime, store).await;
+    let life = settle_in(&world, &client, &runtime).await;
     life.look_in_mirror().await;
     while !client.is_done() {
         life.operation().await;
@@ -175,12 +173,15 @@ async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
 
 /// Connects, however long that takes: faults end at last.
 pub async fn connect(world: &World, runtime: &Runtime) -> Store {
-    let mut options: ConnectOptions = world.url().parse().expect("an address is a URL");
-    options.deadline = Duration::from_secs(2);
-    options.connect_deadline = Duration::from_millis(500);
-    options.slice_bytes = 64 << 10;
     loop {
-        match Store::connect_with(runtime, options.clone()).await {
+        let options = ConnectOptions {
+            servers: world.servers(),
+            deadline: Duration::from_secs(2),
+            connect_deadline: Duration::from_millis(500),
+            slice_bytes: 64 << 10,
+            ..ConnectOptions::default()
+        };
+        match Store::connect_with(runtime, options).await {
             Ok(store) => return store,
             Err(error) if is_transient(&error) => runtime.sleep(Duration::from_millis(50)).await,
             Err(error) => world.violate(format!("connecting: {error}")),
@@ -188,10 +189,12 @@ pub async fn connect(world: &World, runtime: &Runtime) -> Store {
     }
 }
 
-/// Makes, or finds, the directory and the tables.
-async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime, store: Store) -> Life {
-    client.does("settling in");
+/// Makes, or finds, the directory and the tables. As long as that fails it connects anew: the partitions may all have moved.
+async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime) -> Life {
     loop {
+        client.does("connecting");
+        let store = connect(world, runtime).await;
+        client.does("settling in");
         let made = async {
             store.make_dir(&client.directory(), true).await?;
             store.make_dir(SHARED_DIRECTORY, true).await?;

@@ -249,7 +249,11 @@ impl Life {
         self.client.does(format!("making {name}"));
         let undo = self.client.tree.borrow().clone();
         self.tree().taint(&name);
-        match self.store.make_dir(&self.client.path(&name), false).await {
+        let options = CreateOptions {
+            spread: self.world.random.chance(500),
+            ..Node::Directory.into()
+        };
+        match self.store.create(&self.client.path(&name), options).await {
             Ok(_) => self.tree().set(&name, Known::Directory),
             Err(error) => self.settle(undo, &name, &error, is_transient),
         }
@@ -288,10 +292,16 @@ impl Life {
                 ));
             }
             (Err(error), expected) => {
-                let refused = |error: &Error| expected.is_err_and(|refusal| refusal.is(error));
+                let refused =
+                    |error: &Error| self.is_across(error) || expected.is_err_and(|refusal| refusal.is(error));
                 self.settle(undo, &from, &error, |error| is_transient(error) || refused(error));
             }
         }
+    }
+
+    /// Whether something is refused because no partition can do it alone.
+    pub(crate) fn is_across(&self, error: &Error) -> bool {
+        matches!(error, Error::CrossPartition { .. }) && self.world.plan.partitions > 1
     }
 
     /// Deletes something, with or without what is below it.

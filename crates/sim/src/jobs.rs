@@ -94,7 +94,7 @@ impl Life {
         self.client.notes(error);
         work.doubtful |= error.may_have_run();
         match error {
-            error if is_transient(error) => Ok(()),
+            error if is_transient(error) || self.is_across(error) => Ok(()),
             Error::NotFound { .. } | Error::JobEnded { .. } | Error::LeaseLost { .. }
                 if self.world.is_disturbed() =>
             {

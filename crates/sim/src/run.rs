@@ -154,8 +154,8 @@ fn finish(world: &Rc<World>, clients: &[Rc<Client>]) {
         return;
     }
     settle(world, task);
-    if let Err(what) = world.with_namenode(|namenode| namenode.check()) {
-        world.violate(format!("the namespace is not sound: {what}"));
+    if let Err(what) = world.check_namenodes() {
+        world.violate(what);
     }
     check_leaks(world, clients);
 }

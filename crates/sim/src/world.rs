@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use crake_datapath::sim::{Crash, Network, NodeId, SimConfig};
 use crake_datapath::{Address, Random, Time};
-use crake_server::namenode::log::{Durability, LogConfig};
-use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, Namenode, NamenodeConfig, PersistConfig};
+use crake_server::namenode::log::Durability;
+use crake_server::{Datanode, DatanodeConfig, LocalWrite, Memory, PersistConfig};
 
 use crate::client::Client;
 use crate::content::Tag;
 use crate::counters::Counters;
 use crate::keys::SharedKeys;
+use crate::namenodes::Namenodes;
 use crate::readers::SharedFiles;
 
-/// The namenode's node.
-const NAMENODE: NodeId = 1;
 /// Datanodes are counted from here.
 const DATANODES: NodeId = 10;
 /// Clients are counted from here.
@@ -42,6 +41,10 @@ pub struct Plan {
     pub fault_gap: (Duration, Duration),
     /// How clients on the machine of a datanode write.
     pub local_write: LocalWrite,
+    /// Partitions of the namespace.
+    pub partitions: u16,
+    /// Which of them comes back at another address now and then. All others are where they were, so that whoever knows all can find it.
+    pub moving: Option<u16>,
     /// Whether the namenode has a log, and may die, and what its answers survive.
     pub log: Option<Durability>,
     /// The network when nothing is wrong.
@@ -56,6 +59,7 @@ impl Plan {
         let cut_per_mille = *random.pick(&[0, 50, 500]);
         let delay_max = *random.pick(&[20, 200, 5_000]);
         let local_write = *random.pick(&[LocalWrite::Ring, LocalWrite::Map]);
+        let partitions = *random.pick(&[1, 1, 2, 3]);
         Plan {
             datanodes: 1 + random.below(3) as u32,
             clients: 2 + random.below(3) as u32,
@@ -68,6 +72,8 @@ impl Plan {
                 Duration::from_millis(*random.pick(&[30, 300, 1_500])),
             ),
             local_write,
+            partitions,
+            moving: (partitions > 1).then(|| random.below(u64::from(partitions)) as u16),
             log: *random.pick(&[None, Some(Durability::Async), Some(Durability::Sync)]),
             network: SimConfig {
                 delay: (Duration::from_micros(5), Duration::from_micros(delay_max)),
@@ -96,13 +102,12 @@ pub struct World {
     pub together: RefCell<SharedFiles>,
     /// All clients, so that each can read what another wrote.
     pub clients: RefCell<Vec<Rc<Client>>>,
+    /// The partitions of the namenode.
+    pub(crate) namenodes: Namenodes,
     verbose: bool,
-    namenode: RefCell<Option<Namenode>>,
     datanodes: RefCell<BTreeMap<NodeId, Datanode>>,
     dead_datanodes: RefCell<Vec<NodeId>>,
-    /// How often the namenode's machine was started.
-    boots: Cell<u64>,
-    /// And those of the datanodes, as far as they died.
+    /// How often the machines of datanodes died.
     machine_crashes: RefCell<BTreeMap<NodeId, u64>>,
     crashes: Cell<u64>,
     datanode_deaths: Cell<u64>,
@@ -117,18 +122,17 @@ impl World {
         let random = Random::new(seed);
         let plan = Plan::of(&random);
         let network = Network::new(random.next(), plan.network.clone());
-        let world = World {
+        let world = Rc::new(World {
             network,
             random,
             shared: RefCell::default(),
             counters: Counters::default(),
             together: RefCell::default(),
             clients: RefCell::default(),
+            namenodes: Namenodes::new(plan.partitions),
             verbose,
-            namenode: RefCell::new(None),
             datanodes: RefCell::default(),
             dead_datanodes: RefCell::default(),
-            boots: Cell::new(1),
             machine_crashes: RefCell::default(),
             crashes: Cell::new(0),
             datanode_deaths: Cell::new(0),
@@ -136,32 +140,17 @@ impl World {
             tags: Cell::new(0),
             violations: RefCell::default(),
             plan,
-        };
-        world.start_namenode();
+        });
+        world.start_namenodes();
         for number in 0..world.plan.datanodes {
             world.start_datanode(DATANODES + number);
         }
-        Rc::new(world)
-    }
-
-    /// Where clients find the cluster.
-    pub fn url(&self) -> String {
-        namenode_address().to_string()
+        world
     }
 
     /// The node of a client.
     pub fn client_node(&self, number: u32) -> NodeId {
         CLIENTS + number
-    }
-
-    /// The namenode's own opinion of itself.
-    pub fn with_namenode<T>(&self, look: impl FnOnce(&Namenode) -> T) -> T {
-        look(
-            self.namenode
-                .borrow()
-                .as_ref()
-                .expect("the namenode runs to the end"),
-        )
     }
 
     /// A tag that nobody has used.
@@ -190,7 +179,7 @@ impl World {
         self.verbose
     }
 
-    fn notes(&self, what: &str) {
+    pub(crate) fn notes(&self, what: &str) {
         if self.verbose {
             eprintln!("{:>14.6?} {what}", self.network.now() - Time(0));
         }
@@ -211,10 +200,12 @@ impl World {
 
     /// Lets a fault happen, or ends one.
     pub fn fault(&self) {
-        self.restart_torn_namenode();
-        match self.random.below(13) {
+        self.restart_torn_namenodes();
+        match self.random.below(15) {
             11 => self.crash_namenode(),
             12 => self.tear_log(),
+            13 => self.stop_namenode(),
+            14 => self.revive_namenode(),
             0 => self.crash_datanode(),
             10 => self.restart_datanode(),
             1 | 2 => self.revive_datanode(),
@@ -227,6 +218,10 @@ impl World {
                 self.random.duration(Duration::ZERO, Duration::from_millis(20)),
             ),
         }
+        self.note_disturbance();
+    }
+
+    pub(crate) fn note_disturbance(&self) {
         self.disturbances.set(self.disturbances.get() + 1);
     }
 
@@ -240,15 +235,9 @@ impl World {
         self.network.heal_all();
     }
 
-    fn break_connections(&self, a: NodeId, b: NodeId) {
+    pub(crate) fn break_connections(&self, a: NodeId, b: NodeId) {
         self.notes(&format!("fault: connections of nodes {a} and {b} break"));
         self.network.break_connections(a, b);
-    }
-
-    /// The connection of a node to the namenode breaks; it may connect again at once.
-    pub fn cut_off(&self, node: NodeId) {
-        self.break_connections(NAMENODE, node);
-        self.disturbances.set(self.disturbances.get() + 1);
     }
 
     fn step_clock(&self, node: NodeId, seconds: i64) {
@@ -261,49 +250,10 @@ impl World {
         self.network.slow(node, more);
     }
 
-    /// The namenode dies within an append to its log, of which so many bytes are there.
-    fn tear_log(&self) {
-        if self.plan.log.is_some() {
-            let bytes = self.random.below(2_000);
-            self.notes(&format!("fault: the log takes {bytes} bytes more"));
-            self.network.tear_append(NAMENODE, bytes);
-        }
-    }
-
-    fn restart_torn_namenode(&self) {
-        if self.network.is_torn(NAMENODE) {
-            self.restart_namenode(Crash::Process);
-        }
-    }
-
-    fn crash_namenode(&self) {
-        match self.plan.log {
-            None => {}
-            // With the machine goes what the device was not waited for.
-            Some(Durability::Async) => self.restart_namenode(Crash::Process),
-            Some(Durability::Sync) => self.restart_namenode(self.any_crash()),
-        }
-    }
-
-    fn restart_namenode(&self, crash: Crash) {
-        self.notes(&format!("fault: the namenode dies ({crash:?}) and starts again"));
-        self.network.crash(NAMENODE, crash);
-        self.namenode.take();
-        if crash == Crash::Machine {
-            self.boots.set(self.boots.get() + 1);
-            // Who reads its memory is on its machine, and finds that the one that it knew is gone.
-            for node in self.nodes() {
-                self.network.break_connections(NAMENODE, node);
-            }
-        }
-        self.start_namenode();
-    }
-
     /// Ends all faults.
     pub fn calm(&self) {
         self.notes("all faults end");
-        self.restart_torn_namenode();
-        self.network.tear_append(NAMENODE, u64::MAX);
+        self.calm_namenodes();
         self.network.heal_all();
         for node in self.nodes() {
             self.network.slow(node, Duration::ZERO);
@@ -316,32 +266,14 @@ impl World {
     /// Drops the servers; the network says what is left of them.
     pub fn stop_servers(&self) {
         self.datanodes.borrow_mut().clear();
-        self.namenode.take();
+        self.namenodes.stop();
         self.clients.borrow_mut().clear();
-    }
-
-    fn start_namenode(&self) {
-        let config = NamenodeConfig {
-            listen: vec![namenode_address()],
-            lease: self.plan.lease,
-            heartbeat_timeout: self.plan.heartbeat_timeout,
-            // So little that answers are written over soon.
-            answers_bytes: 64 << 10,
-            log: self.plan.log.map(|durability| LogConfig {
-                host: format!("boot {}", self.boots.get()),
-                ..LogConfig::new("/log", durability)
-            }),
-            ..NamenodeConfig::default()
-        };
-        let namenode = Namenode::start(&self.network.runtime(NAMENODE), config);
-        let namenode = namenode.unwrap_or_else(|error| panic!("the namenode does not start: {error}"));
-        *self.namenode.borrow_mut() = Some(namenode);
     }
 
     fn start_datanode(&self, node: NodeId) {
         let boot = self.machine_crashes.borrow().get(&node).copied();
         let config = DatanodeConfig {
-            namenode: vec![namenode_address()],
+            namenode: self.addresses_for_datanodes(),
             listen: vec![Address::Sim { node, port: 50020 }],
             name: format!("datanode-{node}"),
             dram_bytes: self.plan.dram_bytes,
@@ -396,26 +328,22 @@ impl World {
     }
 
     fn any_server(&self) -> NodeId {
-        match self.random.below(u64::from(self.plan.datanodes) + 1) as u32 {
-            0 => NAMENODE,
-            number => DATANODES + number - 1,
-        }
+        let servers = self.namenodes.nodes().chain(self.datanode_nodes());
+        *self.random.pick(&servers.collect::<Vec<_>>())
     }
 
     fn any_node(&self) -> NodeId {
         *self.random.pick(&self.nodes())
     }
 
-    fn nodes(&self) -> Vec<NodeId> {
-        let datanodes = (0..self.plan.datanodes).map(|number| DATANODES + number);
+    /// All nodes, whether they run or not.
+    pub(crate) fn nodes(&self) -> Vec<NodeId> {
         let clients = (0..self.plan.clients).map(|number| CLIENTS + number);
-        [NAMENODE].into_iter().chain(datanodes).chain(clients).collect()
+        let servers = self.namenodes.nodes().chain(self.datanode_nodes());
+        servers.chain(clients).collect()
     }
-}
 
-fn namenode_address() -> Address {
-    Address::Sim {
-        node: NAMENODE,
-        port: 9060,
+    fn datanode_nodes(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.plan.datanodes).map(|number| DATANODES + number)
     }
 }

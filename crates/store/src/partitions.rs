@@ -183,6 +183,15 @@ impl Partitions {
             .collect()
     }
 
+    /// Where up to so many other partitions are, one after the other from any one on.
+    pub(crate) fn addresses_beside(&self, partition: u16, max: usize) -> Vec<Address> {
+        let count = self.map.borrow().len() as u64;
+        let from = self.runtime.random() % count.max(1);
+        let others = (0..count).map(|at| ((from + at) % count) as u16);
+        let others = others.filter(|&other| other != partition).take(max);
+        others.flat_map(|other| self.addresses_of(other)).collect()
+    }
+
     /// The session with a partition; begins one if there is none. `None` if there is no such partition.
     pub(crate) fn session(self: &Rc<Self>, partition: u16) -> Option<Rc<Session>> {
         let mut sessions = self.sessions.borrow_mut();

@@ -119,6 +119,9 @@ const KNOWN_FOR: Duration = Duration::from_millis(50);
 /// What a read in place takes apart from its bytes, as if it were bytes.
 const IN_PLACE_READ_BYTES: usize = 4 << 10;
 
+/// So many partitions are tried at a time to learn where one is that cannot be reached; at the next attempt it may be others.
+const OTHERS_ASKED_MAX: usize = 3;
+
 /// Of a namenode that does not say.
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -365,12 +368,19 @@ impl Session {
         addresses
     }
 
-    /// Has another partition say where all are.
+    /// Has another partition say where all are: one with which there is a connection, or one that can be reached.
     async fn ask_others(&self) {
         for other in self.partitions.begun() {
             let client = other.client_now().clone();
             let live = client.filter(|client| other.number() != self.number() && client.is_connected());
             if let Some(client) = live
+                && self.ask_namenode(&client).await.is_ok()
+            {
+                return;
+            }
+        }
+        for address in self.partitions.addresses_beside(self.number(), OTHERS_ASKED_MAX) {
+            if let Ok(client) = self.connect(&address).await
                 && self.ask_namenode(&client).await.is_ok()
             {
                 return;

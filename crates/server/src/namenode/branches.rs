@@ -92,6 +92,24 @@ impl Branches {
         self.links.len()
     }
 
+    /// The records of branches, and of which partition's directories they are entries; nothing of one that is none yet.
+    pub(super) fn all_branches(&self) -> impl Iterator<Item = (u32, Option<u16>)> {
+        let partition = |branch: &Branch| branch.is_linked.then_some(branch.partition);
+        self.branches
+            .iter()
+            .map(move |(&index, branch)| (index, partition(branch)))
+    }
+
+    /// The records of links, and what they lead to.
+    pub(super) fn all_links(&self) -> impl Iterator<Item = (u32, Link)> {
+        self.links.iter().map(|(&index, &link)| (index, link))
+    }
+
+    /// Whether there is a link to this.
+    pub(super) fn has_link(&self, link: Link) -> bool {
+        self.by_link.contains_key(&link)
+    }
+
     /// What the link with this record leads to.
     pub(super) fn link_at(&self, index: u32) -> Option<Link> {
         self.links.get(&index).copied()

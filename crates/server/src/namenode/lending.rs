@@ -78,6 +78,12 @@ fields!(Partner {
 });
 
 impl Lending {
+    /// Whether it lends to this life of a partition.
+    pub(super) fn knows(&self, partition: u16, incarnation: u64) -> bool {
+        let partner = self.partners.get(&partition);
+        partner.is_some_and(|partner| partner.incarnation == incarnation)
+    }
+
     /// The number of the latest loan to a partition; 0 if there is none.
     pub(super) fn sequence(&self, partition: u16) -> u64 {
         self.partners

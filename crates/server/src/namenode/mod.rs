@@ -24,6 +24,7 @@
 //! # Ok::<(), Failure>(())
 //! ```
 
+mod agreement;
 mod answers;
 mod blocks;
 mod borrowing;
@@ -65,6 +66,7 @@ mod translate;
 mod watches;
 mod watching;
 
+pub use agreement::check_agreement;
 pub use command::{Command, Failure, Now, Reply, SessionId};
 pub use config::Config;
 pub use expiry::Stay;
@@ -72,4 +74,4 @@ pub use lending::check_loans;
 pub use names::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 pub use namespace::Namespace;
 pub use reads::{READS_MAX, Read, ReadReplies};
-pub use role::{LISTEN_PORT, Namenode, NamenodeConfig, NamenodeStatus};
+pub use role::{LISTEN_PORT, Namenode, NamenodeConfig, NamenodeStatus, check_partitions};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crake_datapath::{Address, Listener, Runtime, Shared, Task, Time};
 use crake_rpc::{Server, ServerConfig};
 
+use super::agreement::check_agreement;
 use super::answers::Answers;
 use super::command::Now;
 use super::config::Config;
@@ -237,6 +238,17 @@ impl Namenode {
             server.shutdown().await;
         }
     }
+}
+
+/// Looks for contradictions between the partitions of a namespace, all of them, by their numbers, when nothing is under way between
+/// them: see [`check_agreement`].
+///
+/// # Errors
+/// The first one that was found.
+pub fn check_partitions(namenodes: &[&Namenode]) -> Result<(), String> {
+    let services: Vec<_> = namenodes.iter().map(|one| one.service.borrow()).collect();
+    let namespaces: Vec<&Namespace> = services.iter().map(|service| service.namespace()).collect();
+    check_agreement(&namespaces)
 }
 
 impl fmt::Debug for Namenode {

@@ -83,6 +83,11 @@ impl NamenodeService {
         service
     }
 
+    /// What it serves.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     /// The log, if there is one.
     pub(crate) fn log_mut(&mut self) -> Option<&mut Log> {
         self.log.as_mut()
