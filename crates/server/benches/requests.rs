@@ -2,7 +2,7 @@
 //! core. Nanoseconds are for orientation; `valgrind --tool=callgrind` gives instruction counts that repeat.
 //!
 //! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT [IN_FLIGHT]]]`: `lookup` in one directory, `spread`
-//! over a thousand, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`, and
+//! over a thousand, `led`: in one at another partition than the root, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`, and
 //! `found`: gets that are no requests, because their answers lie in the namenode's memory.
 
 #![allow(clippy::unwrap_used)]
@@ -42,7 +42,7 @@ fn main() {
     };
     let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
     // What clients find by themselves is no request.
-    let (_cluster, store) = start(&runtime, 0);
+    let (_cluster, store) = start(&runtime, 0, 1);
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
     if is_wanted("lookup") {
         report("lookup", load, || {
@@ -53,6 +53,10 @@ fn main() {
         report("spread", load, || {
             runtime.block_on(lookups(&store, load, |number| format!("directory{number:04}")))
         });
+    }
+    if is_wanted("led") {
+        let (_cluster, store) = start(&runtime, 0, 2);
+        report("led", load, || runtime.block_on(led(&store, load)));
     }
     if is_wanted("get") {
         report("get", load, || runtime.block_on(gets(&store, load)));
@@ -71,13 +75,14 @@ fn main() {
         report("echo", load, || runtime.block_on(echoes(&store, load)));
     }
     if is_wanted("found") {
-        let (_cluster, store) = start(&runtime, NamenodeConfig::default().answers_bytes);
+        let (_cluster, store) = start(&runtime, NamenodeConfig::default().answers_bytes, 1);
         report("found", load, || runtime.block_on(gets(&store, load)));
     }
 }
 
-fn start(runtime: &Runtime, answers_bytes: u64) -> (Cluster, Store) {
+fn start(runtime: &Runtime, answers_bytes: u64, partitions: u16) -> (Cluster, Store) {
     let config = ClusterConfig {
+        partitions,
         namenode: NamenodeConfig {
             answers_bytes,
             ..NamenodeConfig::default()
@@ -112,6 +117,18 @@ async fn lookups(store: &Store, load: Load, directory: impl Fn(usize) -> String)
             .await?;
     }
     keep_in_flight(load, |number| store.lookup(&names[number % NAMES])).await
+}
+
+/// The same where clients are led by what they remember of referrals.
+async fn led(store: &Store, load: Load) -> Result<u128, Error> {
+    for number in 0.. {
+        let name = format!("directory{number}");
+        let directory = store.make_dir(&format!("/bench/{name}"), true).await?;
+        if directory.partition > 0 {
+            return lookups(store, load, |_| name.clone()).await;
+        }
+    }
+    unreachable!("half of all names are at the other partition")
 }
 
 async fn gets(store: &Store, load: Load) -> Result<u128, Error> {

@@ -225,7 +225,7 @@ impl Partitions {
     pub(crate) fn lead(&self, path: &str) -> Option<Led> {
         // The runtime's time stands still between its turns.
         let now = self.runtime.now() + self.runtime.since_turn() + TURN_ERROR;
-        self.referrals.borrow().find(path, now)
+        self.referrals.borrow_mut().find(path, now)
     }
 
     /// Until when what has led along `prefix` is believed; `None` if it is not any more.

@@ -324,10 +324,12 @@ impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
         {
             return Poll::Ready(Ok(found));
         }
+        if let State::Calling(call) | State::CallingAt(call, _) = &mut pending.state
+            && let Some(message) = call.try_message()
+        {
+            return Poll::Ready(pending.read(&message));
+        }
         if let State::Calling(call) = &mut pending.state {
-            if let Some(message) = call.try_message() {
-                return Poll::Ready(pending.read(&message));
-            }
             match ready!(Pin::new(call).poll(context)) {
                 Ok(reply) => {
                     pending.state = State::Done;

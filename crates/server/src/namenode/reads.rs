@@ -7,7 +7,7 @@ use crake_store::protocol::Referral;
 use super::command::{Attributes, Block, Failure, Kind, NodeId, Now, Reply, Value};
 use super::expiry::Stay;
 use super::file::FIRST_BLOCKS;
-use super::names::{PathNames, check_key};
+use super::names::{PathNames, check_key, find_last_slash};
 use super::namespace::Namespace;
 use super::records::Place;
 use super::slab::NONE;
@@ -279,9 +279,20 @@ impl<'a, T> Step<'a, T> {
         match self.read {
             Read::Lookup { base, path, .. } => match namespace.shortcuts.find(base, path) {
                 Some((directory, name)) => self.look_for(namespace, Way::Straight, directory, name),
-                None => self.start(namespace, base, path),
+                None => self.start_lookup(namespace, base, path),
             },
             Read::Get { table, path, .. } => self.start(namespace, table, path),
+        }
+    }
+
+    /// As [`Self::start`]. Who was led to a directory asks for one name there, and if that is found nothing is left to check but what is a key.
+    fn start_lookup(&mut self, namespace: &Namespace, base: NodeId, path: &'a [u8]) {
+        let is_one_name = !path.is_empty() && find_last_slash(path).is_none();
+        match namespace.find_node(base).filter(|_| is_one_name) {
+            Some(at) if namespace.kind(at) != Kind::Table && !namespace.is_link(at) => {
+                self.look_for(namespace, Way::Straight, at, path);
+            }
+            _ => self.start(namespace, base, path),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crake_datapath::Time;
 
-use crate::protocol::words::mix;
+use crate::protocol::words::{is_same, mix};
 
 /// So many are remembered. With paths as long as may be these are 16 MiB; with the usual ones less than one.
 pub(crate) const REMEMBERED_MAX: usize = 4096;
@@ -15,11 +15,20 @@ const WAYS: usize = 2;
 
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Places for beginnings of which longer ones are remembered. Who shares one with another only loses a shortcut.
+const FORKS: usize = 64 * u64::BITS as usize;
+
 /// Beginnings of paths, all from where a store's paths start, and which nodes they lead to.
 #[derive(Default)]
 pub(crate) struct Referrals {
     /// None until something is remembered.
     places: Vec<Option<Remembered>>,
+    /// A bit for each place of [`FORKS`].
+    forks: Vec<u64>,
+    /// The beginning that was found last, if no longer one is remembered; or nothing. Most paths go where the one before went.
+    recent: String,
+    /// Where it leads.
+    recent_led: Option<Led>,
     /// Names in the longest beginning that was remembered.
     names_max: usize,
 }
@@ -44,16 +53,37 @@ pub(crate) struct Led {
 
 impl Referrals {
     /// The longest beginning of a path that is remembered: whole names of it, and believed at `now`.
-    pub(crate) fn find(&self, path: &str, now: Time) -> Option<Led> {
+    #[inline]
+    pub(crate) fn find(&mut self, path: &str, now: Time) -> Option<Led> {
+        match self.recent_led {
+            Some(led) if now < led.until && begins_with(path, &self.recent) => Some(led),
+            _ => self.find_longest(path, now),
+        }
+    }
+
+    fn find_longest(&mut self, path: &str, now: Time) -> Option<Led> {
         let mut longest = None;
         for (hash, prefix) in prefixes(path).take(self.names_max) {
             if let Some(known) = self.known(hash, prefix)
                 && now < known.led.until
             {
-                longest = Some(known.led);
+                longest = Some((hash, known.led));
             }
         }
-        longest
+        let (hash, led) = longest?;
+        self.recent_led = None;
+        if !self.is_fork(hash) {
+            self.recent.clear();
+            self.recent.push_str(&path[..led.len]);
+            self.recent_led = Some(led);
+        }
+        Some(led)
+    }
+
+    /// Whether longer beginnings than this may be remembered.
+    fn is_fork(&self, hash: u64) -> bool {
+        let at = fork_of(hash);
+        self.forks[at / 64] >> (at % 64) & 1 > 0
     }
 
     /// Until when exactly this beginning is believed.
@@ -67,8 +97,14 @@ impl Referrals {
         let Some(hash) = hash_of(prefix) else { return };
         if self.places.is_empty() {
             self.places.resize_with(REMEMBERED_MAX, || None);
+            self.forks.resize(FORKS / 64, 0);
         }
+        self.recent_led = None;
         self.names_max = self.names_max.max(prefixes(prefix).count());
+        for (shorter, _) in prefixes(prefix).filter(|&(shorter, _)| shorter != hash) {
+            let at = fork_of(shorter);
+            self.forks[at / 64] |= 1 << (at % 64);
+        }
         let led = Led {
             partition,
             node,
@@ -90,6 +126,7 @@ impl Referrals {
     }
 
     pub(crate) fn forget(&mut self, prefix: &str) {
+        self.recent_led = None;
         let Some(hash) = hash_of(prefix) else { return };
         if self.places.is_empty() {
             return;
@@ -110,6 +147,22 @@ impl Referrals {
 impl Remembered {
     fn is(&self, hash: u64, prefix: &str) -> bool {
         self.hash == hash && *self.prefix == *prefix
+    }
+}
+
+fn fork_of(hash: u64) -> usize {
+    // Other bits than those by which places are chosen.
+    (hash >> 32) as usize % FORKS
+}
+
+/// Whether whole names of a path are this beginning.
+#[inline]
+fn begins_with(path: &str, prefix: &str) -> bool {
+    let (path, prefix) = (path.as_bytes(), prefix.as_bytes());
+    match path.get(prefix.len()) {
+        Some(b'/') => is_same(&path[..prefix.len()], prefix),
+        Some(_) => false,
+        None => path == prefix,
     }
 }
 
@@ -145,7 +198,7 @@ mod tests {
         NOW + Duration::from_millis(200)
     }
 
-    fn found(referrals: &Referrals, path: &str) -> Option<(u16, u64, usize)> {
+    fn found(referrals: &mut Referrals, path: &str) -> Option<(u16, u64, usize)> {
         let led = referrals.find(path, NOW)?;
         Some((led.partition, led.node, led.len))
     }
@@ -153,7 +206,7 @@ mod tests {
     #[test]
     fn the_longest_beginning_that_ends_with_a_name_counts() {
         let mut referrals = Referrals::default();
-        assert_eq!(found(&referrals, "a/b"), None);
+        assert_eq!(found(&mut referrals, "a/b"), None);
         referrals.remember("a", (1, 10), later());
         referrals.remember("a/bc", (2, 20), later());
         for (path, expected) in [
@@ -167,11 +220,11 @@ mod tests {
             ("", None),
             ("/", None),
         ] {
-            assert_eq!(found(&referrals, path), expected, "{path}");
+            assert_eq!(found(&mut referrals, path), expected, "{path}");
         }
         referrals.remember("ä/ö", (3, 30), later());
-        assert_eq!(found(&referrals, "ä/ö/ü"), Some((3, 30, 5)));
-        assert_eq!(found(&referrals, "ä"), None);
+        assert_eq!(found(&mut referrals, "ä/ö/ü"), Some((3, 30, 5)));
+        assert_eq!(found(&mut referrals, "ä"), None);
     }
 
     #[test]
@@ -179,12 +232,12 @@ mod tests {
         let mut referrals = Referrals::default();
         referrals.remember("a", (1, 10), later());
         referrals.remember("a/b", (2, 20), NOW + Duration::from_millis(1));
-        let find = |at: u64| {
+        let mut find = |at: u64| {
             let led = referrals.find("a/b/c", NOW + Duration::from_micros(at))?;
             Some(led.partition)
         };
         assert_eq!(
-            [0, 999, 1000, 199_999, 200_000].map(find),
+            [0, 999, 1000, 199_999, 200_000].map(&mut find),
             [Some(2), Some(2), Some(1), Some(1), None]
         );
         assert_eq!(referrals.until("a"), Some(later()));
@@ -198,13 +251,40 @@ mod tests {
         for node in [10, 11] {
             referrals.remember("a", (1, node), later());
         }
-        assert_eq!(found(&referrals, "a/b"), Some((1, 11, 1)));
+        assert_eq!(found(&mut referrals, "a/b"), Some((1, 11, 1)));
         referrals.remember("a/b", (2, 20), later());
         referrals.forget("a/b");
-        assert_eq!(found(&referrals, "a/b"), Some((1, 11, 1)));
+        assert_eq!(found(&mut referrals, "a/b"), Some((1, 11, 1)));
         referrals.forget("a");
         referrals.forget("b");
-        assert_eq!(found(&referrals, "a/b"), None);
+        assert_eq!(found(&mut referrals, "a/b"), None);
+    }
+
+    /// What was found last is no shortcut past what leads further.
+    #[test]
+    fn the_longest_counts_whatever_was_found_before() {
+        let mut referrals = Referrals::default();
+        referrals.remember("a", (1, 10), later());
+        for path in ["a/x", "a/b/c", "a"] {
+            assert_eq!(found(&mut referrals, path), Some((1, 10, 1)), "{path}");
+        }
+        referrals.remember("a/b", (2, 20), later());
+        for _ in 0..2 {
+            for (path, expected) in [
+                ("a/b/c", Some((2, 20, 3))),
+                ("a/b", Some((2, 20, 3))),
+                ("a/x", Some((1, 10, 1))),
+                ("a/bc", Some((1, 10, 1))),
+                ("ab/c", None),
+            ] {
+                assert_eq!(found(&mut referrals, path), expected, "{path}");
+            }
+        }
+        referrals.forget("a/b");
+        assert_eq!(found(&mut referrals, "a/b/c"), Some((1, 10, 1)));
+        let before = Time(0);
+        assert!(referrals.find("a/b/c", before).is_some());
+        assert_eq!(referrals.find("a/b/c", later()), None);
     }
 
     #[test]
@@ -215,10 +295,10 @@ mod tests {
         referrals.remember("kept", (9, 9), ever);
         for number in 0..20 * REMEMBERED_MAX as u64 {
             referrals.remember(&name(number), (1, number), NOW + Duration::from_nanos(1 + number));
-            let led = found(&referrals, &name(number));
+            let led = found(&mut referrals, &name(number));
             assert_eq!(led.map(|led| led.1), Some(number), "the last one is always there");
         }
         assert_eq!(referrals.places.iter().flatten().count(), REMEMBERED_MAX);
-        assert_eq!(found(&referrals, "kept/a"), Some((9, 9, 4)));
+        assert_eq!(found(&mut referrals, "kept/a"), Some((9, 9, 4)));
     }
 }
