@@ -348,11 +348,10 @@ impl<K: State + Ord, V: State> State for BTreeMap<K, V> {
 
     fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
         let count = usize::load(input)?;
-        let mut map = BTreeMap::new();
-        for _ in 0..count {
-            map.insert(K::load(input)?, V::load(input)?);
-        }
-        Ok(map)
+        // In order, as they are, a map is made of them at once.
+        (0..count)
+            .map(|_| Ok((K::load(input)?, V::load(input)?)))
+            .collect()
     }
 }
 
