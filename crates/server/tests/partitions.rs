@@ -13,7 +13,7 @@ use crake_server::namenode::log::{Durability, LogConfig};
 use crake_server::{Datanode, DatanodeConfig, Memory, Namenode, NamenodeConfig};
 use crake_store::protocol::namenode::{Errand, ErrandKind, ErrandsRequest, namenode as method};
 use crake_store::protocol::{Code, role};
-use crake_store::{ConnectOptions, Error, Node, Store};
+use crake_store::{ConnectOptions, CreateOptions, Error, Node, Store};
 use tempfile::TempDir;
 
 /// Partitions and a datanode, each of which may be stopped and started again.
@@ -238,6 +238,28 @@ fn nobody_finds_anything_under_the_old_name_after_a_rename() {
                 b"content"
             );
             (old, new) = (new, format!("/renamed{round}"));
+        }
+    });
+    cluster.check();
+}
+
+/// The branches below it are told after the answer: nobody is led to them any more by then.
+#[test]
+fn nobody_finds_anything_below_a_directory_that_was_removed() {
+    let cluster = Several::new(3);
+    let (store, other) = (cluster.store(), cluster.store());
+    cluster.run(async {
+        let spread = CreateOptions {
+            spread: true,
+            ..CreateOptions::from(Node::Directory).parents()
+        };
+        for number in 0..8 {
+            let top = format!("/tree/{number}");
+            let below = format!("{top}/below/deep");
+            store.create(&below, spread).await.unwrap();
+            assert!(other.exists(&below).await.unwrap());
+            store.delete(&top, true).await.unwrap();
+            assert!(!other.exists(&below).await.unwrap(), "{below}");
         }
     });
     cluster.check();

@@ -325,6 +325,10 @@ impl Namespace {
         if !recursive && self.kind(index).is_container() && !self.is_vacant(index)? {
             return Err(Failure::NotEmpty);
         }
+        // What is below it at other partitions goes later than this is answered, and nobody is to find it by the old way.
+        if recursive {
+            self.await_referrals(index)?;
+        }
         self.tell(Happened::Deleted, index);
         self.unlink(index);
         Ok(Reply::Deleted {
