@@ -339,7 +339,11 @@ impl NamenodeService {
         Work::Hear(message.encode_to_vec())
     }
 
+    /// Asks for the next loan when the one before, and what was told of its datanodes, cannot be lost any more: it would not be told again.
     fn ask(&self, storage_class: u32, only: bool, wanted: u32, urgent: bool) -> Work {
+        if !self.is_settled() {
+            return Work::Pause(PAUSE_FOR_LOG);
+        }
         let lend = self.namespace.next_lend(storage_class, only, wanted);
         let message = wire::BorrowRequest {
             partition: u32::from(lend.partition),
@@ -361,14 +365,18 @@ impl NamenodeService {
 
     /// What was given back must not be used here after a crash.
     fn give_back(&self) -> Work {
-        let is_settled = self.log.as_ref().is_none_or(Log::is_settled);
-        match is_settled {
+        match self.is_settled() {
             false => Work::Pause(PAUSE_FOR_LOG),
             true => Work::GiveBack {
                 lender: self.namespace.borrowing.lender,
                 loans: self.namespace.borrowing.returning.clone(),
             },
         }
+    }
+
+    /// Whether all that this partition has heard and done would be there after a crash.
+    fn is_settled(&self) -> bool {
+        self.log.as_ref().is_none_or(Log::is_settled)
     }
 
     /// What came of a call.
