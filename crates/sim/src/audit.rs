@@ -173,6 +173,13 @@ impl Audit<'_> {
             .iter()
             .flat_map(|client| [client.directory(), client.table()]);
         let common = [SHARED_TABLE, SHARED_DIRECTORY, GROWING_DIRECTORY].map(str::to_owned);
+        let moved = clients.iter().map(|client| client.moving_directory());
+        for path in moved {
+            match self.store.delete(&path, true).await {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => self.world.violate(format!("audit: deleting {path}: {error}")),
+            }
+        }
         for path in own.chain(common) {
             if let Err(error) = self.store.delete(&path, true).await {
                 self.world.violate(format!("audit: deleting {path}: {error}"));

@@ -37,10 +37,13 @@ pub struct Client {
     pub names: Cell<u32>,
     /// What it made that ends by itself.
     pub timed: TimedNodes,
+    /// A directory of its own that gets another name now and then.
+    pub moving: RefCell<Option<String>>,
     operations_left: Cell<u32>,
     doing: RefCell<String>,
     verbose: bool,
     runtime: RefCell<Option<Runtime>>,
+    store: RefCell<Option<Store>>,
 }
 
 /// What an operation of a living client needs.
@@ -71,10 +74,12 @@ impl Client {
             keys: RefCell::default(),
             names: Cell::new(0),
             timed: TimedNodes::default(),
+            moving: RefCell::default(),
             operations_left: Cell::new(world.plan.operations),
             doing: RefCell::new("nothing".to_owned()),
             verbose: world.is_verbose(),
             runtime: RefCell::new(None),
+            store: RefCell::new(None),
         })
     }
 
@@ -134,6 +139,11 @@ impl Client {
         self.runtime.borrow().clone()
     }
 
+    /// Its connection, while it lives and has one: others have it look at things.
+    pub fn store(&self) -> Option<Store> {
+        self.store.borrow().clone()
+    }
+
     /// Begins a life.
     pub fn start(self: &Rc<Client>, world: &Rc<World>) {
         let runtime = world.network.runtime(self.node);
@@ -146,6 +156,7 @@ impl Client {
     /// Dies in the middle of what it does, and begins anew.
     pub fn crash(self: &Rc<Client>, world: &Rc<World>) {
         self.notes("dies");
+        self.store.take();
         world.network.crash(self.node, world.any_crash());
         self.start(world);
     }
@@ -153,6 +164,7 @@ impl Client {
 
 async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
     let life = settle_in(&world, &client, &runtime).await;
+    *client.store.borrow_mut() = Some(life.store.clone());
     life.look_in_mirror().await;
     while !client.is_done() {
         life.operation().await;
@@ -168,6 +180,7 @@ async fn live(world: Rc<World>, client: Rc<Client>, runtime: Runtime) {
                 .await;
         }
     }
+    client.store.take();
     client.does("nothing");
 }
 
@@ -199,6 +212,7 @@ async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime) ->
             store.make_dir(&client.directory(), true).await?;
             store.make_dir(SHARED_DIRECTORY, true).await?;
             store.make_dir(GROWING_DIRECTORY, true).await?;
+            store.make_dir(&client.second_moving_directory(), true).await?;
             let own = store.make_table(&client.table(), true).await?;
             Ok((own, store.make_table(SHARED_TABLE, true).await?))
         };
@@ -233,7 +247,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(56) {
+        match self.world.random.below(60) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -264,6 +278,8 @@ impl Life {
             44 => self.make_timed().await,
             45 => self.move_end().await,
             46 | 47 => self.look_at_timed().await,
+            55..=57 => self.move_directory().await,
+            58 => self.write_alone().await,
             _ => self.get_shared().await,
         }
     }

@@ -24,6 +24,7 @@ mod files;
 mod jobs;
 mod keys;
 mod model;
+mod moves;
 mod namenodes;
 mod readers;
 mod run;

@@ -124,7 +124,7 @@ impl Life {
         }
     }
 
-    fn allow(&self, what: &str, error: &Error) {
+    pub(crate) fn allow(&self, what: &str, error: &Error) {
         let allowed = match error {
             Error::BlockLost { .. } | Error::LeaseLost { .. } => self.world.is_disturbed(),
             error => is_transient(error),

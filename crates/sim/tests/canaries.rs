@@ -101,6 +101,26 @@ fn finds_blocks_of_an_earlier_life_of_the_machine() {
 }
 
 #[test]
+fn finds_a_slot_that_is_lent_and_used() {
+    finds(Canary::LendTwice);
+}
+
+#[test]
+fn finds_a_second_lease_of_a_file() {
+    finds(Canary::LeaseTwice);
+}
+
+#[test]
+fn finds_an_errand_that_was_refused_and_is_believed_done() {
+    finds(Canary::BelieveRefusedErrand);
+}
+
+#[test]
+fn finds_a_rename_that_does_not_wait_for_referrals() {
+    finds(Canary::RenameEarly);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");

@@ -44,11 +44,19 @@ pub enum Canary {
     ReplyBeforeSync,
     /// The datanode believes blocks that it kept in an earlier life of its machine.
     BelieveOtherBoot,
+    /// A partition goes on giving out blocks of a slot that it has lent.
+    LendTwice,
+    /// The namenode gives a lease of a file that somebody is writing.
+    LeaseTwice,
+    /// A partition takes an errand that was refused for done: its branch stays without a link.
+    BelieveRefusedErrand,
+    /// A partition gives a directory another name while clients may still go by what it has told them of the old one.
+    RenameEarly,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 17] = [
+    pub const ALL: [Canary; 21] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -66,6 +74,10 @@ impl Canary {
         Canary::ReplyBeforeLogRecord,
         Canary::ReplyBeforeSync,
         Canary::BelieveOtherBoot,
+        Canary::LendTwice,
+        Canary::LeaseTwice,
+        Canary::BelieveRefusedErrand,
+        Canary::RenameEarly,
     ];
 
     /// What the bug is, in one line.
@@ -106,6 +118,14 @@ impl Canary {
             Canary::BelieveOtherBoot => {
                 "the datanode believes blocks that it kept in an earlier life of its machine"
             }
+            Canary::LendTwice => "a partition goes on giving out blocks of a slot that it has lent",
+            Canary::LeaseTwice => "the namenode gives a lease of a file that somebody is writing",
+            Canary::BelieveRefusedErrand => {
+                "a partition takes a refused errand for done: its branch stays without a link"
+            }
+            Canary::RenameEarly => {
+                "a directory gets another name while clients may go by what they know of the old one"
+            }
         }
     }
 }
@@ -130,6 +150,10 @@ impl fmt::Display for Canary {
             Canary::ReplyBeforeLogRecord => "reply-before-log-record",
             Canary::ReplyBeforeSync => "reply-before-sync",
             Canary::BelieveOtherBoot => "believe-other-boot",
+            Canary::LendTwice => "lend-twice",
+            Canary::LeaseTwice => "lease-twice",
+            Canary::BelieveRefusedErrand => "believe-refused-errand",
+            Canary::RenameEarly => "rename-early",
         })
     }
 }

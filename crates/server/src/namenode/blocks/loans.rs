@@ -3,6 +3,8 @@
 //! A loan is told from all others of the same slot by its generation: lending raises it. Whoever has the slot issues blocks with higher ones, and
 //! says with which it gives the slot back; from there on it goes on. So no two handles to the same bytes are alike, whoever issued them.
 
+use crake_store::canary::{Canary, planted};
+
 use super::{Slot, Slots};
 
 /// Generations that a borrower may use of a slot; then it goes back once it is empty. So it is known which ones a borrower that
@@ -54,9 +56,14 @@ impl Slots {
         };
         let slot = &mut self.slots[index as usize];
         slot.generation += 1;
+        let loan = (index, slot.generation);
+        if planted(Canary::LendTwice) {
+            self.empty.push(index);
+            return Some(loan);
+        }
         slot.holder = partition + 1;
         self.away += 1;
-        Some((index, slot.generation))
+        Some(loan)
     }
 
     /// Takes a slot back from a partition that has used its generations up to this one. False if it has no such loan: it was taken back
