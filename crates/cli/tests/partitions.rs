@@ -61,6 +61,64 @@ fn a_namenode_with_several_cores_is_one_namespace_and_goes_on_after_a_kill() {
     assert_eq!(second.ok(&["fs", "ls", "/"]), "");
 }
 
+/// `mv` between directories wherever they are, with everything that asks for what was moved.
+#[test]
+fn what_is_moved_to_another_partition_is_found_there() {
+    let folder = tempdir().unwrap();
+    let port = free_ports(3);
+    let listen = format!("127.0.0.1:{port}");
+    let log = folder.path().join("log");
+    let arguments = [
+        "namenode",
+        "--listen",
+        &listen,
+        "--cores",
+        "3",
+        "--log",
+        text(&log),
+    ];
+    let mut first = Server::start(&arguments);
+    let datanode = first.datanode(&["--dram", "64MiB"]);
+    let source = folder.path().join("source");
+    fs::write(&source, noise(50_000, 1)).unwrap();
+    let paths: Vec<_> = (0..6).map(|at| format!("/d{at}")).collect();
+    for path in &paths {
+        first.ok(&["fs", "mkdir", path]);
+    }
+    first.ok(&["fs", "put", text(&source), "/d0/file"]);
+    first.ok(&["fs", "mkdir", "-p", "/d0/sub/deep"]);
+    first.ok(&["fs", "put", text(&source), "/d0/sub/deep/file"]);
+    let before = first.rows(&["fs", "stat", "/d0/file"]).swap_remove(0);
+    for pair in paths.windows(2) {
+        for name in ["file", "sub"] {
+            let [from, to] = [&pair[0], &pair[1]].map(|path| format!("{path}/{name}"));
+            first.ok(&["fs", "mv", &from, &to]);
+            assert!(!first.crake(&["fs", "stat", &from]).status.success(), "{from}");
+        }
+        assert_eq!(first.ok(&["fs", "ls", &pair[0]]), "");
+    }
+    let below = "/d5/sub/deep";
+    let output = first.crake(&["fs", "mv", "/d5", &format!("{below}/x")]);
+    assert!(stderr(&output).contains("below itself"), "{}", stderr(&output));
+    let after = first.rows(&["fs", "stat", "/d5/file"]).swap_remove(0);
+    for field in ["id", "partition", "size", "blocks"] {
+        assert_eq!(before[field], after[field], "{field}");
+    }
+    let fsck = first.ok(&["fsck", "/"]);
+    drop(datanode);
+    first.process.signal(Signal::KILL);
+    assert!(was_killed(first.process.wait()));
+    let second = Server::start(&arguments);
+    assert_eq!(second.ok(&["fs", "ls", "/d5"]).lines().count(), 2, "{fsck}");
+    // Without a datanode, the blocks of the file that is elsewhere are missing, too.
+    eventually("the datanode is missed", || {
+        !second.crake(&["fsck", "/d5"]).status.success()
+    });
+    second.ok(&["fs", "rm", "-r", "/d5"]);
+    let names = second.ok(&["fs", "ls", "/"]);
+    assert_eq!(names.lines().count(), 5, "{names}");
+}
+
 #[test]
 fn several_processes_are_one_namespace() {
     let ports = [free_ports(2), free_ports(2)];

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use crake_datapath::{Runtime, RuntimeConfig};
+use crake_mem::{Buf, Region};
 use crake_server::{Cluster, ClusterConfig};
 use crake_store::{ConnectOptions, CreateOptions, Error, Happened, JobOptions, Node, Store};
 
@@ -135,31 +136,136 @@ fn what_is_removed_is_gone_for_everybody_who_was_led_there() {
 }
 
 #[test]
-fn renames_within_a_partition_move_and_others_say_why_not() {
+fn renames_move_within_a_partition_and_to_another() {
     let world = World::new();
     world.run(async |store| {
         let paths = directories(&store).await;
-        let ([one, same], [far, other]) = pairs(&store, &paths).await;
-        for name in [&one, &far] {
+        for [from, to] in <[_; 2]>::from(pairs(&store, &paths).await) {
+            let (from, to) = (format!("{from}/file"), format!("{to}/moved"));
             store
-                .create(&format!("{name}/file"), Node::File)
+                .create(&from, Node::File)
                 .await
                 .unwrap()
                 .close()
                 .await
                 .unwrap();
+            let moved = store.rename(&from, &to).await.unwrap();
+            assert_eq!(store.lookup(&to).await.unwrap(), moved);
+            assert!(!store.exists(&from).await.unwrap());
+            let error = store.rename(&to, "/nowhere/moved").await.unwrap_err();
+            assert!(matches!(error, Error::NotFound { .. }), "{error}");
+            store
+                .create(&from, Node::File)
+                .await
+                .unwrap()
+                .close()
+                .await
+                .unwrap();
+            let error = store.rename_new(&from, &to).await.unwrap_err();
+            assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+            let new = store.rename(&from, &to).await.unwrap();
+            assert_ne!((new.partition, new.id), (moved.partition, moved.id));
+            assert_eq!(store.lookup(&to).await.unwrap(), new);
+            store.delete(&to, false).await.unwrap();
         }
-        let (from, to) = (format!("{one}/file"), format!("{same}/moved"));
-        let moved = store.rename(&from, &to).await.unwrap();
-        assert_eq!(store.lookup(&to).await.unwrap(), moved);
-        assert!(!store.exists(&from).await.unwrap());
-        let (from, to) = (format!("{far}/file"), format!("{other}/moved"));
-        let error = store.rename(&from, &to).await.unwrap_err();
-        let path = format!("{from} -> {to}").into();
-        assert_eq!(error, Error::CrossPartition { path });
-        assert!(store.exists(&from).await.unwrap() && !store.exists(&to).await.unwrap());
-        let error = store.rename(&from, "/nowhere/moved").await.unwrap_err();
-        assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    });
+}
+
+/// A file whose name is at another partition than itself is one like any other.
+#[test]
+fn a_file_elsewhere_is_used_by_its_name() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let (_, [from, to]) = pairs(&store, &paths).await;
+        let (old, name) = (format!("{from}/file"), format!("{to}/file"));
+        let before = store.usage().await.unwrap();
+        let writer = store.create(&old, Node::File).await.unwrap().writer().unwrap();
+        writer.write(Buf::copy_from_slice(b"one ")).await.unwrap();
+        // Its writer does not notice.
+        store.rename(&old, &name).await.unwrap();
+        let others = world.store().await;
+        let mut follower = others.open(&name).await.unwrap().reader().unwrap().follow(0);
+        let mut watch = others.watch(&name).await.unwrap();
+        writer.write(Buf::copy_from_slice(b"two ")).await.unwrap();
+        writer.publish().await.unwrap();
+        assert_eq!(watch.next().await.unwrap().happened, Happened::Grew);
+        writer.close().await.unwrap();
+        let target = Region::allocated(100).unwrap().extent(..100);
+        let mut read = 0;
+        while let count @ 1.. = follower.read(target.slice(read..)).await.unwrap() {
+            read += count;
+        }
+        assert_eq!(target.slice(..read).to_vec(), b"one two ");
+        let writer = others.append(&name).await.unwrap();
+        writer.write(Buf::copy_from_slice(b"three")).await.unwrap();
+        writer.close().await.unwrap();
+        let reader = store.open(&name).await.unwrap().reader().unwrap();
+        assert_eq!(reader.read_to_vec(0, 13).await.unwrap(), b"one two three");
+        let checked = store.open(&name).await.unwrap().check().await.unwrap();
+        assert_eq!((checked.damages.len(), checked.blocks), (0, 1));
+        let page = others.list_page(&to, "", "", 0).await.unwrap();
+        let entry = page.entries.iter().find(|entry| entry.name == "file").unwrap();
+        assert_eq!(entry.attributes, store.lookup(&name).await.unwrap());
+        assert_eq!(entry.attributes.size, 13);
+        // Replaced by a new one, by name: whoever was led to the one before finds the new one.
+        let created = store
+            .create(&name, CreateOptions::from(Node::File).replace())
+            .await
+            .unwrap();
+        let new = created.close().await.unwrap();
+        assert_eq!(others.lookup(&name).await.unwrap(), new);
+        assert_eq!(new.size, 0);
+        // It ends by itself.
+        store
+            .create(&old, Node::File)
+            .await
+            .unwrap()
+            .close()
+            .await
+            .unwrap();
+        store.rename(&old, &name).await.unwrap();
+        store
+            .set_ttl(&name, Some(Duration::from_millis(20)))
+            .await
+            .unwrap();
+        world.runtime.sleep(Duration::from_millis(60)).await;
+        assert!(!others.exists(&name).await.unwrap());
+        world.runtime.sleep(Duration::from_millis(60)).await;
+        let after = store.usage().await.unwrap();
+        assert_eq!((before.nodes, before.used), (after.nodes, after.used));
+    });
+}
+
+#[test]
+fn a_directory_does_not_come_below_itself_by_way_of_another_partition() {
+    let world = World::new();
+    world.run(async |store| {
+        let paths = directories(&store).await;
+        let (_, [one, other]) = pairs(&store, &paths).await;
+        let inner = format!("{other}/inner");
+        store.rename(&one, &inner).await.unwrap();
+        for into in [format!("{inner}/sub/x"), format!("{inner}/x")] {
+            let error = store.rename(&other, &into).await.unwrap_err();
+            assert!(matches!(error, Error::Cycle { .. }), "{into}: {error}");
+        }
+        // And both ways at once, many times.
+        for round in 0..10 {
+            let (one, other) = (format!("/one{round}"), format!("/other{round}"));
+            store.make_dir(&one, true).await.unwrap();
+            store.make_dir(&other, true).await.unwrap();
+            // What was removed the last time is gone by and by.
+            world.runtime.sleep(Duration::from_millis(30)).await;
+            let nodes = store.usage().await.unwrap().nodes;
+            let (into_other, into_one) = (format!("{other}/x"), format!("{one}/y"));
+            let first = store.rename(&one, &into_other);
+            let second = store.rename(&other, &into_one);
+            let moved = [first.await.is_ok(), second.await.is_ok()];
+            assert!(moved[0] != moved[1], "{moved:?}");
+            assert_eq!(store.usage().await.unwrap().nodes, nodes);
+            let top = if moved[0] { &other } else { &one };
+            store.delete(top, true).await.unwrap();
+        }
     });
 }
 

@@ -11,7 +11,9 @@ use crake_datapath::{Address, Runtime, RuntimeConfig};
 use crake_rpc::{CallError, CallOptions, Client, ClientConfig, ClientId, Status};
 use crake_server::namenode::log::{Durability, LogConfig};
 use crake_server::{Datanode, DatanodeConfig, Memory, Namenode, NamenodeConfig};
-use crake_store::protocol::namenode::{Errand, ErrandKind, ErrandsRequest, namenode as method};
+use crake_store::protocol::namenode::{
+    Errand, ErrandKind, ErrandsRequest, RenameRequest, namenode as method,
+};
 use crake_store::protocol::{Code, role};
 use crake_store::{ConnectOptions, CreateOptions, Error, Node, Store};
 use tempfile::TempDir;
@@ -94,6 +96,17 @@ impl Several {
         let mut options = ConnectOptions::to(&self.addresses[0][0]);
         options.deadline = deadline;
         self.run(Store::connect_with(&self.runtime, options)).unwrap()
+    }
+
+    /// A connection to a partition, in some role.
+    fn client(&self, partition: usize, role: u8) -> Client {
+        let config = ClientConfig {
+            client: ClientId(7),
+            role,
+            ..ClientConfig::default()
+        };
+        let address = &self.addresses[partition][0];
+        self.run(Client::connect(&self.runtime, address, config)).unwrap()
     }
 
     /// Looks for contradictions in all partitions.
@@ -265,31 +278,122 @@ fn nobody_finds_anything_below_a_directory_that_was_removed() {
     cluster.check();
 }
 
-#[test]
-fn what_would_move_from_one_partition_to_another_is_refused() {
-    let cluster = Several::new(3);
-    let store = cluster.store();
-    cluster.run(async {
-        let (one, at) = branch(&store, 0).await;
-        let mut other = None;
-        for number in 0..50 {
-            let path = format!("/other{number}");
-            if store.make_dir(&path, false).await.unwrap().partition != at {
-                other = Some(path);
-                break;
-            }
+/// Directories of the root, one at each partition.
+async fn directories(store: &Store, count: u16) -> Vec<String> {
+    let mut found = vec![None; usize::from(count)];
+    for number in 0.. {
+        let path = format!("/at{number}");
+        let made = store.make_dir(&path, false).await.unwrap();
+        found[usize::from(made.partition)].get_or_insert(path);
+        if found.iter().all(Option::is_some) {
+            break;
         }
-        let other = other.unwrap();
-        store.create(&format!("{one}/file"), Node::File).await.unwrap();
-        let refused = store
-            .rename(&format!("{one}/file"), &format!("{other}/file"))
-            .await;
+    }
+    found.into_iter().flatten().collect()
+}
+
+/// Each of some files and directories goes from partition to partition and back, and is what it was.
+#[test]
+fn what_gets_a_name_at_another_partition_stays_what_it_is() {
+    let cluster = Several::new(3);
+    let (one, other) = (cluster.store(), cluster.store());
+    cluster.run(async {
+        let at = directories(&one, 3).await;
+        let nodes = one.usage().await.unwrap().nodes;
+        write_file(&one, &format!("{}/file", at[0]), &pattern(300_000, 1))
+            .await
+            .unwrap();
+        let below = format!("{}/sub/deep/below", at[0]);
+        one.make_dir(&format!("{}/sub/deep", at[0]), true).await.unwrap();
+        write_file(&one, &below, &pattern(2000, 2)).await.unwrap();
+        let mut before = at[0].clone();
+        for next in [&at[1], &at[2], &at[1], &at[0]] {
+            let file = one.lookup(&format!("{before}/file")).await.unwrap();
+            for name in ["file", "sub"] {
+                let (from, to) = (format!("{before}/{name}"), format!("{next}/{name}"));
+                let moved = one.rename(&from, &to).await.unwrap();
+                let found = other.lookup(&to).await.unwrap();
+                assert_eq!(
+                    (moved.id, moved.partition, moved.size),
+                    (found.id, found.partition, found.size)
+                );
+                assert!(!other.exists(&from).await.unwrap(), "{from}");
+                assert!(!names(&other, &before).await.contains(&name.to_owned()));
+            }
+            let found = other.lookup(&format!("{next}/file")).await.unwrap();
+            assert_eq!((found.id, found.partition), (file.id, file.partition));
+            assert_eq!(names(&other, next).await, ["file", "sub"]);
+            assert_eq!(
+                read_file(&other, &format!("{next}/file")).await.unwrap(),
+                pattern(300_000, 1)
+            );
+            let below = format!("{next}/sub/deep/below");
+            assert_eq!(read_file(&other, &below).await.unwrap(), pattern(2000, 2));
+            before.clone_from(next);
+        }
+        assert_eq!(one.usage().await.unwrap().nodes, nodes + 4);
+        for path in &at {
+            one.delete(path, true).await.unwrap();
+        }
+    });
+    cluster.pause(50);
+    cluster.check();
+    cluster.run(async { assert_eq!(one.usage().await.unwrap().used, 0, "nothing is left anywhere") });
+}
+
+/// The partition of the new name is away while a file gets it: who looks at the old one waits, and it is done when that is back, whoever is started
+/// again meanwhile.
+#[test]
+fn a_rename_is_done_when_the_other_partition_comes_back() {
+    let mut cluster = Several::with_logs(3);
+    let (hasty, patient) = (cluster.store_with(Duration::from_millis(300)), cluster.store());
+    let at = cluster.run(directories(&hasty, 3));
+    let (from, to) = (format!("{}/file", at[1]), format!("{}/file", at[2]));
+    let made = cluster.run(async {
+        let file = hasty.create(&from, Node::File).await.unwrap();
+        let made = file.close().await.unwrap();
+        (made.partition, made.id)
+    });
+    let [from_base, to_base] = [1, 2].map(|partition: usize| {
+        let found = cluster.run(hasty.lookup(&at[partition])).unwrap();
+        assert_eq!(usize::from(found.partition), partition);
+        found.id
+    });
+    cluster.stop(2);
+    let request = RenameRequest {
+        from_base,
+        from: "file",
+        to_base,
+        to: "file",
+        no_replace: false,
+        to_partition: 3,
+    };
+    let client = cluster.client(1, role::CLIENT);
+    let renaming = client.call(method::RENAME, &request, CallOptions::new());
+    let renaming = cluster.runtime.spawn(renaming);
+    cluster.pause(50);
+    cluster.run(async {
+        let missing = hasty.lookup(&from).await.unwrap_err();
         assert!(
-            matches!(refused, Err(Error::CrossPartition { .. })),
-            "{refused:?}"
+            matches!(missing, Error::Full { .. } | Error::TimedOut { .. }),
+            "{missing:?}"
         );
-        assert!(store.exists(&format!("{one}/file")).await.unwrap());
-        assert!(!store.exists(&format!("{other}/file")).await.unwrap());
+    });
+    // Whoever has asked for it hears nothing more.
+    cluster.stop(1);
+    assert!(cluster.run(renaming).is_err());
+    cluster.start_again(1);
+    cluster.pause(50);
+    cluster.start_again(2);
+    cluster.run(async {
+        let deadline = cluster.runtime.now_exact() + Duration::from_secs(10);
+        while !patient.exists(&to).await.unwrap() {
+            assert!(cluster.runtime.now_exact() < deadline, "it is not done");
+            cluster.runtime.sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!patient.exists(&from).await.unwrap());
+        let moved = patient.lookup(&to).await.unwrap();
+        assert_eq!((moved.partition, moved.id), made);
     });
     cluster.check();
 }
@@ -401,20 +505,7 @@ fn what_hangs_on_a_partition_that_is_lost_is_gone() {
 #[test]
 fn only_partitions_do_errands_and_only_sound_ones() {
     let cluster = Several::new(2);
-    let connect = |role| {
-        let config = ClientConfig {
-            client: ClientId(77),
-            role,
-            ..ClientConfig::default()
-        };
-        cluster
-            .run(Client::connect(
-                &cluster.runtime,
-                &cluster.addresses[0][0],
-                config,
-            ))
-            .unwrap()
-    };
+    let connect = |role| cluster.client(0, role);
     let errand = Errand {
         errand: ErrandKind::Link,
         name: b"x",

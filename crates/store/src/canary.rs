@@ -52,11 +52,13 @@ pub enum Canary {
     BelieveRefusedErrand,
     /// A partition gives a directory another name while clients may still go by what it has told them of the old one.
     RenameEarly,
+    /// A partition goes on serving an entry that is on its way to another partition.
+    RenameBothNames,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 21] = [
+    pub const ALL: [Canary; 22] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -78,6 +80,7 @@ impl Canary {
         Canary::LeaseTwice,
         Canary::BelieveRefusedErrand,
         Canary::RenameEarly,
+        Canary::RenameBothNames,
     ];
 
     /// What the bug is, in one line.
@@ -126,6 +129,9 @@ impl Canary {
             Canary::RenameEarly => {
                 "a directory gets another name while clients may go by what they know of the old one"
             }
+            Canary::RenameBothNames => {
+                "a partition goes on serving an entry that is on its way to another partition"
+            }
         }
     }
 }
@@ -154,6 +160,7 @@ impl fmt::Display for Canary {
             Canary::LeaseTwice => "lease-twice",
             Canary::BelieveRefusedErrand => "believe-refused-errand",
             Canary::RenameEarly => "rename-early",
+            Canary::RenameBothNames => "rename-both-names",
         })
     }
 }

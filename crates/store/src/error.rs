@@ -153,8 +153,8 @@ pub enum Error {
         /// What was to be renamed.
         path: Box<str>,
     },
-    /// The old and the new name belong to different partitions of the namespace: copy, and delete what was copied (docs/partitions.md).
-    #[error("{path}: would have to move from one partition of the namespace to another; copy it")]
+    /// What is at one partition of the namespace cannot be where it would have to be: copy, and delete what was copied (docs/partitions.md).
+    #[error("{path}: what is at another partition of the namespace cannot be there; copy it")]
     CrossPartition {
         /// What was to be renamed.
         path: Box<str>,

@@ -402,6 +402,7 @@ impl Operation for Rename<'_> {
             to_base: self.base,
             to: relative(self.to),
             no_replace: self.no_replace,
+            to_partition: 0,
         }
     }
 
@@ -431,6 +432,7 @@ impl Operation for Rename<'_> {
             to_base: way.second.base,
             to: way.second.rest(self.to),
             no_replace: self.no_replace,
+            to_partition: way.apart.map_or(0, |partition| u32::from(partition) + 1),
         }
     }
 }

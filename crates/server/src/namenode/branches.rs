@@ -1,7 +1,7 @@
-//! Containers whose entry is at one partition and which are at another: docs/partitions.md.
+//! Nodes whose entry is at one partition and which are at another: docs/partitions.md.
 //!
 //! The partition of the directory has a link: a record with the name and the kind, and [`Place::Elsewhere`]. The home has a branch: a
-//! container in no container of its own.
+//! node in no container of its own. While a node moves, both may be at one partition ([`super::moves`]).
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,10 @@ use crake_store::protocol::words::mix;
 use super::command::{Create, Failure, Happened, Kind, LeaseId, NodeId, Reply};
 use super::errands::{Errand, ErrandName};
 use super::jobs::JOBS_NAME;
+use super::moves::Destination;
 use super::names::check_name;
 use super::namespace::{Namespace, ROOT, Target};
+use super::quota::Amount;
 use super::records::Place;
 use super::removal::Owner;
 use super::state::{Input, Malformed, State, fields};
@@ -19,15 +21,29 @@ use super::state::{Input, Malformed, State, fields};
 /// Containers that have so few names become branches by themselves.
 const SPREAD_LEVELS: u32 = 2;
 
-/// What a container hangs on that is no entry of a container here.
+/// What a node hangs on that is no entry of a container here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Branch {
-    /// The partition of its directory.
+    /// The partition of its directory; this one, while it moves away from here.
     pub(super) partition: u16,
-    /// Names from the root to it, when it was made.
+    /// Names from the root to it, when it became one.
     level: u32,
     /// Whether it is an entry there. Before, nobody has heard of it.
     is_linked: bool,
+    /// Which partition is asked to make it an entry there instead.
+    pub(super) moving: Option<u16>,
+}
+
+impl Branch {
+    /// Of a node that has a link at this partition, too.
+    pub(super) fn here(partition: u16, level: u32) -> Branch {
+        Branch {
+            partition,
+            level,
+            is_linked: true,
+            moving: None,
+        }
+    }
 }
 
 /// What an entry is at another partition.
@@ -49,7 +65,8 @@ pub(super) struct Branches {
 fields!(Branch {
     partition,
     level,
-    is_linked
+    is_linked,
+    moving
 });
 fields!(Link { partition, branch });
 fields!(Home { partition, level });
@@ -113,6 +130,42 @@ impl Branches {
     /// What the link with this record leads to.
     pub(super) fn link_at(&self, index: u32) -> Option<Link> {
         self.links.get(&index).copied()
+    }
+
+    /// The record of a link.
+    pub(super) fn entry_of(&self, link: Link) -> Option<u32> {
+        self.by_link.get(&link).copied()
+    }
+
+    /// What a branch hangs on.
+    pub(super) fn branch_at(&self, index: u32) -> Option<Branch> {
+        self.branches.get(&index).copied()
+    }
+
+    pub(super) fn insert(&mut self, index: u32, branch: Branch) {
+        self.branches.insert(index, branch);
+    }
+
+    /// Another partition is asked to make a branch an entry there.
+    pub(super) fn set_moving(&mut self, index: u32, to: u16) {
+        if let Some(known) = self.branches.get_mut(&index) {
+            known.moving = Some(to);
+        }
+    }
+
+    pub(super) fn remove(&mut self, index: u32) {
+        self.branches.remove(&index);
+    }
+
+    pub(super) fn insert_link(&mut self, entry: u32, link: Link) {
+        self.links.insert(entry, link);
+        self.by_link.insert(link, entry);
+    }
+
+    pub(super) fn forget_link(&mut self, entry: u32) -> Option<Link> {
+        let link = self.links.remove(&entry)?;
+        self.by_link.remove(&link);
+        Some(link)
     }
 }
 
@@ -189,8 +242,8 @@ impl Namespace {
         }
     }
 
-    /// Names from the root to a container.
-    fn level(&self, mut index: u32) -> u32 {
+    /// Names from the root to a node.
+    pub(super) fn level(&self, mut index: u32) -> u32 {
         let mut below = 0;
         while index != ROOT {
             if let Some(branch) = self.branches.branches.get(&index) {
@@ -233,12 +286,17 @@ impl Namespace {
             partition: home.partition,
             level: home.level,
             is_linked: false,
+            moving: None,
         };
         self.branches.branches.insert(index, branch);
         let id = self.nodes.id(index);
         let errand = Errand::Link {
-            directory: request.base,
-            name: ErrandName::new(name),
+            destination: Destination {
+                partition: home.partition,
+                directory: request.base,
+                name: ErrandName::new(name),
+                replace: false,
+            },
             kind: request.kind,
             branch: id,
         };
@@ -247,8 +305,8 @@ impl Namespace {
         Ok(self.opened(index, LeaseId(0)))
     }
 
-    /// What came of the link that a branch was to have.
-    pub(super) fn branch_linked(&mut self, branch: NodeId, is_linked: bool) {
+    /// What came of the link at a partition that a branch was to have.
+    pub(super) fn branch_linked(&mut self, at: u16, branch: NodeId, refused: Option<Failure>) {
         // It may be due by now, and have been removed.
         let Some(index) = self.nodes.records.find(branch) else {
             return;
@@ -256,63 +314,97 @@ impl Namespace {
         let Some(known) = self.branches.branches.get_mut(&index) else {
             return;
         };
-        known.is_linked = is_linked;
-        if !is_linked {
-            self.drop_branch(index);
+        let before = known.partition;
+        if known.moving == Some(at) {
+            known.moving = None;
+            if refused.is_none() {
+                known.partition = at;
+                known.is_linked = true;
+            }
+            self.tell_moved(before, branch, refused);
+        } else if before == at {
+            known.is_linked = refused.is_none();
+            if refused.is_some() {
+                self.drop_branch(index);
+            }
         }
     }
 
     /// A branch is no entry any more: all of it goes, by and by.
     fn drop_branch(&mut self, index: u32) {
-        self.branches.branches.remove(&index);
+        self.branches.remove(index);
         self.forget_ways();
         self.doom(index, Owner::Nobody);
     }
 
     /// The same, at the word of its directory's partition; nothing if it is gone already.
     pub(super) fn drop_branch_of(&mut self, partition: u16, branch: NodeId) {
-        if let Some(index) = self.nodes.records.find(branch)
-            && self
-                .branches
-                .branches
-                .get(&index)
-                .is_some_and(|known| known.partition == partition)
-        {
-            self.drop_branch(index);
+        let Some(index) = self.nodes.records.find(branch) else {
+            return;
+        };
+        let Some(known) = self.branches.branches.get_mut(&index) else {
+            return;
+        };
+        match (known.partition == partition, known.moving) {
+            (true, None) => self.drop_branch(index),
+            // It has lost the old entry, and may have the new one.
+            (true, Some(to)) => {
+                *known = Branch {
+                    partition: to,
+                    is_linked: false,
+                    moving: None,
+                    ..*known
+                }
+            }
+            // It has had the new entry, which is gone before this was heard.
+            (false, moving) if moving == Some(partition) => {
+                let before = known.partition;
+                self.drop_branch(index);
+                self.tell_moved(before, branch, None);
+            }
+            (false, _) => {}
         }
     }
 
-    /// A branch that somebody removes here: its directory's partition is told. Nothing of another node.
+    /// A branch that is removed here: its directory's partition is told. Nothing of another node.
     pub(super) fn unlink_branch(&mut self, index: u32) -> bool {
-        let Some(branch) = self.branches.branches.remove(&index) else {
+        let Some(known) = self.branches.branches.remove(&index) else {
             return false;
         };
-        let id = self.nodes.id(index);
-        self.errands.send(branch.partition, Errand::Unlink { branch: id });
+        let branch = self.nodes.id(index);
+        for partition in [Some(known.partition), known.moving].into_iter().flatten() {
+            match partition == self.config.partition {
+                true => self.remove_link(Link { partition, branch }),
+                false => self.errands.send(partition, Errand::Unlink { branch }),
+            }
+        }
         true
     }
 
-    /// Makes the entry of a branch of another partition. A second time, nothing.
+    /// Refuses to remove a branch of which it is not known where it is an entry.
+    pub(super) fn check_settled(&self, index: u32) -> Result<(), Failure> {
+        let own = self.config.partition;
+        let known = self.branches.branch_at(index);
+        match known.is_some_and(|known| known.moving.is_some() || known.partition == own) {
+            true => Err(Failure::Busy),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes the entry of a branch of another partition.
     pub(super) fn add_link(
         &mut self,
         link: Link,
-        (directory, name, kind): (NodeId, &[u8], Kind),
+        kind: Kind,
+        destination: &Destination,
     ) -> Result<(), Failure> {
-        let parent = self.start(directory)?;
         if self.branches.by_link.contains_key(&link) {
-            return Ok(());
-        }
-        check_name(name)?;
-        if !kind.is_container() || self.kind(parent) == Kind::Table {
-            return Err(Failure::WrongKind);
-        }
-        self.check_entry(parent, kind)?;
-        if self.child(parent, name).is_some() {
             return Err(Failure::AlreadyExists);
         }
-        if self.job_of(parent).is_some() {
-            return Err(Failure::CrossPartition);
+        if kind == Kind::KeyValue {
+            return Err(Failure::WrongKind);
         }
+        let place = self.check_place(kind, destination, false)?;
         self.reserve_nodes(1)?;
         let index = self.nodes.records.insert(kind);
         let wall_ns = self.now.wall_ns;
@@ -320,82 +412,97 @@ impl Namespace {
         record.created_ns = wall_ns;
         record.modified_ns = wall_ns;
         record.place = Place::Elsewhere;
-        self.link(parent, name, index);
-        self.branches.links.insert(index, link);
-        self.branches.by_link.insert(link, index);
-        self.tell(Happened::Created, index);
+        self.branches.insert_link(index, link);
+        self.put_into_place(index, place, destination);
         Ok(())
-    }
-
-    /// Whether a link that was to be made was made.
-    pub(super) fn find_link(&self, link: Link) -> Result<(), Failure> {
-        let is_there = self.branches.by_link.contains_key(&link);
-        is_there.then_some(()).ok_or(Failure::AlreadyExists)
     }
 
     /// Removes the entry of a branch that is gone. A second time, nothing.
     pub(super) fn remove_link(&mut self, link: Link) {
-        let Some(&index) = self.branches.by_link.get(&link) else {
-            return;
-        };
-        self.forget_link(index);
+        if let Some(entry) = self.branches.entry_of(link) {
+            self.forget_move(entry, Some(Failure::NotFound));
+            self.remove_link_entry(entry);
+        }
+    }
+
+    /// Removes the entry that a link is, whatever becomes of the branch.
+    pub(super) fn remove_link_entry(&mut self, entry: u32) {
+        self.branches.forget_link(entry);
         // What is in a tree that is being removed goes with it.
-        if self.owner_of_doomed(index).is_none() {
-            self.tell(Happened::Deleted, index);
-            self.unlink(index);
-            self.tell_gone(index);
-            self.nodes.remove(index);
+        if self.owner_of_doomed(entry).is_none() {
+            self.tell(Happened::Deleted, entry);
+            self.give_back(self.job_of(entry), Amount::nodes(1));
+            self.unlink(entry);
+            self.tell_gone(entry);
+            self.nodes.remove(entry);
         }
     }
 
     /// A link's record is about to be no more; the branch goes, too, unless it was forgotten before.
     #[cold]
-    pub(super) fn release_link(&mut self, index: u32) {
-        if let Some(link) = self.forget_link(index) {
-            let errand = Errand::Drop { branch: link.branch };
-            self.errands.send(link.partition, errand);
+    pub(super) fn release_link(&mut self, entry: u32) {
+        self.forget_move(entry, Some(Failure::NotFound));
+        if let Some(Link { partition, branch }) = self.branches.forget_link(entry) {
+            match partition == self.config.partition {
+                true => self.drop_branch_of(partition, branch),
+                false => self.errands.send(partition, Errand::Drop { branch }),
+            }
         }
-    }
-
-    fn forget_link(&mut self, index: u32) -> Option<Link> {
-        let link = self.branches.links.remove(&index)?;
-        self.branches.by_link.remove(&link);
-        Some(link)
     }
 
     /// Another life of a partition has begun: what hangs on the one before is gone.
     pub(super) fn lose_partner(&mut self, partition: u16) {
+        self.lose_trunks(partition);
         let lost = |link: &&Link| link.partition == partition;
         let links: Vec<Link> = self.branches.by_link.keys().filter(lost).copied().collect();
         links.into_iter().for_each(|link| self.remove_link(link));
+        let is_lost = |known: &Branch| known.partition == partition || known.moving == Some(partition);
         let branches = self.branches.branches.iter();
-        let branches = branches.filter(|(_, branch)| branch.partition == partition);
+        let branches = branches.filter(|(_, known)| is_lost(known));
         let branches: Vec<u32> = branches.map(|(&index, _)| index).collect();
-        branches.into_iter().for_each(|index| self.drop_branch(index));
-    }
-
-    /// What a container hangs on here: a branch, or the root. Containers below the same one cannot come to lie below each other unnoticed.
-    fn trunk(&self, mut index: u32) -> u32 {
-        while index != ROOT && !self.branches.is_branch(index) {
-            index = self.nodes.records.at(index).parent;
+        for index in branches {
+            let branch = self.nodes.id(index);
+            match self.branches.branch_at(index) {
+                Some(known) if known.moving == Some(partition) => {
+                    self.branch_linked(partition, branch, Some(Failure::NotFound));
+                }
+                _ => self.drop_branch_of(partition, branch),
+            }
         }
-        index
     }
 
-    /// Refuses a move that no partition can do alone.
-    pub(super) fn check_trunks(&self, index: u32, target: &Target<'_>) -> Result<(), Failure> {
+    /// Refuses another name for what has none here, for what moves already, and, of links, in the tree of a job.
+    pub(super) fn check_link(&self, index: u32) -> Result<(), Failure> {
+        if self.branches.is_branch(index) {
+            return Err(Failure::CrossPartition);
+        }
+        match self.moves.is_moving(index) {
+            true => Err(Failure::Busy),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a new name within this partition that a node cannot have.
+    pub(super) fn check_links(&self, index: u32, target: &Target<'_>) -> Result<(), Failure> {
         if self.is_alone() {
             return Ok(());
         }
-        let is_link = |index: u32| self.nodes.records.at(index).place == Place::Elsewhere;
-        let parent = self.nodes.records.at(index).parent;
-        let stays = !self.kind(index).is_container() || self.trunk(parent) == self.trunk(target.parent);
+        self.check_link(index)?;
+        if let Some(replaced) = target.node {
+            self.check_link(replaced)?;
+        }
         let into_job = self.job_of(target.parent).is_some() && self.has_link_within(index);
-        let over_link = target.node.is_some_and(is_link);
-        match self.branches.is_branch(index) || !stays || into_job || over_link {
+        let takes_links = self.takes_links(target.parent, target.name);
+        match into_job || (self.is_link(index) && !takes_links) {
             true => Err(Failure::CrossPartition),
             false => Ok(()),
         }
+    }
+
+    /// Whether an entry with this name may be a link: the quota of a job is counted at one place, and parts of a multifile are read at one.
+    pub(super) fn takes_links(&self, parent: u32, name: &[u8]) -> bool {
+        let is_jobs = parent == ROOT && name == JOBS_NAME;
+        !is_jobs && self.kind(parent) != Kind::Multifile
     }
 
     fn has_link_within(&self, top: u32) -> bool {
@@ -412,16 +519,25 @@ impl Namespace {
     /// Looks for contradictions in branches and links.
     pub(super) fn check_branches(&self) -> Result<(), String> {
         let records = &self.nodes.records;
-        let is_container = |index: u32| records.at(index).kind.is_some_and(Kind::is_container);
-        for &index in self.branches.branches.keys() {
-            if !is_container(index) || records.at(index).parent != ROOT {
-                return Err(format!("branch {index} is no container apart"));
+        for (&index, known) in &self.branches.branches {
+            if records.at(index).kind.is_none() || records.at(index).parent != ROOT {
+                return Err(format!("branch {index} is no node apart"));
+            }
+            let link = Link {
+                partition: known.partition,
+                branch: self.nodes.id(index),
+            };
+            if known.partition == self.config.partition && self.branches.entry_of(link).is_none() {
+                return Err(format!("branch {index} of this partition has no entry"));
             }
         }
         for (&index, link) in &self.branches.links {
-            let is_link = is_container(index) && records.at(index).place == Place::Elsewhere;
+            let is_link = records.at(index).kind.is_some() && records.at(index).place == Place::Elsewhere;
             if !is_link || self.branches.by_link.get(link) != Some(&index) {
                 return Err(format!("link {index} to {link:?} is none"));
+            }
+            if link.partition == self.config.partition && !self.moves.is_moving(index) {
+                return Err(format!("link {index} leads to this partition, and does not move"));
             }
         }
         match self.branches.links.len() == self.branches.by_link.len() {
@@ -430,7 +546,7 @@ impl Namespace {
         }
     }
 
-    /// Whether an entry's container is at another partition.
+    /// Whether an entry's node is at another partition.
     #[inline]
     pub(super) fn is_link(&self, index: u32) -> bool {
         self.nodes.records.at(index).place == Place::Elsewhere

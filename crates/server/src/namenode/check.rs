@@ -29,6 +29,7 @@ impl Namespace {
         }
         self.check_shortcuts()?;
         self.check_branches()?;
+        self.check_moves()?;
         let exists = |index| self.nodes.records.at(index).kind.is_some();
         self.nodes.deadlines.check(exists)?;
         self.check_counts(&census)?;
@@ -153,7 +154,10 @@ impl Namespace {
                 self.check_file(index, record, &self.nodes.files[record.extra], census)
             }
             Place::Sealed => expect(false, "is sealed as only a multifile can be"),
-            Place::Elsewhere => expect(false, "is elsewhere as only a container can be"),
+            Place::Elsewhere => expect(
+                record.size == 0 && record.extra == NONE && record.kind() == Kind::File,
+                "is elsewhere and has bytes here",
+            ),
         }
     }
 
@@ -295,6 +299,7 @@ impl Namespace {
         self.removals.hash(&mut state);
         self.branches.hash(&mut state);
         self.errands.hash(&mut state);
+        self.moves.hash(&mut state);
         (&self.lending, &self.borrowing).hash(&mut state);
         self.nodes.deadlines.hash(&mut state);
         (self.now.mono_ns, self.now.wall_ns).hash(&mut state);

@@ -5,10 +5,11 @@
 
 pub use super::borrowing::MemberNews;
 pub use super::branches::Home;
-pub use super::errands::{Errand, ErrandName};
+pub use super::errands::{Errand, ErrandName, Trace};
 pub use super::failure::Failure;
 pub use super::jobs::{JobCreate, JobId, JobInfo, JobInfos, JobState};
 pub use super::lending::{LOANS_MAX, Lend, Loan, MEMBERS_MAX};
+pub use super::moves::Destination;
 pub use super::quota::{Amount, MOVED_NODES_MAX, OverQuota};
 pub use super::reply::*;
 
@@ -154,6 +155,22 @@ pub enum Command<'a> {
         to_base: NodeId,
         /// Its new path.
         to: &'a str,
+        /// Fail if something is there already.
+        no_replace: bool,
+    },
+    /// The same, to a directory of another partition. [`Reply::Node`], of a node that may yet be on its way:
+    /// [`Namespace::await_move`](super::Namespace::await_move) says so.
+    RenameTo {
+        /// Where `from` starts.
+        from_base: NodeId,
+        /// The node to move.
+        from: &'a str,
+        /// Whose directory it is.
+        partition: u16,
+        /// Its id there.
+        directory: NodeId,
+        /// The new name; there may be slashes behind it.
+        name: &'a str,
         /// Fail if something is there already.
         no_replace: bool,
     },
@@ -362,8 +379,8 @@ pub enum Command<'a> {
         to: u16,
         /// Its number.
         id: u64,
-        /// If not, it was refused.
-        is_done: bool,
+        /// Why it was refused, if it was.
+        refused: Option<Failure>,
     },
     /// Another partition is in this life: what hangs on another one that it had is gone. [`Reply::Done`].
     MeetPartner {

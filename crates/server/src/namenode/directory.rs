@@ -8,8 +8,10 @@ use crake_store::canary::{Canary, planted};
 use super::command::{
     Create, Entries, Failure, Happened, Kind, LeaseId, NodeId, PAGE_MAX, PageItem, Reply, SessionId,
 };
+use super::errands::ErrandName;
 use super::expiry::Passed;
 use super::file::FIRST_BLOCKS;
+use super::moves::Destination;
 use super::names::{Name, check_name, end_of};
 use super::namespace::{Namespace, ROOT, Target};
 use super::nodes::{BlockSpan, Container, Nodes, name_of};
@@ -38,7 +40,7 @@ impl Namespace {
         }
         let target = self.walk(request.base, request.path)?;
         if let Some(index) = target.node {
-            if self.is_link(index) {
+            if self.is_link(index) && (self.kind(index).is_container() || self.is_withheld(index)) {
                 return Err(self.refer(index, end_of(request.path, target.name)));
             }
             return self.create_over(session, request, index);
@@ -99,6 +101,11 @@ impl Namespace {
             Kind::KeyValue => return Err(Failure::WrongKind),
             Kind::Directory | Kind::Multifile | Kind::Table => return Err(Failure::IsADirectory),
         }
+        if self.branches.is_branch(index) {
+            // Its name is elsewhere, and what takes it is made there.
+            return Err(Failure::NotFound);
+        }
+        self.await_referrals_to(index)?;
         let job = self.job_of(index);
         let freed = job.map_or(0, |_| self.amount_of(index).bytes);
         self.reserve_writer(session, request, self.room(job, freed))?;
@@ -151,6 +158,13 @@ impl Namespace {
             return Err(Failure::NotADirectory);
         }
         let mut more = self.collect_entries(index, prefix, after, page_limit(limit))?;
+        if self
+            .page
+            .iter()
+            .any(|item| item.record.is_some_and(|record| self.is_withheld(record)))
+        {
+            return Err(Failure::Busy);
+        }
         self.blocks.clear();
         if with_blocks {
             more |= self.collect_first_blocks();
@@ -230,6 +244,9 @@ impl Namespace {
         if !target.rest.is_empty() {
             return Err(Failure::NotFound);
         }
+        if self.moves.is_moving(index) {
+            return Err(Failure::Busy);
+        }
         if target.node == Some(index) && !no_replace {
             return Ok(self.node_reply(index));
         }
@@ -239,14 +256,24 @@ impl Namespace {
             Some(replaced) => self.nodes.name(replaced).to_vec(),
             None => target.name.to_vec(),
         };
-        self.check_trunks(index, &target)?;
+        self.check_links(index, &target)?;
+        if self.changes_trunk(index, target.parent) {
+            let destination = Destination {
+                partition: self.config.partition,
+                directory: self.nodes.id(target.parent),
+                name: ErrandName::new(&name),
+                replace: !no_replace,
+            };
+            return self.begin_move(index, destination);
+        }
         self.await_referrals(index)?;
+        if let Some(replaced) = target.node {
+            self.await_referrals_to(replaced)?;
+        }
         let (from, to) = (self.job_of(index), self.job_of(target.parent));
         let moved = self.check_crossing(index, (from, to), target.node)?;
         if let Some(replaced) = target.node {
-            self.tell(Happened::Deleted, replaced);
-            self.unlink(replaced);
-            self.free_tree(replaced);
+            self.replace(replaced);
         }
         self.tell(Happened::Deleted, index);
         self.unlink(index);
@@ -258,13 +285,8 @@ impl Namespace {
     }
 
     fn check_move(&self, index: u32, target: &Target<'_>, to: &str, no_replace: bool) -> Result<(), Failure> {
+        self.check_mover(index, to)?;
         let kind = self.kind(index);
-        if kind == Kind::KeyValue {
-            return Err(Failure::WrongKind);
-        }
-        if to.ends_with('/') && !kind.is_container() {
-            return Err(Failure::NotADirectory);
-        }
         if target.node.is_some() && no_replace {
             return Err(Failure::AlreadyExists);
         }
@@ -280,8 +302,20 @@ impl Namespace {
         }
     }
 
+    /// Whether a node may have a new path as far as that can be said without looking there.
+    pub(super) fn check_mover(&self, index: u32, to: &str) -> Result<(), Failure> {
+        let kind = self.kind(index);
+        if kind == Kind::KeyValue {
+            return Err(Failure::WrongKind);
+        }
+        if to.ends_with('/') && !kind.is_container() {
+            return Err(Failure::NotADirectory);
+        }
+        Ok(())
+    }
+
     /// What a move brings from one job, or none, to another; refused if that may not have it.
-    fn check_crossing(
+    pub(super) fn check_crossing(
         &mut self,
         index: u32,
         (from, to): (Option<u32>, Option<u32>),
@@ -297,11 +331,16 @@ impl Namespace {
     }
 
     /// Whether a node of this kind may take the place of another.
-    fn check_replaced(&self, kind: Kind, replaced: u32) -> Result<(), Failure> {
+    pub(super) fn check_replaced(&self, kind: Kind, replaced: u32) -> Result<(), Failure> {
+        if self.moves.is_moving(replaced) {
+            return Err(Failure::Busy);
+        }
         let there = self.kind(replaced);
         match (kind.is_container(), there.is_container()) {
             (false, true) => Err(Failure::IsADirectory),
             (true, false) => Err(Failure::NotADirectory),
+            // Whether it is empty is not known here.
+            (true, true) if kind == there && self.is_link(replaced) => Err(Failure::CrossPartition),
             (true, true) if !self.is_vacant(replaced)? => Err(Failure::NotEmpty),
             _ if kind != there => Err(Failure::WrongKind),
             _ => Ok(()),
@@ -322,6 +361,8 @@ impl Namespace {
             return Err(Failure::RootIsFixed);
         }
         self.check_unfixed(index)?;
+        self.check_settled(index)?;
+        self.check_still(index)?;
         if !recursive && self.kind(index).is_container() && !self.is_vacant(index)? {
             return Err(Failure::NotEmpty);
         }

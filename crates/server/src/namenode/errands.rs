@@ -7,23 +7,24 @@ use crake_store::canary::{Canary, planted};
 
 use super::branches::Link;
 use super::command::{Failure, Kind, NodeId, Reply};
+use super::moves::Destination;
 use super::names::Name;
 use super::namespace::Namespace;
 use super::state::{Input, Malformed, State, fields};
 
 /// Links that wait for one partition, at most: while it is away, no more branches of its directories are made.
 const LINKS_MAX: usize = 64 * 1024;
+/// Errands of one request, at most: of so many it is remembered what came of them, in case that they are asked for again.
+pub(super) const ERRANDS_MAX: usize = 128;
 
 /// Something that another partition is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Errand {
-    /// Make a branch of this partition the entry `name` of a directory there.
+    /// Make a branch of this partition an entry of a directory there.
     Link {
-        /// Its id there.
-        directory: NodeId,
-        /// 1 to 255 bytes.
-        name: ErrandName,
-        /// A container.
+        /// Which directory, and under which name.
+        destination: Destination,
+        /// What it is.
         kind: Kind,
         /// Its id here.
         branch: NodeId,
@@ -38,11 +39,74 @@ pub enum Errand {
         /// Its id there.
         branch: NodeId,
     },
+    /// Have a branch there become an entry elsewhere, instead of here. What comes of it is told by [`Errand::Moved`], unless it is refused, or
+    /// done at once, because that is there.
+    Move {
+        /// Its id there.
+        branch: NodeId,
+        /// Where to.
+        destination: Destination,
+    },
+    /// A branch here whose entry there was to be replaced by one elsewhere.
+    Moved {
+        /// Its id here.
+        branch: NodeId,
+        /// Why its entry is where it was; none: it is gone from there.
+        refused: Option<Failure>,
+    },
+    /// To partition 0: a container of this partition moves between branches, if no other does.
+    Lock {
+        /// Which of the moves of this partition.
+        number: u64,
+    },
+    /// It does not any more, nor does any one before it.
+    Unlock {
+        /// Which.
+        number: u64,
+    },
+    /// Look whether a directory there is below a container that moves.
+    Trace(Trace),
+    /// What came of a trace from there.
+    Traced {
+        /// Of the move that it was for.
+        number: u64,
+        /// Why the container must not move there, if so.
+        refused: Option<Failure>,
+    },
 }
+
+/// A way from a directory upwards, from partition to partition: whether a container is on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Trace {
+    /// Who wants to know.
+    pub origin: u16,
+    /// For which of its moves.
+    pub number: u64,
+    /// The home of the container.
+    pub home: u16,
+    /// Its id there.
+    pub node: NodeId,
+    /// If there is one, `from` is the id of a branch of that partition, and the way goes on from its entry; otherwise that of a directory.
+    pub link_of: Option<u16>,
+    /// Where it goes on.
+    pub from: NodeId,
+    /// Partitions that it has gone through.
+    pub hops: u32,
+}
+
+fields!(Trace {
+    origin,
+    number,
+    home,
+    node,
+    link_of,
+    from,
+    hops
+});
 
 /// A name that owns its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ErrandName(Name);
+pub struct ErrandName(pub(super) Name);
 
 impl ErrandName {
     /// Of any bytes: who does the errand checks whether they are a name.
@@ -76,15 +140,18 @@ struct Partner {
     /// Of the first errand in the queue, less one.
     done: ErrandId,
     queue: VecDeque<Errand>,
-    /// The last errand of it that was done here.
+    /// The last errand of it that was done, or refused, here.
     heard: ErrandId,
+    /// Those of the last [`ERRANDS_MAX`] that were refused.
+    refused: BTreeMap<ErrandId, Failure>,
 }
 
 fields!(Partner {
     incarnation,
     done,
     queue,
-    heard
+    heard,
+    refused
 });
 
 impl State for Errands {
@@ -111,14 +178,12 @@ impl State for Errand {
     fn save(&self, out: &mut Vec<u8>) {
         match self {
             Errand::Link {
-                directory,
-                name,
+                destination,
                 kind,
                 branch,
             } => {
                 0_u8.save(out);
-                directory.save(out);
-                name.0.save(out);
+                destination.save(out);
                 kind.save(out);
                 branch.save(out);
             }
@@ -130,14 +195,40 @@ impl State for Errand {
                 2_u8.save(out);
                 branch.save(out);
             }
+            Errand::Move { branch, destination } => {
+                3_u8.save(out);
+                branch.save(out);
+                destination.save(out);
+            }
+            Errand::Moved { branch, refused } => {
+                4_u8.save(out);
+                branch.save(out);
+                refused.save(out);
+            }
+            Errand::Lock { number } => {
+                5_u8.save(out);
+                number.save(out);
+            }
+            Errand::Unlock { number } => {
+                6_u8.save(out);
+                number.save(out);
+            }
+            Errand::Trace(trace) => {
+                7_u8.save(out);
+                trace.save(out);
+            }
+            Errand::Traced { number, refused } => {
+                8_u8.save(out);
+                number.save(out);
+                refused.save(out);
+            }
         }
     }
 
     fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
         Ok(match u8::load(input)? {
             0 => Errand::Link {
-                directory: State::load(input)?,
-                name: ErrandName(State::load(input)?),
+                destination: State::load(input)?,
                 kind: State::load(input)?,
                 branch: State::load(input)?,
             },
@@ -147,8 +238,45 @@ impl State for Errand {
             2 => Errand::Drop {
                 branch: State::load(input)?,
             },
+            3 => Errand::Move {
+                branch: State::load(input)?,
+                destination: State::load(input)?,
+            },
+            4 => Errand::Moved {
+                branch: State::load(input)?,
+                refused: State::load(input)?,
+            },
+            5 => Errand::Lock {
+                number: State::load(input)?,
+            },
+            6 => Errand::Unlock {
+                number: State::load(input)?,
+            },
+            7 => Errand::Trace(State::load(input)?),
+            8 => Errand::Traced {
+                number: State::load(input)?,
+                refused: State::load(input)?,
+            },
             _ => return Err(Malformed("there is no such errand")),
         })
+    }
+}
+
+impl State for ErrandName {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        State::load(input).map(ErrandName)
+    }
+}
+
+impl Partner {
+    /// Notes a new errand of it; errands far before are not asked for again.
+    fn hear(&mut self, id: ErrandId) {
+        self.heard = id;
+        self.refused = self.refused.split_off(&id.saturating_sub(ERRANDS_MAX as u64));
     }
 }
 
@@ -161,7 +289,7 @@ impl Errands {
 
     /// Has another partition do something.
     pub(super) fn send(&mut self, to: u16, errand: Errand) {
-        let is_awaited = !matches!(errand, Errand::Drop { .. });
+        let is_awaited = matches!(errand, Errand::Link { .. } | Errand::Unlink { .. });
         self.has_news = true;
         let partner = self.partners.entry(to).or_default();
         partner.queue.push_back(errand);
@@ -201,40 +329,87 @@ impl Namespace {
         self.errands.first(partition)
     }
 
-    /// Does an errand of another partition, if it was not done before.
+    /// Does an errand of another partition; of one that was done before, or refused, it says that again.
     pub(super) fn do_errand(
         &mut self,
         partition: u16,
         id: ErrandId,
         errand: &Errand,
     ) -> Result<Reply<'_>, Failure> {
-        let partner = self.errands.partners.entry(partition).or_default();
-        let is_new = id > partner.heard;
-        partner.heard = partner.heard.max(id);
+        if self.has_heard(partition, id) {
+            let refused = self.errands.partners[&partition].refused.get(&id);
+            return refused.map_or(Ok(Reply::Done), |failure| Err(*failure));
+        }
+        self.await_errand(errand)?;
+        self.errands.partners.entry(partition).or_default().hear(id);
         // Also of one that is refused it is known that it came.
         self.journal.stir();
-        match *errand {
-            Errand::Link {
-                directory,
-                ref name,
-                kind,
-                branch,
-            } => {
-                let link = Link { partition, branch };
-                match is_new {
-                    true => self.add_link(link, (directory, name.as_bytes(), kind))?,
-                    false => self.find_link(link)?,
-                }
-            }
-            Errand::Unlink { branch } if is_new => self.remove_link(Link { partition, branch }),
-            Errand::Drop { branch } if is_new => self.drop_branch_of(partition, branch),
-            Errand::Unlink { .. } | Errand::Drop { .. } => {}
+        let outcome = self.do_new_errand(partition, errand);
+        if let (Err(failure), Some(partner)) = (outcome, self.errands.partners.get_mut(&partition)) {
+            partner.refused.insert(id, failure);
         }
-        Ok(Reply::Done)
+        outcome.map(|()| Reply::Done)
     }
 
-    /// Takes note that another partition did the first errand to it, or, with `is_done` false, refused it.
-    pub(super) fn errand_done(&mut self, to: u16, id: ErrandId, is_done: bool) -> Reply<'static> {
+    /// Whether an errand of another partition was done here, or refused. One that was refused and not heard is to be asked for again.
+    pub fn has_heard(&self, partition: u16, id: u64) -> bool {
+        let partner = self.errands.partners.get(&partition);
+        partner.is_some_and(|partner| id <= partner.heard)
+    }
+
+    /// Refuses, before anything is known of it, what has to wait for the end of leases: these are no part of the state, so what is written down must not
+    /// depend on them.
+    fn await_errand(&mut self, errand: &Errand) -> Result<(), Failure> {
+        match errand {
+            Errand::Link { destination, .. } => self.await_place(destination),
+            Errand::Move { destination, .. } if destination.partition == self.config.partition => {
+                self.await_place(destination)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn do_new_errand(&mut self, partition: u16, errand: &Errand) -> Result<(), Failure> {
+        match *errand {
+            Errand::Link {
+                ref destination,
+                kind,
+                branch,
+            } => self.add_link(Link { partition, branch }, kind, destination),
+            Errand::Unlink { branch } => {
+                self.remove_link(Link { partition, branch });
+                Ok(())
+            }
+            Errand::Drop { branch } => {
+                self.drop_branch_of(partition, branch);
+                Ok(())
+            }
+            Errand::Move {
+                branch,
+                ref destination,
+            } => self.move_branch(partition, branch, destination),
+            Errand::Moved { branch, refused } => {
+                self.moved(Link { partition, branch }, refused);
+                Ok(())
+            }
+            Errand::Lock { number } => self.take_lock(partition, number),
+            Errand::Unlock { number } => {
+                self.leave_lock(partition, number);
+                Ok(())
+            }
+            Errand::Trace(ref trace) => {
+                self.trace_on(trace.clone());
+                Ok(())
+            }
+            Errand::Traced { number, refused } => {
+                self.traced(number, refused);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes note that another partition did the first errand to it, or why it refused.
+    pub(super) fn errand_done(&mut self, to: u16, id: ErrandId, refused: Option<Failure>) -> Reply<'static> {
         let Some(partner) = self.errands.partners.get_mut(&to) else {
             return Reply::Done;
         };
@@ -242,8 +417,22 @@ impl Namespace {
             && let Some(errand) = partner.queue.pop_front()
         {
             partner.done = id;
-            if let Errand::Link { branch, .. } = errand {
-                self.branch_linked(branch, is_done || planted(Canary::BelieveRefusedErrand));
+            match errand {
+                Errand::Link { branch, .. } => {
+                    let refused = refused.filter(|_| !planted(Canary::BelieveRefusedErrand));
+                    self.branch_linked(to, branch, refused);
+                }
+                Errand::Move { branch, destination } => {
+                    let link = Link {
+                        partition: to,
+                        branch,
+                    };
+                    if refused.is_some() || destination.partition == to {
+                        self.moved(link, refused);
+                    }
+                }
+                Errand::Lock { number } => self.locked(number, refused),
+                _ => {}
             }
         }
         Reply::Done
@@ -259,13 +448,25 @@ impl Namespace {
             self.lose_partner(partition);
         }
         let partner = self.errands.partners.entry(partition).or_default();
+        partner.incarnation = incarnation;
         if known != 0 {
             // What was to be done hung on what is gone.
-            partner.done += partner.queue.len() as u64;
-            partner.queue.clear();
+            let lost = std::mem::take(&mut partner.queue);
+            partner.done += lost.len() as u64;
             partner.heard = 0;
+            partner.refused.clear();
+            lost.into_iter()
+                .for_each(|errand| self.lose_errand(partition, errand));
         }
-        partner.incarnation = incarnation;
         Reply::Done
+    }
+
+    /// Somebody may wait for what another partition cannot do any more.
+    fn lose_errand(&mut self, to: u16, errand: Errand) {
+        if let Errand::Trace(trace) = errand
+            && trace.origin != to
+        {
+            self.tell_traced(&trace, Some(Failure::Busy));
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use crake_store::protocol::Code;
 
+use super::state::{Input, Malformed, State};
+
 /// Why a command was refused. Whatever the reason, it changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[repr(u16)]
@@ -78,8 +80,8 @@ pub enum Failure {
     /// Another partition has that: [`super::Namespace::take_referral`] says which.
     #[error("another partition has that")]
     Elsewhere = 140,
-    /// It would have to move from one partition to another.
-    #[error("from one partition to another")]
+    /// What is at another partition cannot be there: docs/partitions.md.
+    #[error("what is at another partition cannot be there")]
     CrossPartition = 141,
     /// The value is not a number as [`super::Command::Add`] writes it.
     #[error("not a number")]
@@ -87,26 +89,16 @@ pub enum Failure {
     /// The number would be above or below what 64 bits hold.
     #[error("the number would be too large")]
     Overflow = 122,
-    /// Too much of what is due must be passed over; most of it is removed within a second.
-    #[error("too much is being removed there")]
+    /// Something is under way there that ends by itself: asked again soon, it is answered.
+    #[error("something is under way there")]
     Busy = 123,
 }
 
 impl Failure {
-    /// Its number in the protocol.
-    pub fn code(self) -> Code {
-        Code::from_number(self as u16).expect("the protocol has each of these")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failure_has_the_code_of_its_name() {
+    /// All there are.
+    const ALL: [Failure; 28] = {
         use Failure::*;
-        let all = [
+        [
             NotFound,
             AlreadyExists,
             NotADirectory,
@@ -135,9 +127,40 @@ mod tests {
             NotANumber,
             Overflow,
             Busy,
-        ];
-        for failure in all {
+        ]
+    };
+
+    /// Its number in the protocol.
+    pub fn code(self) -> Code {
+        Code::from_number(self as u16).expect("the protocol has each of these")
+    }
+
+    /// That of a number in the protocol, if a namespace refuses with it.
+    pub(super) fn from_number(number: u16) -> Option<Failure> {
+        Failure::ALL.into_iter().find(|failure| *failure as u16 == number)
+    }
+}
+
+impl State for Failure {
+    fn save(&self, out: &mut Vec<u8>) {
+        (*self as u16).save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let known = Failure::from_number(u16::load(input)?);
+        known.ok_or(Malformed("a reason to refuse that is none"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_the_code_of_its_name() {
+        for failure in Failure::ALL {
             assert_eq!(failure.code().name(), format!("{failure:?}"));
+            assert_eq!(Failure::from_number(failure.code().number()), Some(failure));
         }
     }
 }

@@ -44,6 +44,7 @@ mod index;
 mod jobs;
 mod lending;
 pub mod log;
+mod moves;
 mod names;
 mod namespace;
 mod nodes;
@@ -63,6 +64,7 @@ mod slab;
 mod state;
 mod table;
 mod translate;
+mod trunks;
 mod watches;
 mod watching;
 

@@ -17,6 +17,7 @@ use super::index::Index;
 use super::jobs::Jobs;
 use super::lending::Lending;
 use super::log::{Event, Journal};
+use super::moves::Moves;
 use super::names::{NameHasher, PathNames, check_name, end_of};
 use super::nodes::Nodes;
 use super::pins::Pins;
@@ -53,6 +54,7 @@ pub struct Namespace {
     pub(super) removals: Removals,
     pub(super) branches: Branches,
     pub(super) errands: Errands,
+    pub(super) moves: Moves,
     pub(super) referrals: Referrals,
     pub(super) lending: Lending,
     pub(super) borrowing: Borrowing,
@@ -113,6 +115,7 @@ impl Namespace {
             removals: Removals::default(),
             branches: Branches::default(),
             errands: Errands::default(),
+            moves: Moves::default(),
             referrals: Referrals::default(),
             lending: Lending::default(),
             borrowing: Borrowing::default(),
@@ -143,6 +146,7 @@ impl Namespace {
         self.advance(now);
         // What time or a replay has set off, nobody waits for.
         let _ = self.errands.take_latest();
+        self.moves.forget_latest();
         let noted = self.journal.begin(self.now, session, command)?;
         let result = self.execute(session, command);
         if let Some(noted) = noted {
@@ -187,7 +191,7 @@ impl Namespace {
                 id,
                 errand,
             } => self.do_errand(partition, id, errand),
-            Command::ErrandDone { to, id, is_done } => Ok(self.errand_done(to, id, is_done)),
+            Command::ErrandDone { to, id, refused } => Ok(self.errand_done(to, id, refused)),
             Command::MeetPartner {
                 partition,
                 incarnation,
@@ -220,6 +224,14 @@ impl Namespace {
                 to,
                 no_replace,
             } => self.rename((from_base, from), (to_base, to), no_replace),
+            Command::RenameTo {
+                from_base,
+                from,
+                partition,
+                directory,
+                name,
+                no_replace,
+            } => self.rename_to((from_base, from), partition, (directory, name), no_replace),
             Command::Delete {
                 base,
                 path,
@@ -420,6 +432,8 @@ impl Namespace {
         for name in names {
             at = self.child(at, name).ok_or_else(|| self.why_missing(at, name))?;
             if self.is_link(at) {
+                // Behind a link the slashes at the end are not seen any more.
+                self.check_trailing_slash(at, path)?;
                 return Err(self.refer(at, end_of(path, name)));
             }
         }

@@ -230,6 +230,18 @@ impl Namespace {
     /// # Errors
     /// [`Failure::TreeTooLarge`] if these are more than [`MOVED_NODES_MAX`].
     pub(super) fn amount_of_tree(&self, top: u32) -> Result<Amount, Failure> {
+        let amount = self.amount_up_to(top, MOVED_NODES_MAX);
+        amount.ok_or(Failure::TreeTooLarge)
+    }
+
+    /// The same, however many these are.
+    pub(super) fn amount_of_all(&self, top: u32) -> Amount {
+        let amount = self.amount_up_to(top, u64::MAX);
+        amount.expect("there are not so many nodes")
+    }
+
+    /// Nothing if these are more nodes than `nodes_max`.
+    fn amount_up_to(&self, top: u32, nodes_max: u64) -> Option<Amount> {
         let (mut left, mut sum) = (vec![top], Amount::default());
         while let Some(index) = left.pop() {
             sum = sum.plus(self.amount_of(index));
@@ -237,15 +249,15 @@ impl Namespace {
             if !record.kind().is_container() {
                 continue;
             }
-            if sum.nodes + left.len() as u64 + record.size > MOVED_NODES_MAX {
-                return Err(Failure::TreeTooLarge);
+            if sum.nodes + left.len() as u64 + record.size > nodes_max {
+                return None;
             }
             self.nodes.visit(index, b"", b"", |_, child| {
                 left.push(child);
                 true
             });
         }
-        Ok(sum)
+        Some(sum)
     }
 }
 

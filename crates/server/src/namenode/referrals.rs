@@ -46,6 +46,9 @@ impl Namespace {
             // It is being removed.
             return Failure::NotFound;
         };
+        if self.is_withheld(link) {
+            return Failure::Busy;
+        }
         let now_ns = self.now.mono_ns;
         let is_held = |index: &u32| {
             let until_ns = self.referrals.held.borrow().get(index).copied();
@@ -113,7 +116,7 @@ impl Namespace {
 
     /// Refuses as long as somebody may go through a container without asking; from now on nobody begins to.
     pub(super) fn await_referrals(&mut self, index: u32) -> Result<(), Failure> {
-        if self.is_alone() || !self.kind(index).is_container() {
+        if self.is_alone() || !(self.kind(index).is_container() || self.is_link(index)) {
             return Ok(());
         }
         let referrals = &mut self.referrals;
@@ -127,6 +130,14 @@ impl Namespace {
         }
         held.remove(&index);
         Ok(())
+    }
+
+    /// The same of what is about to be replaced: only links lead anywhere that others could find afterwards.
+    pub(super) fn await_referrals_to(&mut self, replaced: u32) -> Result<(), Failure> {
+        match self.is_link(replaced) {
+            true => self.await_referrals(replaced),
+            false => Ok(()),
+        }
     }
 
     /// Clients may go by what was said before now.

@@ -124,6 +124,7 @@ impl Removals {
 impl Namespace {
     /// Has a tree removed that is in no container.
     pub(super) fn doom(&mut self, top: u32, owner: Owner) {
+        self.end_moves_within(top);
         // Who looks upwards ends at the root, as everywhere.
         self.nodes.records.at_mut(top).parent = ROOT;
         self.nodes.deadlines.set(top, None);

@@ -161,10 +161,17 @@ impl NamenodeService {
         self.namespace.advance(now);
         self.waiting.look(&mut self.namespace, now);
         self.partners.look();
+        self.settle_moves();
         self.tell();
         self.commit();
         let next = self.namespace.next_timeout();
         next.map(|at_ns| at_ns.saturating_sub(self.mono_offset_ns))
+    }
+
+    /// Answers those whose renames have ended.
+    fn settle_moves(&mut self) {
+        let ended = self.namespace.take_ended_moves();
+        self.partners.settle_moves(ended);
     }
 
     /// Tells those who wait for it what has happened.
@@ -308,6 +315,7 @@ impl NamenodeService {
         if !planted(Canary::ReplyBeforeLogRecord) {
             self.commit();
         }
+        self.settle_moves();
         self.tell();
         if self.namespace.errands.take_news() {
             self.partners.wake();

@@ -10,6 +10,8 @@ pub struct Way {
     pub(crate) first: Spot,
     /// Of what gives another name.
     pub(crate) second: Spot,
+    /// The partition of the second one, if that is not the one that is asked.
+    pub(crate) apart: Option<u16>,
     /// The operation is to make this.
     pub(crate) branch: Option<Box<Branch>>,
 }
@@ -42,6 +44,7 @@ impl Way {
         Way {
             first: start,
             second: start,
+            apart: None,
             branch: None,
         }
     }

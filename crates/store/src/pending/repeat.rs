@@ -33,6 +33,14 @@ pub(super) fn lead<O: Operation>(session: &Rc<Session>, operation: &O) -> Option
     let mut way = Way::from_start(partitions.start().base);
     let first = operation.path(Which::First)?;
     let partition = match operation.path(Which::Second) {
+        // A file is made, or replaced, in its directory, wherever the one is that is there.
+        None if operation
+            .creates()
+            .is_some_and(|options| options.kind == Node::File) =>
+        {
+            let (directory, _) = directory_of(first)?;
+            lead_to(partitions, first, directory, &mut way.first)?
+        }
         None => lead_to(partitions, first, first, &mut way.first)?,
         Some(second) => {
             let (from, _) = directory_of(first)?;
@@ -219,7 +227,7 @@ impl<O: Operation> Trip<O> {
         self.until = Time::NEVER;
     }
 
-    /// Goes to where the directories of both names are, if that is one partition.
+    /// Goes to where the directory of the old name is, and says there where that of the new one is.
     async fn meet(&mut self) -> Result<(), Error> {
         let [from, to] = [Which::First, Which::Second].map(|which| self.operation.path(which));
         let (Some((from, from_end)), Some((to, to_end))) =
@@ -232,16 +240,15 @@ impl<O: Operation> Trip<O> {
         // Both are under way before either is waited for.
         let (from, to) = (find(&partitions, from, limit), find(&partitions, to, limit));
         let (from, to) = (self.directory(from.await)?, self.directory(to.await)?);
-        let meeting = (from.partition == to.partition).then(|| partitions.session(from.partition));
-        let Some(session) = meeting.flatten() else {
-            let path = self.operation.subject().to_text();
-            return Err(Error::CrossPartition { path });
-        };
+        let session = partitions.session(from.partition);
+        let session =
+            session.ok_or_else(|| self.nonsense("a directory is at a partition that does not exist"))?;
         self.go_on(session, from.id, from_end);
         self.way.second = Spot {
             base: to.id,
             end: to_end,
         };
+        self.way.apart = (from.partition != to.partition).then_some(to.partition);
         self.by_memory = false;
         Ok(())
     }

@@ -79,7 +79,7 @@ codes! {
     NotANumber = 121,
     /// A number would leave the range of 64 bits.
     Overflow = 122,
-    /// Too much of what is there is being removed; asked again soon, it is answered.
+    /// Something is under way there that ends by itself, as a rename or a removal; asked again soon, it is answered.
     Busy = 123,
     /// The job in whose directory this would be may not have so much.
     QuotaExceeded = 130,
@@ -93,7 +93,7 @@ codes! {
     TreeTooLarge = 134,
     /// Another partition has that; the detail says which: see [`Referral`](super::Referral).
     Elsewhere = 140,
-    /// It would have to move from one partition to another.
+    /// What is at another partition cannot be there.
     CrossPartition = 141,
 
     /// The handle is of an earlier life of its block or of its datanode.

@@ -69,6 +69,7 @@ mod kind {
     pub(super) const DO_ERRAND: u16 = 19;
     pub(super) const ERRAND_DONE: u16 = 20;
     pub(super) const MEET_PARTNER: u16 = 21;
+    pub(super) const RENAME_TO: u16 = 22;
     pub(super) const SESSION_ENDED: u16 = 100;
     pub(super) const DATANODE_SILENT: u16 = 101;
     pub(super) const DATANODE_HEARD: u16 = 102;
@@ -96,6 +97,21 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
             save_bytes(to.as_bytes(), out);
             no_replace.save(out);
             kind::RENAME
+        }
+        Command::RenameTo {
+            from_base,
+            from,
+            partition,
+            directory,
+            name,
+            no_replace,
+        } => {
+            from_base.save(out);
+            save_bytes(from.as_bytes(), out);
+            (partition, directory).save(out);
+            save_bytes(name.as_bytes(), out);
+            no_replace.save(out);
+            kind::RENAME_TO
         }
         Command::Delete {
             base,
@@ -212,9 +228,9 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
             errand.save(out);
             kind::DO_ERRAND
         }
-        Command::ErrandDone { to, id, is_done } => {
+        Command::ErrandDone { to, id, refused } => {
             (to, id).save(out);
-            is_done.save(out);
+            refused.save(out);
             kind::ERRAND_DONE
         }
         Command::MeetPartner {
@@ -392,6 +408,14 @@ fn load_command<'a>(
             to: input.text()?,
             no_replace: State::load(input)?,
         },
+        kind::RENAME_TO => Command::RenameTo {
+            from_base: State::load(input)?,
+            from: input.text()?,
+            partition: State::load(input)?,
+            directory: State::load(input)?,
+            name: input.text()?,
+            no_replace: State::load(input)?,
+        },
         kind::DELETE => Command::Delete {
             base: State::load(input)?,
             path: input.text()?,
@@ -468,7 +492,7 @@ fn load_command<'a>(
         kind::ERRAND_DONE => Command::ErrandDone {
             to: State::load(input)?,
             id: State::load(input)?,
-            is_done: State::load(input)?,
+            refused: State::load(input)?,
         },
         kind::MEET_PARTNER => Command::MeetPartner {
             partition: State::load(input)?,

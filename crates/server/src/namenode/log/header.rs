@@ -7,7 +7,7 @@ use super::error::LogError;
 use super::record::checksum_of;
 
 /// The version of the format that is written, and the only one that is read.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"CRAKELOG";
 const SNAPSHOT_MAGIC: [u8; 8] = *b"CRAKESNP";
@@ -217,9 +217,12 @@ mod tests {
             origin: Config::default(),
         };
         let mut later = header.encode();
-        later[8] = 3;
+        later[8] = VERSION as u8 + 1;
         let error = SegmentHeader::decode("f", &later).unwrap_err();
-        assert!(matches!(error, LogError::Version { version: 3, .. }), "{error}");
+        assert!(
+            matches!(error, LogError::Version { version, .. } if version == VERSION + 1),
+            "{error}"
+        );
         assert!(SnapshotHeader::decode("f", &[header.encode(), vec![0; 99]].concat()).is_err());
         for at in 12..header.encode().len() {
             let mut other = header.encode();

@@ -6,6 +6,7 @@ use super::super::config::Config;
 use super::super::datanodes::{Limits, Registry};
 use super::super::errands::Errands;
 use super::super::jobs::Jobs;
+use super::super::moves::Moves;
 use super::super::namespace::{Namespace, ROOT};
 use super::super::nodes::Nodes;
 use super::super::pins::Pins;
@@ -90,6 +91,8 @@ impl Namespace {
         self.sessions.leave_gap(GAP);
         self.registry.leave_gap(GAP);
         self.jobs.leave_gap(GAP);
+        self.moves.leave_gap(GAP);
+        self.give_up_lost_lock();
         self.forget_loans();
     }
 
@@ -136,6 +139,7 @@ impl Namespace {
         self.removals.save(out);
         self.branches.save(out);
         self.errands.save(out);
+        self.moves.save(out);
         self.lending.save(out);
         self.borrowing.save(out);
     }
@@ -167,6 +171,7 @@ impl Namespace {
         namespace.removals = Removals::load(&mut input)?;
         namespace.branches = Branches::load(&mut input)?;
         namespace.errands = Errands::load(&mut input)?;
+        namespace.moves = Moves::load(&mut input)?;
         namespace.lending = State::load(&mut input)?;
         namespace.borrowing = State::load(&mut input)?;
         input.end()?;

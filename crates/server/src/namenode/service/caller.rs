@@ -217,14 +217,10 @@ impl<'r> Caller<'_, 'r> {
     }
 
     fn rename(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let is_alone = self.namespace.is_alone();
         let asked = wire::RenameRequestView::parse(request.message)?;
-        let reply = self.apply(&Command::Rename {
-            from_base: NodeId(asked.from_base()),
-            from: asked.from()?,
-            to_base: NodeId(asked.to_base()),
-            to: asked.to()?,
-            no_replace: asked.no_replace()?,
-        })?;
+        let command = rename_of(&asked)?;
+        let reply = self.apply(&command)?;
         let Reply::Node { node, .. } = reply else {
             wrong_reply()
         };
@@ -238,7 +234,10 @@ impl<'r> Caller<'_, 'r> {
             node: Some(node),
             elsewhere,
         };
-        replies.send(request, &message);
+        match is_alone {
+            true => replies.send(request, &message),
+            false => self.send_or_park_move(request, replies, message.encode_to_vec()),
+        }
         Ok(())
     }
 
@@ -667,6 +666,29 @@ where
         return Err(Refused::Denied(Failure::TooLong));
     }
     Ok(list.collect::<Result<_, _>>()?)
+}
+
+fn rename_of<'a>(asked: &wire::RenameRequestView<'a>) -> Result<Command<'a>, Refused> {
+    let from_base = NodeId(asked.from_base());
+    let (from, to) = (asked.from()?, asked.to()?);
+    let no_replace = asked.no_replace()?;
+    Ok(match asked.to_partition().checked_sub(1) {
+        None => Command::Rename {
+            from_base,
+            from,
+            to_base: NodeId(asked.to_base()),
+            to,
+            no_replace,
+        },
+        Some(partition) => Command::RenameTo {
+            from_base,
+            from,
+            partition: u16::try_from(partition).map_err(|_| Failure::NotFound)?,
+            directory: NodeId(asked.to_base()),
+            name: to,
+            no_replace,
+        },
+    })
 }
 
 /// Where the directory of a new container is, if that is said to be another partition.

@@ -19,7 +19,10 @@ use crake_wire::{Encode, WireError};
 
 use super::caller::Caller;
 use super::{Answered, NamenodeService, Refused, wrong_reply};
-use crate::namenode::command::{Command, Errand, ErrandName, Failure, NodeId, Reply, SessionId};
+use crate::namenode::command::{
+    Command, Destination, Errand, ErrandName, Failure, NodeId, Reply, SessionId, Trace,
+};
+use crate::namenode::errands::ERRANDS_MAX;
 use crate::namenode::translate;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,8 +34,7 @@ const PAUSE_FIRST: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// While the log is on its way to the device.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(1);
-/// Errands of one request, and bytes of their names.
-const ERRANDS_MAX: usize = 128;
+/// Bytes of the names in the errands of one request.
 const NAMES_BYTES_MAX: usize = 16 * 1024;
 
 /// A partition, as the others reach it.
@@ -49,6 +51,8 @@ pub(super) struct Partners {
     pub(super) map: Vec<String>,
     /// Answers that wait for an errand.
     parked: BTreeMap<(u16, u64), Parked>,
+    /// Answers that wait for the end of a rename, by its number.
+    moving: BTreeMap<u64, Parked>,
     tasks: Vec<Waker>,
     /// Connections to those that are attended, or were last.
     clients: BTreeMap<u16, Client>,
@@ -57,6 +61,18 @@ pub(super) struct Partners {
 struct Parked {
     responder: Responder,
     message: Vec<u8>,
+}
+
+impl Parked {
+    fn settle(self, refused: Option<Failure>) {
+        match refused {
+            None => self.responder.send(&Made(self.message)),
+            Some(failure) => {
+                let code = failure.code();
+                self.responder.fail(Status(code.number()), code.name());
+            }
+        }
+    }
 }
 
 /// A message that was made before.
@@ -78,13 +94,18 @@ impl Partners {
         self.parked.insert(errand, Parked { responder, message });
     }
 
-    fn settle(&mut self, errand: (u16, u64), outcome: Result<(), Code>) {
-        let Some(Parked { responder, message }) = self.parked.remove(&errand) else {
-            return;
-        };
-        match outcome {
-            Ok(()) => responder.send(&Made(message)),
-            Err(code) => responder.fail(Status(code.number()), code.name()),
+    fn settle(&mut self, errand: (u16, u64), refused: Option<Failure>) {
+        if let Some(parked) = self.parked.remove(&errand) {
+            parked.settle(refused);
+        }
+    }
+
+    /// The same for renames that have ended.
+    pub(super) fn settle_moves(&mut self, ended: Vec<(u64, Option<Failure>)>) {
+        for (number, refused) in ended {
+            if let Some(parked) = self.moving.remove(&number) {
+                parked.settle(refused);
+            }
         }
     }
 
@@ -104,10 +125,13 @@ impl Partners {
     /// Lets go of those whom nobody waits for any more.
     pub(super) fn look(&mut self) {
         self.parked.retain(|_, parked| !parked.responder.is_cancelled());
+        self.moving.retain(|_, parked| !parked.responder.is_cancelled());
     }
 
     pub(super) fn close(&mut self) {
-        for (_, parked) in std::mem::take(&mut self.parked) {
+        let parked = std::mem::take(&mut self.parked).into_values();
+        let moving = std::mem::take(&mut self.moving).into_values();
+        for parked in parked.chain(moving) {
             parked.responder.fail(Status::SHUTTING_DOWN, "");
         }
     }
@@ -132,6 +156,20 @@ impl Caller<'_, '_> {
         }
     }
 
+    /// The same of a rename, which waits for its end.
+    pub(super) fn send_or_park_move(
+        &mut self,
+        request: &Request<'_>,
+        replies: &mut Replies<'_>,
+        message: Vec<u8>,
+    ) {
+        let Some(number) = self.namespace.await_move() else {
+            return replies.send(request, &Made(message));
+        };
+        let responder = replies.later(request);
+        self.partners.moving.insert(number, Parked { responder, message });
+    }
+
     /// Says where another partition goes on.
     pub(super) fn with_referral(&mut self, refused: Refused) -> Refused {
         match (refused, self.namespace.take_referral()) {
@@ -145,6 +183,7 @@ impl Caller<'_, '_> {
         let asked = wire::ErrandsRequestView::parse(request.message)?;
         let config = &self.namespace.config;
         let (mine, count) = (config.incarnation, u32::from(config.partitions));
+        let own = config.partition;
         let partition = u16::try_from(asked.partition())
             .ok()
             .filter(|&partition| u32::from(partition) < count && partition != config.partition)
@@ -158,19 +197,19 @@ impl Caller<'_, '_> {
             })?;
         }
         if asked.known() == mine {
-            for (errand, id) in asked.errands()?.zip(asked.first()..) {
-                let errand = &read_errand(errand?)?;
+            for (errand, id) in asked.errands()?.zip(asked.first()..).take(ERRANDS_MAX) {
+                let errand = &read_errand(errand?, own)?;
                 let done = self.apply(&Command::DoErrand {
                     partition,
                     id,
                     errand,
                 });
-                match done {
-                    Ok(_) => outcomes.push(0),
-                    // It is not done, and not refused: to be asked again later, and all behind it.
-                    Err(Failure::LogFull | Failure::Busy) => break,
-                    Err(failure) => outcomes.push(u32::from(failure.code().number())),
+                let refused = done.err();
+                // It is neither done nor refused: to be asked again later, and all behind it.
+                if !self.namespace.has_heard(partition, id) {
+                    break;
                 }
+                outcomes.push(code_of(refused));
             }
         }
         let message = wire::ErrandsReply {
@@ -182,45 +221,139 @@ impl Caller<'_, '_> {
     }
 }
 
-fn read_errand(view: wire::ErrandView<'_>) -> Result<Errand, Refused> {
+/// What is asked of partition `own`.
+fn read_errand(view: wire::ErrandView<'_>, own: u16) -> Result<Errand, Refused> {
     let branch = NodeId(view.branch());
+    let number = view.number();
     Ok(match view.errand()? {
         wire::ErrandKind::Link => Errand::Link {
-            directory: NodeId(view.directory()),
-            name: ErrandName::new(view.name()?),
+            destination: read_destination(&view, own)?,
             kind: translate::kind_of(view.kind()?)?,
             branch,
         },
         wire::ErrandKind::Unlink => Errand::Unlink { branch },
         wire::ErrandKind::Drop => Errand::Drop { branch },
+        wire::ErrandKind::Move => Errand::Move {
+            branch,
+            destination: read_destination(&view, partition_of(view.to())?)?,
+        },
+        wire::ErrandKind::Moved => Errand::Moved {
+            branch,
+            refused: refusal_of(view.code()),
+        },
+        wire::ErrandKind::Lock => Errand::Lock { number },
+        wire::ErrandKind::Unlock => Errand::Unlock { number },
+        wire::ErrandKind::Trace => Errand::Trace(Trace {
+            origin: partition_of(view.origin())?,
+            number,
+            home: partition_of(view.to())?,
+            node: branch,
+            link_of: view.link_of().checked_sub(1).map(partition_of).transpose()?,
+            from: NodeId(view.directory()),
+            hops: view.hops(),
+        }),
+        wire::ErrandKind::Traced => Errand::Traced {
+            number,
+            refused: refusal_of(view.code()),
+        },
         wire::ErrandKind::ErrandNone => return Err(Refused::Denied(Failure::WrongKind)),
     })
 }
 
+fn read_destination(view: &wire::ErrandView<'_>, partition: u16) -> Result<Destination, Refused> {
+    Ok(Destination {
+        partition,
+        directory: NodeId(view.directory()),
+        name: ErrandName::new(view.name()?),
+        replace: view.replace()?,
+    })
+}
+
+/// A number of a partition, which may be one that there is not.
+fn partition_of(number: u32) -> Result<u16, Refused> {
+    u16::try_from(number).map_err(|_| Refused::Denied(Failure::NotFound))
+}
+
+/// Why something was refused, by its code; 0: it was not. What refuses for a reason that is not known here has it there already.
+fn refusal_of(code: u32) -> Option<Failure> {
+    let number = u16::try_from(code).unwrap_or(u16::MAX);
+    (code != 0).then(|| Failure::from_number(number).unwrap_or(Failure::AlreadyExists))
+}
+
+fn code_of(refused: Option<Failure>) -> u32 {
+    refused.map_or(0, |failure| u32::from(failure.code().number()))
+}
+
 fn errand_message(errand: &Errand) -> wire::Errand<'_> {
-    match errand {
+    let of_branch = |errand, branch: NodeId| wire::Errand {
+        errand,
+        branch: branch.0,
+        ..wire::Errand::default()
+    };
+    let of_move = |errand, number| wire::Errand {
+        errand,
+        number,
+        ..wire::Errand::default()
+    };
+    match *errand {
         Errand::Link {
-            directory,
-            name,
+            ref destination,
             kind,
             branch,
         } => wire::Errand {
-            errand: wire::ErrandKind::Link,
-            branch: branch.0,
-            directory: directory.0,
-            name: name.as_bytes(),
-            kind: translate::kind(*kind),
+            kind: translate::kind(kind),
+            ..with_destination(of_branch(wire::ErrandKind::Link, branch), destination)
         },
-        Errand::Unlink { branch } => wire::Errand {
-            errand: wire::ErrandKind::Unlink,
-            branch: branch.0,
-            ..wire::Errand::default()
+        Errand::Unlink { branch } => of_branch(wire::ErrandKind::Unlink, branch),
+        Errand::Drop { branch } => of_branch(wire::ErrandKind::Drop, branch),
+        Errand::Move {
+            branch,
+            ref destination,
+        } => with_destination(of_branch(wire::ErrandKind::Move, branch), destination),
+        Errand::Moved { branch, refused } => wire::Errand {
+            code: code_of(refused),
+            ..of_branch(wire::ErrandKind::Moved, branch)
         },
-        Errand::Drop { branch } => wire::Errand {
-            errand: wire::ErrandKind::Drop,
-            branch: branch.0,
-            ..wire::Errand::default()
+        Errand::Lock { number } => of_move(wire::ErrandKind::Lock, number),
+        Errand::Unlock { number } => of_move(wire::ErrandKind::Unlock, number),
+        Errand::Trace(ref trace) => trace_message(trace),
+        Errand::Traced { number, refused } => wire::Errand {
+            code: code_of(refused),
+            ..of_move(wire::ErrandKind::Traced, number)
         },
+    }
+}
+
+fn with_destination<'a>(message: wire::Errand<'a>, destination: &'a Destination) -> wire::Errand<'a> {
+    wire::Errand {
+        to: u32::from(destination.partition),
+        directory: destination.directory.0,
+        name: destination.name.as_bytes(),
+        replace: destination.replace,
+        ..message
+    }
+}
+
+fn trace_message(trace: &Trace) -> wire::Errand<'_> {
+    let Trace {
+        origin,
+        number,
+        home,
+        node,
+        link_of,
+        from,
+        hops,
+    } = *trace;
+    wire::Errand {
+        errand: wire::ErrandKind::Trace,
+        branch: node.0,
+        directory: from.0,
+        to: u32::from(home),
+        number,
+        origin: u32::from(origin),
+        link_of: link_of.map_or(0, |partition| u32::from(partition) + 1),
+        hops,
+        ..wire::Errand::default()
     }
 }
 
@@ -265,8 +398,10 @@ impl NamenodeService {
         let mut room = NAMES_BYTES_MAX;
         let errands = errands.take(ERRANDS_MAX).take_while(|errand| {
             let bytes = match errand {
-                Errand::Link { name, .. } => name.as_bytes().len(),
-                Errand::Unlink { .. } | Errand::Drop { .. } => 0,
+                Errand::Link { destination, .. } | Errand::Move { destination, .. } => {
+                    destination.name.as_bytes().len()
+                }
+                _ => 0,
             };
             let fits = bytes <= room;
             room = room.saturating_sub(bytes);
@@ -303,24 +438,17 @@ impl NamenodeService {
             }
         } else {
             for (outcome, id) in reply.outcomes()?.zip(batch.first..).take(batch.count) {
-                let outcome = outcome as u16;
-                let done = Command::ErrandDone {
-                    to,
-                    id,
-                    is_done: outcome == 0,
-                };
+                let refused = refusal_of(outcome);
+                let done = Command::ErrandDone { to, id, refused };
                 match self.namespace.apply(now, nobody, &done) {
                     Ok(Reply::Done) => {}
                     Ok(_) => wrong_reply(),
                     Err(_) => break,
                 }
-                let outcome = match outcome {
-                    0 => Ok(()),
-                    code => Err(Code::from_number(code).unwrap_or(Code::AlreadyExists)),
-                };
-                self.partners.settle((to, id), outcome);
+                self.partners.settle((to, id), refused);
             }
         }
+        self.settle_moves();
         self.tell();
         self.commit();
         Ok(())
