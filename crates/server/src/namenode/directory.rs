@@ -158,11 +158,7 @@ impl Namespace {
             return Err(Failure::NotADirectory);
         }
         let mut more = self.collect_entries(index, prefix, after, page_limit(limit))?;
-        if self
-            .page
-            .iter()
-            .any(|item| item.record.is_some_and(|record| self.is_withheld(record)))
-        {
+        if !self.moves.is_empty() && self.page_has_moving() {
             return Err(Failure::Busy);
         }
         self.blocks.clear();
@@ -178,6 +174,11 @@ impl Namespace {
             },
             more,
         })
+    }
+
+    fn page_has_moving(&self) -> bool {
+        let mut records = self.page.iter().filter_map(|item| item.record);
+        records.any(|record| self.is_withheld(record))
     }
 
     /// Fills the page with a container's entries; says whether there are others.

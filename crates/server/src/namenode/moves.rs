@@ -130,8 +130,13 @@ impl Hash for Moves {
 
 impl Moves {
     #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_entry.is_empty()
+    }
+
+    #[inline]
     pub(super) fn is_moving(&self, entry: u32) -> bool {
-        !self.by_entry.is_empty() && self.by_entry.contains_key(&entry)
+        !self.is_empty() && self.by_entry.contains_key(&entry)
     }
 
     /// The entries that move.

@@ -8,7 +8,7 @@ use crake_server::namenode::log::{Journal, replay_all};
 use crake_server::namenode::{Command, Config, Failure, Namespace};
 use crake_store::protocol::{Referral, Which};
 
-pub const SESSION: SessionId = SessionId(1);
+const SESSION: SessionId = SessionId(1);
 pub const MS: u64 = 1_000_000;
 
 /// Some partitions, what they have recorded, and a client that remembers nothing.
@@ -416,9 +416,8 @@ impl Cluster {
         self.apply(partition, &Command::Usage, usage).unwrap()
     }
 
-    /// Where a directory is, and its entries: name, kind, id, and the partition if it is another.
-    #[allow(clippy::type_complexity)]
-    pub fn list(&mut self, path: &str) -> Result<(u16, Vec<(String, Kind, NodeId, Option<u16>)>), Failure> {
+    /// Where a directory is, and its entries.
+    pub fn list(&mut self, path: &str) -> Result<(u16, Vec<Listed>), Failure> {
         self.follow(path, |cluster, at, rest| {
             let list = Command::List {
                 base: at.base,
@@ -501,6 +500,9 @@ pub struct Asked {
     pub from: (u16, NodeId, String),
     pub to: (u16, NodeId, String),
 }
+
+/// An entry of a list: name, kind, id, and the partition that has it, if that is another.
+pub type Listed = (String, Kind, NodeId, Option<u16>);
 
 /// What is found under a name: where, and what.
 type Found = (u16, NodeId, Kind);
