@@ -202,7 +202,7 @@ pub async fn connect(world: &World, runtime: &Runtime) -> Store {
     }
 }
 
-/// Makes, or finds, the directory and the tables. As long as that fails it connects anew: the partitions may all have moved.
+/// Makes, or finds, the directory and the tables. As long as that fails it connects anew: the one that moves may be elsewhere by now.
 async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime) -> Life {
     loop {
         client.does("connecting");

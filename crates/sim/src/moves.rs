@@ -82,7 +82,7 @@ impl Life {
             Ok(_) => Outcome::Moved,
             Err(error) => {
                 self.client.notes(&error);
-                if !is_transient(&error) && !self.is_across(&error) {
+                if !is_transient(&error) {
                     self.world.violate(format!("{moved:?}: {error}"));
                 }
                 match error.may_have_run() {
