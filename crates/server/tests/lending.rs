@@ -15,6 +15,7 @@ use crake_store::protocol::namenode::{
     CreateReplyView, CreateRequest, DeleteRequest, Kind, PutReplyView, PutRequest, RecallRequest,
     RegisterRequest, namenode as method,
 };
+use crake_store::protocol::shards::shard_of;
 use crake_store::protocol::{Code, Handle, role};
 use crake_wire::Encode;
 use tempfile::TempDir;
@@ -268,20 +269,23 @@ fn a_large_value_waits_until_all_its_blocks_are_there() {
         ..CreateRequest::default()
     };
     cluster.call(2, method::CREATE, &table).unwrap();
-    let put = |key: &'static [u8], slots: u64| PutRequest {
+    // Keys that are at this partition.
+    let keys = (0..).map(|number| format!("key{number}").into_bytes());
+    let keys: Vec<_> = keys.filter(|key| shard_of(key, 3) == 2).take(3).collect();
+    let put = |at: usize, slots: u64| PutRequest {
         table: cluster.homes[2],
         path: "t",
-        key,
+        key: &keys[at],
         large: true,
         size: slots * MIB,
         ..PutRequest::default()
     };
-    let reply = cluster.call(2, method::PUT, &put(b"a", 40)).unwrap();
+    let reply = cluster.call(2, method::PUT, &put(0, 40)).unwrap();
     let reply = PutReplyView::parse(&reply.message).unwrap();
     assert_eq!(reply.blocks().unwrap().len(), 40);
-    let refused = cluster.call(2, method::PUT, &put(b"b", 9)).unwrap_err();
+    let refused = cluster.call(2, method::PUT, &put(1, 9)).unwrap_err();
     assert_eq!(refused.status(), Some(Status(Code::NoSpace.number())));
-    assert!(cluster.call(2, method::PUT, &put(b"c", 8)).is_ok());
+    assert!(cluster.call(2, method::PUT, &put(2, 8)).is_ok());
     cluster.check();
 }
 

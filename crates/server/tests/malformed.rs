@@ -96,6 +96,10 @@ impl Seeds {
                 .encode_to_vec(),
             ),
             (
+                namenode_method::OPEN_TABLE,
+                namenode::OpenTableRequest { path, base: 0 }.encode_to_vec(),
+            ),
+            (
                 namenode_method::RENAME,
                 namenode::RenameRequest {
                     from: path,

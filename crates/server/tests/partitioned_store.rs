@@ -5,12 +5,16 @@
     reason = "this is test code, which clippy sees only in functions marked as tests"
 )]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crake_datapath::{Runtime, RuntimeConfig};
 use crake_mem::{Buf, Region};
 use crake_server::{Cluster, ClusterConfig};
-use crake_store::{ConnectOptions, CreateOptions, Error, Happened, JobOptions, Node, Store};
+use crake_store::{
+    Condition, ConnectOptions, CreateOptions, Error, Happened, JobOptions, KeyRange, Node, PutEntry, Store,
+    Table,
+};
 
 /// As many that some of eight names are sure to be apart.
 const PARTITIONS: u16 = 4;
@@ -387,5 +391,336 @@ fn a_directory_that_many_make_at_once_is_one() {
             seen.dedup();
             assert_eq!(seen.len(), 1, "{seen:?}");
         }
+    });
+}
+
+/// A table with so many keys, and what is in it.
+async fn filled(store: &Store, path: &str, count: u32) -> (Table, BTreeMap<Vec<u8>, Vec<u8>>) {
+    let table = store.make_table(path, true).await.unwrap();
+    let keys = (0..count).map(|at| {
+        let key = format!("key{:05}", at * 7919 % 100_000).into_bytes();
+        (key, vec![at as u8; at as usize % 40])
+    });
+    let model: BTreeMap<_, _> = keys.collect();
+    let entry = |(key, value): (&'_ Vec<u8>, &'_ Vec<u8>)| (key.clone(), value.clone());
+    let owned: Vec<_> = model.iter().map(entry).collect();
+    let entries = owned.iter().map(|(key, value)| PutEntry {
+        key,
+        value,
+        ..PutEntry::default()
+    });
+    let outcomes = table.multi_put(&entries.collect::<Vec<_>>()).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    (table, model)
+}
+
+/// What a scan of the model gives.
+fn scan_of(model: &BTreeMap<Vec<u8>, Vec<u8>>, range: KeyRange<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let is_within = |key: &[u8]| {
+        key.starts_with(range.prefix)
+            && key >= range.from
+            && (range.after.is_empty() || key > range.after)
+            && (range.until.is_empty() || key < range.until)
+    };
+    let found = model.iter().filter(|(key, _)| is_within(key));
+    let mut found: Vec<_> = found.map(|(key, value)| (key.clone(), value.clone())).collect();
+    if range.reverse {
+        found.reverse();
+    }
+    found
+}
+
+#[test]
+fn scans_give_the_keys_of_all_partitions_in_order() {
+    let world = World::new();
+    world.run(async |store| {
+        let (table, model) = filled(&store, "/d/t", 3000).await;
+        let other = world.store().await.table("/d/t").await.unwrap();
+        let ranges = [
+            KeyRange::ALL,
+            KeyRange::prefix(b"key0"),
+            KeyRange::prefix(b"key99999x"),
+            KeyRange::ALL.from(b"key30000").until(b"key70000"),
+            KeyRange::prefix(b"key").after(b"key50000"),
+        ];
+        for range in ranges.into_iter().flat_map(|range| [range, range.reversed()]) {
+            let expected = scan_of(&model, range);
+            let mut scan = table.scan(range);
+            let mut found = Vec::new();
+            while let Some(entry) = scan.next().await.unwrap() {
+                found.push((entry.key.to_vec(), entry.value.to_vec()));
+            }
+            assert!(
+                found == expected,
+                "{range:?}: {} of {}",
+                found.len(),
+                expected.len()
+            );
+            for limit in [1, 7, 600, 0] {
+                let page = other.scan_page(range, limit).await.unwrap();
+                let keys: Vec<_> = page.iter().map(|entry| entry.key.to_vec()).collect();
+                let most = if limit == 0 {
+                    expected.len()
+                } else {
+                    limit as usize
+                };
+                assert!(keys.len() <= most && (keys.len() == most.min(expected.len()) || page.more()));
+                assert!(
+                    keys.iter()
+                        .eq(expected.iter().map(|(key, _)| key).take(keys.len()))
+                );
+                assert_eq!(page.more(), keys.len() < expected.len(), "{range:?} {limit}");
+            }
+            // Page by page.
+            let (mut keys, mut last, mut more) = (Vec::new(), Vec::new(), true);
+            while more {
+                let range = if last.is_empty() {
+                    range
+                } else {
+                    range.behind(&last)
+                };
+                let page = other.keys_page(range, 100).await.unwrap();
+                keys.extend(page.entries.iter().cloned());
+                more = page.more;
+                last = page.entries.last().cloned().unwrap_or_default();
+            }
+            assert!(keys.iter().eq(expected.iter().map(|(key, _)| key)));
+        }
+    });
+}
+
+#[test]
+fn keys_are_found_counted_and_removed_wherever_they_are() {
+    let world = World::new();
+    world.run(async |store| {
+        let (table, mut model) = filled(&store, "/t", 800).await;
+        // The root, the table, its keys.
+        assert_eq!(store.usage().await.unwrap().nodes, 2 + model.len() as u64);
+        assert_eq!(table.attributes().await.unwrap().size, model.len() as u64);
+        assert_eq!(store.attributes("/t").await.unwrap().size, model.len() as u64);
+        assert_eq!(store.attributes("/t").await.unwrap().id, table.id());
+        let keys: Vec<&[u8]> = model.keys().map(Vec::as_slice).chain([&b"none"[..]]).collect();
+        let values = table.multi_get(&keys).await.unwrap();
+        for (key, value) in keys.iter().zip(values) {
+            assert_eq!(value.map(|value| value.to_vec()), model.get(*key).cloned());
+        }
+        let (mut listing, mut names) = (store.list("/t"), Vec::new());
+        while let Some(entry) = listing.next().await.unwrap() {
+            names.push(entry.name.into_bytes());
+        }
+        assert!(names.iter().eq(model.keys()));
+        let page = store.list_page("/t", "key0", "key00500", 5).await.unwrap();
+        let page: Vec<_> = page
+            .entries
+            .into_iter()
+            .map(|entry| entry.name.into_bytes())
+            .collect();
+        let range = KeyRange::prefix(b"key0").after(b"key00500");
+        assert!(
+            page.iter()
+                .eq(scan_of(&model, range).iter().map(|(key, _)| key).take(5))
+        );
+        for key in model.keys().step_by(3).cloned().collect::<Vec<_>>() {
+            assert!(table.remove(&key).await.unwrap());
+            assert!(!table.remove(&key).await.unwrap());
+            model.remove(&key);
+        }
+        assert_eq!(table.attributes().await.unwrap().size, model.len() as u64);
+        let error = store.delete("/t", false).await.unwrap_err();
+        assert_eq!(error, Error::NotEmpty { path: "/t".into() });
+        for key in model.keys() {
+            assert!(table.remove(key).await.unwrap());
+        }
+        store.delete("/t", false).await.unwrap();
+        assert!(!store.exists("/t").await.unwrap());
+        assert_eq!(store.usage().await.unwrap().nodes, 1);
+    });
+}
+
+#[test]
+fn conditions_counters_and_many_puts_hold_at_every_partition() {
+    let world = World::new();
+    world.run(async |store| {
+        let table = store.make_table("/t", false).await.unwrap();
+        for at in 0..20 {
+            let key = format!("key{at}").into_bytes();
+            let version = table.put_if_absent(&key, b"1").await.unwrap();
+            assert!(matches!(
+                table.put_if_absent(&key, b"2").await,
+                Err(Error::AlreadyExists { .. })
+            ));
+            let later = table.put_if_version(&key, b"5", version).await.unwrap();
+            assert!(later > version);
+            let refused = table.put_if_version(&key, b"6", version).await;
+            assert!(matches!(refused, Err(Error::VersionMismatch { .. })));
+            assert_eq!(table.add(&key, 10).await.unwrap(), 15);
+            table
+                .set_ttl(&key, Some(Duration::from_secs(3600)))
+                .await
+                .unwrap();
+            assert!(table.get(&key).await.unwrap().unwrap().expires_ns > 0);
+        }
+        let keys: Vec<_> = (0..40).map(|at| format!("key{at}").into_bytes()).collect();
+        let entries = keys.iter().map(|key| PutEntry {
+            key,
+            value: b"new",
+            condition: Condition::IfAbsent,
+            ttl: None,
+        });
+        let outcomes = table.multi_put(&entries.collect::<Vec<_>>()).await;
+        for (at, outcome) in outcomes.iter().enumerate() {
+            assert_eq!(outcome.is_ok(), at >= 20, "{outcome:?}");
+        }
+        // Of one key, the last one wins, and a large one among them goes its own way.
+        let large = vec![7; 100_000];
+        let entries = [&b"first"[..], &large, b"last"].map(|value| PutEntry {
+            key: b"same",
+            value,
+            ..PutEntry::default()
+        });
+        let outcomes = table.multi_put(&entries).await;
+        assert!(
+            outcomes.is_sorted_by_key(|outcome| *outcome.as_ref().unwrap()),
+            "{outcomes:?}"
+        );
+        assert_eq!(table.get(b"same").await.unwrap().unwrap()[..], *b"last");
+    });
+}
+
+/// Keys that are there all the time come once, and in order, whatever others come and go meanwhile.
+#[test]
+fn scans_and_puts_at_the_same_time() {
+    let world = World::new();
+    world.run(async |store| {
+        let (table, model) = filled(&store, "/t", 2000).await;
+        let putting = {
+            let table = world.store().await.table("/t").await.unwrap();
+            let runtime = world.runtime.clone();
+            world.runtime.spawn(async move {
+                for at in 0.. {
+                    let key = format!("key{:05}x", runtime.random() % 100_000).into_bytes();
+                    let done = match at % 3 {
+                        0 => table.remove(&key).await.map(drop),
+                        _ => table.put(&key, b"x").await.map(drop),
+                    };
+                    done.unwrap();
+                }
+            })
+        };
+        for range in [KeyRange::ALL, KeyRange::ALL.reversed()].repeat(4) {
+            let (mut scan, mut found) = (table.scan(range), Vec::new());
+            while let Some(entry) = scan.next().await.unwrap() {
+                found.push(entry.key.to_vec());
+            }
+            if range.reverse {
+                found.reverse();
+            }
+            assert!(found.is_sorted_by(|one, next| one < next));
+            found.retain(|key| !key.ends_with(b"x"));
+            assert!(
+                found.iter().eq(model.keys()),
+                "{} of {}",
+                found.len(),
+                model.len()
+            );
+        }
+        drop(putting);
+    });
+}
+
+#[test]
+fn after_a_table_is_deleted_nobody_finds_a_key_of_it() {
+    let world = World::new();
+    world.run(async |store| {
+        for path in ["/t", "/tree/below/t"] {
+            let (_, model) = filled(&store, path, 8000).await;
+            let table = world.store().await.table(path).await.unwrap();
+            let mut scan = table.scan(KeyRange::ALL);
+            scan.next().await.unwrap();
+            let top = if path == "/t" { "/t" } else { "/tree" };
+            store.delete(top, true).await.unwrap();
+            if path == "/t" {
+                for key in model.keys().take(50) {
+                    let error = table.get(key).await.unwrap_err();
+                    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+                    assert!(table.put(key, b"").await.is_err());
+                }
+            }
+            let error = loop {
+                match scan.next().await {
+                    Ok(Some(_)) => {}
+                    other => break other.map(drop),
+                }
+            };
+            assert!(matches!(error, Err(Error::NotFound { .. })), "{error:?}");
+            // Another one of the same name has nothing of it.
+            let again = store.make_table(path, true).await.unwrap();
+            assert_eq!(again.attributes().await.unwrap().size, 0);
+        }
+    });
+}
+
+#[test]
+fn a_watch_of_a_table_tells_of_keys_at_all_partitions() {
+    let world = World::new();
+    world.run(async |store| {
+        let table = store.make_table("/d/t", true).await.unwrap();
+        let mut watch = store.watch("/d/t").await.unwrap();
+        let mut keys: Vec<_> = (0..30).map(|at| format!("key{at:02}").into_bytes()).collect();
+        for key in &keys {
+            table.put(key, b"value").await.unwrap();
+        }
+        let mut told = Vec::new();
+        for _ in &keys {
+            let event = watch.next().await.unwrap();
+            assert_eq!(event.happened, Happened::Put);
+            told.push(event.name);
+        }
+        told.sort();
+        keys.sort();
+        assert_eq!(told, keys);
+        table.remove(b"key00").await.unwrap();
+        store.delete("/d/t", true).await.unwrap();
+        let mut last = Vec::new();
+        while let Some(event) = watch.next().await {
+            last.push((event.happened, event.name));
+        }
+        assert_eq!(last.last(), Some(&(Happened::Deleted, Vec::new())));
+        assert!(last.contains(&(Happened::Deleted, b"key00".to_vec())), "{last:?}");
+    });
+}
+
+#[test]
+fn large_values_are_scanned_and_checked_wherever_they_are() {
+    let world = World::new();
+    world.run(async |store| {
+        let table = store.make_table("/t", false).await.unwrap();
+        let value = |at: u8| vec![at; 20_000 + usize::from(at)];
+        for at in 0..24 {
+            table.put(&[b'k', at], &value(at)).await.unwrap();
+            table.put(&[b's', at], &[at]).await.unwrap();
+        }
+        let mut scan = table.scan(KeyRange::ALL);
+        for at in 0..24 {
+            let entry = scan.next().await.unwrap().unwrap();
+            assert_eq!((entry.key, entry.value), (&[b'k', at][..], &value(at)[..]));
+        }
+        let page = table
+            .scan_page(KeyRange::prefix(b"k").reversed(), 5)
+            .await
+            .unwrap();
+        assert!(page.iter().map(|entry| entry.key[1]).eq((19..24).rev()));
+        let (mut checked, mut after) = (Vec::new(), Some(Vec::new()));
+        while let Some(key) = after.take() {
+            let (values, last) = table.check_page(&key).await.unwrap();
+            checked.extend(values);
+            after = last;
+        }
+        assert_eq!(checked.len(), 24);
+        assert!(checked.iter().all(|(_, checked)| checked.damages.is_empty()));
+        assert!(checked.iter().map(|(key, _)| key[1]).eq(0..24));
+        store.delete("/t", true).await.unwrap();
+        world.runtime.sleep(Duration::from_millis(50)).await;
+        assert_eq!(store.usage().await.unwrap().used, 0);
     });
 }

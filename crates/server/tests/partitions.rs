@@ -541,3 +541,118 @@ fn only_partitions_do_errands_and_only_sound_ones() {
     assert!(cluster.run(names(&store, "/")).is_empty());
     cluster.check();
 }
+
+/// Keys of a table that are there, of so many.
+async fn keys_there(store: &Store, path: &str, count: u32) -> Result<usize, Error> {
+    let table = store.table(path).await?;
+    let mut there = 0;
+    for at in 0..count {
+        there += usize::from(table.get(&at.to_le_bytes()).await?.is_some());
+    }
+    assert_eq!(table.attributes().await?.size, there as u64);
+    Ok(there)
+}
+
+async fn fill(store: &Store, path: &str, count: u32) {
+    let table = store.make_table(path, false).await.unwrap();
+    for at in 0..count {
+        table.put(&at.to_le_bytes(), b"value").await.unwrap();
+    }
+}
+
+#[test]
+fn the_keys_of_a_table_are_there_again_with_the_logs() {
+    let mut cluster = Several::with_logs(3);
+    let store = cluster.store();
+    cluster.run(fill(&store, "/t", 100));
+    for partition in 0..3 {
+        cluster.stop(partition);
+        cluster.start_again(partition);
+        let there = cluster.run(keys_there(&store, "/t", 100));
+        assert_eq!(there, Ok(100), "partition {partition} came back");
+    }
+    cluster.run(async { store.delete("/t", true).await.unwrap() });
+    cluster.pause(50);
+    assert_eq!(cluster.run(store.usage()).unwrap().nodes, 1);
+    cluster.check();
+}
+
+#[test]
+fn a_table_is_gone_as_a_whole_when_a_partition_has_lost_its_keys() {
+    for lost in 1..3 {
+        let mut cluster = Several::new(3);
+        let store = cluster.store();
+        cluster.run(fill(&store, "/t", 60));
+        let held = cluster.run(store.table("/t")).unwrap();
+        cluster.stop(lost);
+        cluster.start_again(lost);
+        cluster.pause(1200);
+        cluster.run(async {
+            assert!(!store.exists("/t").await.unwrap(), "without partition {lost}");
+            for at in 0..60_u32 {
+                let error = held.get(&at.to_le_bytes()).await.unwrap_err();
+                assert!(matches!(error, Error::NotFound { .. }), "{error}");
+            }
+            fill(&store, "/t", 60).await;
+            assert_eq!(keys_there(&store, "/t", 60).await, Ok(60));
+        });
+        cluster.check();
+    }
+}
+
+#[test]
+fn a_table_that_cannot_be_made_everywhere_is_made_nowhere() {
+    let mut cluster = Several::with_logs(3);
+    let store = cluster.store_with(Duration::from_millis(700));
+    // Its home and its directory are there, and one more partition is not.
+    let (path, home) = cluster.run(branch(&store, 0));
+    cluster.run(async { store.delete(&path, true).await.unwrap() });
+    let away = 3 - usize::from(home);
+    cluster.stop(away);
+    cluster.run(async {
+        let error = store.make_table(&path, false).await.err().unwrap();
+        let is_expected = matches!(
+            error,
+            Error::TimedOut { .. } | Error::Unavailable { .. } | Error::Full { .. }
+        );
+        assert!(is_expected, "{error:?}");
+    });
+    cluster.pause(2500);
+    assert!(!cluster.run(store.exists(&path)).unwrap());
+    let patient = cluster.store_with(Duration::from_secs(3));
+    let refused = cluster.run(patient.make_table(&path, false)).err().unwrap();
+    let is_expected = matches!(refused, Error::TimedOut { .. } | Error::Full { .. });
+    assert!(is_expected, "{refused:?}");
+    // The last attempt ends by itself: who was not answered may have been heard.
+    cluster.pause(2200);
+    cluster.start_again(away);
+    cluster.pause(1200);
+    assert!(!cluster.run(store.exists(&path)).unwrap());
+    assert_eq!(
+        cluster.run(store.usage()).unwrap().nodes,
+        1,
+        "nothing is left behind"
+    );
+    cluster.run(fill(&store, &path, 60));
+    assert_eq!(cluster.run(keys_there(&store, &path, 60)), Ok(60));
+    cluster.check();
+}
+
+#[test]
+fn a_table_is_removed_also_if_a_partition_is_away() {
+    let mut cluster = Several::with_logs(3);
+    let store = cluster.store_with(Duration::from_millis(400));
+    cluster.run(fill(&store, "/t", 60));
+    let home = cluster.run(store.lookup("/t")).unwrap().partition;
+    let away = if home == 2 { 1 } else { 2 };
+    cluster.stop(away);
+    cluster.run(async {
+        let error = store.delete("/t", true).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+        assert!(!store.exists("/t").await.unwrap());
+    });
+    cluster.start_again(away);
+    cluster.pause(1200);
+    assert_eq!(cluster.run(store.usage()).unwrap().nodes, 1);
+    cluster.check();
+}

@@ -133,6 +133,11 @@ impl Store {
         self.wait(self.store.lookup(path))
     }
 
+    /// See [`crate::Store::attributes`].
+    pub fn attributes(&self, path: &str) -> Result<Attributes, Error> {
+        self.wait(self.store.attributes(path))
+    }
+
     /// See [`crate::Store::exists`].
     pub fn exists(&self, path: &str) -> Result<bool, Error> {
         self.wait(self.store.exists(path))

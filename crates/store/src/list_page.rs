@@ -1,4 +1,4 @@
-//! A page of a listing. Entries that are at other partitions are looked up there.
+//! A page of a listing. Entries that are at other partitions are looked up there, and those of a table are asked for at all of them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,9 +9,10 @@ use crake_datapath::Time;
 
 use crate::Error;
 use crate::node::{Entry, Page};
-use crate::operation::{List, Lookup};
+use crate::operation::{List, Listed, Lookup};
 use crate::pending::Pending;
 use crate::session::Session;
+use crate::together;
 
 /// A page of a container's entries in flight: a future of it.
 #[must_use = "an operation that is dropped is cancelled"]
@@ -44,7 +45,7 @@ impl Future for ListPage<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let page = match &mut self.state {
+            let Listed { page, shards } = match &mut self.state {
                 State::Asking(pending) => ready!(Pin::new(pending).poll(context))?,
                 State::LookingUp(page) => return page.as_mut().poll(context),
             };
@@ -55,10 +56,61 @@ impl Future for ListPage<'_> {
                 continue;
             };
             let (start, answered) = (self.session.clone(), asked.session().clone());
+            if !shards.is_empty() {
+                let whole = join(answered, self.request, page, shards, self.deadline);
+                self.state = State::LookingUp(Box::pin(whole));
+                continue;
+            }
             let whole = look_up(start, answered, self.request, page, self.deadline);
             self.state = State::LookingUp(Box::pin(whole));
         }
     }
+}
+
+/// The entries of a page of a table, whose home has answered with its own, and of all other shards.
+async fn join(
+    home: Rc<Session>,
+    request: List<'_>,
+    page: Page<Entry>,
+    shards: Vec<u64>,
+    deadline: Time,
+) -> Result<Page<Entry>, Error> {
+    let partitions = home.partitions().all();
+    if partitions.len() != shards.len() {
+        let what = "it names other parts of a table than there can be";
+        return Err(Error::protocol(home.peer(), what));
+    }
+    let others = partitions.iter().zip(shards);
+    let others = others.filter(|(session, _)| session.number() != home.number());
+    let asked = others.map(|(session, base)| {
+        let request = List {
+            base,
+            path: "",
+            ..request
+        };
+        let limit = deadline - session.runtime().now();
+        Pending::start_within(session, request, limit)
+    });
+    let mut pages = vec![page];
+    for listed in together::all(asked.collect()).await {
+        pages.push(listed.map_err(|error| error.about(request.path))?.page);
+    }
+    // Beyond the end of a page that has more behind it, it is not known what comes.
+    let ends = pages.iter().filter(|page| page.more);
+    let end = ends
+        .filter_map(|page| page.entries.last())
+        .map(|last| last.name.clone());
+    let end = end.min();
+    let more = pages.iter().any(|page| page.more);
+    let mut entries: Vec<Entry> = pages.into_iter().flat_map(|page| page.entries).collect();
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
+    let count = entries.len();
+    entries.retain(|entry| end.as_ref().is_none_or(|end| entry.name <= *end));
+    if request.limit > 0 {
+        entries.truncate(request.limit as usize);
+    }
+    let more = more || entries.len() < count;
+    Ok(Page { entries, more })
 }
 
 /// Entries that are looked up at a time: as many as a page has at most.
@@ -94,7 +146,7 @@ async fn look_up(
                 };
                 let limit = deadline - start.runtime().now();
                 let mut asked = Pending::start_within(&start, next, limit);
-                page = (&mut asked).await?;
+                page = (&mut asked).await?.page;
                 answered = asked.session().clone();
             }
             _ => {

@@ -333,7 +333,7 @@ pub struct List<'a> {
 }
 
 impl Operation for List<'_> {
-    operation!(LIST, List, repeatable: true, ListRequest -> Page<Entry>);
+    operation!(LIST, List, repeatable: true, ListRequest -> Listed);
 
     fn request(&self) -> Self::Request<'_> {
         namenode::ListRequest {
@@ -346,16 +346,18 @@ impl Operation for List<'_> {
         }
     }
 
-    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Page<Entry>, WireError> {
+    fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Listed, WireError> {
         let view = namenode::ListReplyView::parse(message)?;
         let entries = view
             .entries()?
             .map(|entry| read_entry(session, entry?))
             .collect::<Result<_, _>>()?;
-        Ok(Page {
+        let page = Page {
             entries,
             more: view.more()?,
-        })
+        };
+        let shards = view.shards()?.collect();
+        Ok(Listed { page, shards })
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -363,6 +365,14 @@ impl Operation for List<'_> {
     }
 
     led!();
+}
+
+/// What one partition lists.
+#[derive(Debug)]
+pub struct Listed {
+    pub(crate) page: Page<Entry>,
+    /// Of a table whose keys are spread: the ids of its parts.
+    pub(crate) shards: Vec<u64>,
 }
 
 /// Of an entry that is at another partition only that, its id there and its kind are known.

@@ -250,6 +250,12 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         }
     }
 
+    /// What was asked.
+    #[inline]
+    pub(crate) fn operation(&self) -> &O {
+        &self.operation
+    }
+
     /// With whom it is; when it has ended, with whom it was.
     pub(crate) fn session(&self) -> &Rc<Session> {
         &self.session

@@ -6,6 +6,7 @@ pub mod code;
 pub mod handle;
 mod referral;
 pub mod scan;
+pub mod shards;
 pub mod tier;
 pub mod words;
 

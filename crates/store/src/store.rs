@@ -10,6 +10,7 @@ use crake_rpc::ClientId;
 
 use crate::cluster::{self, Usage};
 use crate::datanodes::{Datanode, Datanodes};
+use crate::deleting::Deleting;
 use crate::list_page::ListPage;
 use crate::multifile::Multifile;
 use crate::node::{Attributes, CreateOptions, Entry, Node, Page};
@@ -22,7 +23,7 @@ use crate::pending::Pending;
 use crate::renaming::Renaming;
 use crate::session::{Session, not_a_namenode};
 use crate::stats::Stats;
-use crate::table::Table;
+use crate::table::{self, Table, check_kind};
 use crate::watch::Watch;
 use crate::writer::Writer;
 use crate::{ConnectOptions, Error};
@@ -154,6 +155,17 @@ impl Store {
         )
     }
 
+    /// The same, and of a table its size is the number of its keys at all partitions; [`Store::lookup`] knows of one of them only.
+    pub async fn attributes(&self, path: &str) -> Result<Attributes, Error> {
+        let found = self.lookup(path).await?;
+        if found.kind != Node::Table || !self.session.is_one_of_many() {
+            return Ok(found);
+        }
+        let session = self.session_of(found.partition)?;
+        let (_, table) = table::open(&session, (found.id, ""), path).await?;
+        table.attributes().await
+    }
+
     /// Whether there is something at a path.
     pub async fn exists(&self, path: &str) -> Result<bool, Error> {
         match self.lookup(path).await {
@@ -212,8 +224,12 @@ impl Store {
         // What happens may be told before the answer that names the watch, so it is clear beforehand who tells it.
         let found = self.lookup(path).await?;
         let session = self.session_of(found.partition)?;
-        let watch = Watch::begin(&session, found.id, "").await;
-        watch.map_err(|error| error.about(path))
+        let about = |error: Error| error.about(path);
+        if found.kind == Node::Table {
+            let (_, table) = table::open(&session, (found.id, ""), path).await?;
+            return Watch::of_table(&table).await.map_err(about);
+        }
+        Watch::begin(&session, found.id, "").await.map_err(about)
     }
 
     /// Makes a directory; with `parents`, also those above it, and it may be there already.
@@ -234,7 +250,11 @@ impl Store {
             ..Node::Table.into()
         };
         let made = self.create(path, options).await?;
-        Ok(Table::new(made.session(), made.attributes().id, path))
+        let (session, id) = (made.session(), made.attributes().id);
+        match session.is_one_of_many() {
+            true => Ok(table::open(session, (id, ""), path).await?.1),
+            false => Ok(Table::new(session, id, path)),
+        }
     }
 
     /// Makes a multifile; with `parents`, also directories above it, and it may be there already.
@@ -256,6 +276,9 @@ impl Store {
 
     /// Opens a table.
     pub async fn table(&self, path: &str) -> Result<Table, Error> {
+        if self.session.is_one_of_many() {
+            return Ok(table::open(&self.session, (self.base, path), path).await?.1);
+        }
         let (session, id) = self.lookup_kind(path, Node::Table).await?;
         Ok(Table::new(&session, id, path))
     }
@@ -263,14 +286,8 @@ impl Store {
     /// The id of a node that is to be of this kind, and the session with whom has it.
     async fn lookup_kind(&self, path: &str, kind: Node) -> Result<(Rc<Session>, u64), Error> {
         let attributes = self.lookup(path).await?;
-        if attributes.kind == kind {
-            return Ok((self.session_of(attributes.partition)?, attributes.id));
-        }
-        let detail = format!("a {}, not a {}", attributes.kind.name(), kind.name());
-        Err(Error::WrongKind {
-            path: path.into(),
-            detail: detail.into(),
-        })
+        check_kind(&attributes, kind, path)?;
+        Ok((self.session_of(attributes.partition)?, attributes.id))
     }
 
     /// One page of a container's entries whose names start with `prefix` and are above `after`; 0 is the largest limit. If there
@@ -319,16 +336,16 @@ impl Store {
         Renaming::start(&self.session, request)
     }
 
-    /// Removes a node, with all below it if `recursive`; gives how many nodes were removed.
-    pub fn delete<'a>(&self, path: &'a str, recursive: bool) -> Pending<'a, Delete<'a>> {
-        Pending::start(
-            &self.session,
-            Delete {
-                base: self.base,
-                path,
-                recursive,
-            },
-        )
+    /// Removes a node, with all below it if `recursive`; gives how many nodes were removed, without those at other partitions than its own.
+    ///
+    /// Where the namespace has several partitions, a key that is put just when its table was found to be empty goes with it.
+    pub fn delete<'a>(&self, path: &'a str, recursive: bool) -> Deleting<'a> {
+        let request = Delete {
+            base: self.base,
+            path,
+            recursive,
+        };
+        Deleting::start(&self.session, request)
     }
 
     /// Has a node removed, with all below it, when this time has passed from now on, or not by itself any more. From the

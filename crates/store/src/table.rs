@@ -1,11 +1,13 @@
 //! Tables: keys and values.
 
 mod check;
+mod merge;
 mod multi_put;
 mod operation;
 mod page;
 mod range;
 mod scan;
+mod shard;
 
 use std::future::Future;
 use std::ops::Deref;
@@ -23,7 +25,9 @@ use crate::node::{Page, ttl_ms};
 use crate::operation::{FetchBlocks, SetTtl};
 use crate::pending::{Pending, Subject};
 use crate::protocol::namenode;
+use crate::protocol::shards::shard_of;
 use crate::session::Session;
+use crate::together;
 use crate::transfer::{Bytes, Holder, Transfer, Tried};
 
 pub use multi_put::PutEntry;
@@ -31,17 +35,24 @@ pub use operation::{Add, Found, LargeValue, Remove};
 use operation::{GetValue, MultiGet, PutBegin, PutEnd, PutInline, ScanTable};
 pub use page::{TableEntries, TableEntry, TablePage};
 pub use range::KeyRange;
+use scan::merge_pages;
 pub use scan::{Scan, ScanPage};
+use shard::Shard;
+pub(crate) use shard::{check_kind, open};
 
 /// A table: ordered keys of 1 to 255 bytes, each with a value, of up to 64 MiB, and its version.
 ///
 /// Values up to [`inline_bytes_max`](crate::ConnectOptions::inline_bytes_max) travel in the namenode's messages: one
 /// round trip. Larger ones lie in blocks, and appear in the table when all their bytes are there.
+///
+/// Where the namespace has several partitions, the keys are spread over them by their hash. What is done with one key is one round trip
+/// to the partition that has it; scans merge what comes from all.
 #[derive(Clone)]
 pub struct Table {
-    session: Rc<Session>,
-    id: u64,
-    path: Rc<str>,
+    /// At the partition that has the table itself.
+    first: Shard,
+    /// All of them by the numbers of their partitions, if the keys are spread.
+    shards: Option<Rc<[Shard]>>,
 }
 
 /// A value as it was at one time.
@@ -106,22 +117,51 @@ impl Condition {
 }
 
 impl Table {
+    /// One whose keys are all at one partition.
     pub(crate) fn new(session: &Rc<Session>, id: u64, path: &str) -> Table {
-        Table {
+        let first = Shard {
             session: session.clone(),
             id,
             path: path.into(),
-        }
+        };
+        Table { first, shards: None }
     }
 
     /// Never used for another node.
     pub fn id(&self) -> u64 {
-        self.id
+        self.first.id
     }
 
     /// The path that it was opened by; it may have been renamed since.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.first.path
+    }
+
+    /// With the partition that has the table itself.
+    pub(crate) fn home(&self) -> &Rc<Session> {
+        &self.first.session
+    }
+
+    /// All parts.
+    fn shards(&self) -> &[Shard] {
+        match &self.shards {
+            None => std::slice::from_ref(&self.first),
+            Some(shards) => shards,
+        }
+    }
+
+    /// The session and the id of each part.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&Rc<Session>, u64)> {
+        self.shards().iter().map(|shard| (&shard.session, shard.id))
+    }
+
+    /// Who has a key.
+    #[inline]
+    fn shard(&self, key: &[u8]) -> &Shard {
+        match &self.shards {
+            None => &self.first,
+            Some(shards) => one_of(shards, key),
+        }
     }
 
     /// Puts a value, in the place of any other; gives its version. Sent at once if it is small.
@@ -145,20 +185,7 @@ impl Table {
     /// Puts a value under a condition, or with an end.
     #[inline]
     pub fn put_when<'a>(&'a self, key: &'a [u8], value: &'a [u8], options: impl Into<PutOptions>) -> Put<'a> {
-        let options = options.into();
-        if value.len() <= self.session.options().inline_bytes_max {
-            let operation = PutInline {
-                table: self,
-                key,
-                value,
-                condition: options.condition,
-                ttl_ms: ttl_ms(options.ttl),
-            };
-            return Put {
-                state: PutState::Inline(Pending::start(&self.session, operation)),
-            };
-        }
-        self.put_blocks(key, Sga::from(Buf::copy_from_slice(value)), options)
+        put_on(self.shard(key), key, value, options.into())
     }
 
     /// Puts a value from where it lies, without a copy on the way if it is large.
@@ -168,22 +195,17 @@ impl Table {
         value: impl Into<Sga>,
         options: impl Into<PutOptions>,
     ) -> Put<'a> {
-        self.put_blocks(key, value.into(), options.into())
-    }
-
-    fn put_blocks<'a>(&'a self, key: &'a [u8], value: Sga, options: PutOptions) -> Put<'a> {
-        Put {
-            state: PutState::Large(Box::pin(put_large(self, key, value, options))),
-        }
+        put_blocks(self.shard(key), key, value.into(), options.into())
     }
 
     /// Has a value removed when this time has passed from now on, or not by itself any more; see [`Store::set_ttl`](crate::Store::set_ttl).
     pub fn set_ttl<'a>(&'a self, key: &'a [u8], ttl: Option<Duration>) -> Pending<'a, SetTtl<'a>> {
+        let shard = self.shard(key);
         Pending::start(
-            &self.session,
+            &shard.session,
             SetTtl {
-                base: self.id,
-                path: &self.path,
+                base: shard.id,
+                path: &shard.path,
                 key,
                 ttl,
             },
@@ -193,16 +215,138 @@ impl Table {
     /// The value of a key, `None` if it has none. Sent at once.
     #[inline]
     pub fn get<'a>(&'a self, key: &'a [u8]) -> Get<'a> {
-        let operation = GetValue { table: self, key };
+        let table = self.shard(key);
+        let operation = GetValue { table, key };
         Get {
-            table: self,
-            key,
-            state: GetState::Asking(Pending::start(&self.session, operation)),
+            state: GetState::Asking(Pending::start(&table.session, operation)),
         }
     }
 
-    /// The values of many keys, in their order.
+    /// The values of many keys, in their order. All partitions that have some of them are asked at the same time.
     pub async fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>, Error> {
+        let Some(shards) = &self.shards else {
+            return self.first.multi_get(keys).await;
+        };
+        let mut parts = vec![Vec::new(); shards.len()];
+        let places = keys.iter().map(|key| shard_index(key, shards.len()));
+        let places = places.collect::<Vec<_>>();
+        for (&key, &place) in keys.iter().zip(&places) {
+            parts[place].push(key);
+        }
+        let asked = shards.iter().zip(&parts);
+        let asked = asked.map(|(shard, keys)| Box::pin(shard.multi_get(keys)));
+        let mut found = Vec::with_capacity(shards.len());
+        for values in together::all(asked.collect()).await {
+            found.push(values?.into_iter());
+        }
+        let mut value = |place: usize| found[place].next().expect("each of its keys has one");
+        Ok(places.into_iter().map(&mut value).collect())
+    }
+
+    /// Removes a key; gives whether it had a value. Sent at once.
+    pub fn remove<'a>(&'a self, key: &'a [u8]) -> Pending<'a, Remove<'a>> {
+        self.remove_when(key, Condition::Always)
+    }
+
+    /// Removes a key under a condition.
+    pub fn remove_when<'a>(&'a self, key: &'a [u8], condition: Condition) -> Pending<'a, Remove<'a>> {
+        let shard = self.shard(key);
+        Pending::start(
+            &shard.session,
+            Remove {
+                table: shard,
+                key,
+                condition,
+            },
+        )
+    }
+
+    /// Adds to the number at a key; gives what it is then. That of an absent key is 0. Sent at once.
+    ///
+    /// A number is kept as text, decimal digits with a minus sign if it is below zero: a get shows it, a put sets it. Another value
+    /// is [`Error::NotANumber`]; [`Error::Overflow`] if the sum does not fit. Either way it stays as it is. It is not sent again
+    /// when its answer was lost: the error says that it may have run.
+    pub fn add<'a>(&'a self, key: &'a [u8], delta: i64) -> Pending<'a, Add<'a>> {
+        let shard = self.shard(key);
+        Pending::start(
+            &shard.session,
+            Add {
+                table: shard,
+                key,
+                delta,
+            },
+        )
+    }
+
+    /// One page of the keys of a range, with their values, in its order; 0 is the largest limit. The next page is that of
+    /// the range [`KeyRange::behind`] the [last key](TablePage::last_key): so keys that are there all the time come exactly once,
+    /// whatever others come and go between two pages.
+    ///
+    /// Sent at once.
+    pub fn scan_page<'a>(&'a self, range: KeyRange<'a>, limit: u32) -> ScanPage<'a> {
+        ScanPage::start(self, range, limit)
+    }
+
+    /// One page of the keys of a range, without values; 0 is the largest limit.
+    pub async fn keys_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<Vec<u8>>, Error> {
+        let page = match &self.shards {
+            None => self.first.ask_page(range, limit, true).await?.page,
+            Some(shards) => merge_pages(shards, range, limit, true).await?.page,
+        };
+        Ok(Page {
+            entries: page.iter().map(|entry| entry.key.into()).collect(),
+            more: page.more(),
+        })
+    }
+
+    /// All keys of a range, with their values, in its order. The first page is asked for at once, each other one when that before it
+    /// has come.
+    pub fn scan(&self, range: KeyRange<'_>) -> Scan {
+        Scan::start(self, range)
+    }
+}
+
+/// Which of several shards has a key. Apart, so that who has only one carries little of it along.
+#[cold]
+#[inline(never)]
+fn one_of<'s>(shards: &'s [Shard], key: &[u8]) -> &'s Shard {
+    &shards[shard_index(key, shards.len())]
+}
+
+/// Puts a value at the shard that has its key.
+#[inline(always)]
+fn put_on<'a>(shard: &'a Shard, key: &'a [u8], value: &'a [u8], options: PutOptions) -> Put<'a> {
+    if value.len() <= shard.session.options().inline_bytes_max {
+        let operation = PutInline {
+            table: shard,
+            key,
+            value,
+            condition: options.condition,
+            ttl_ms: ttl_ms(options.ttl),
+        };
+        return Put {
+            state: PutState::Inline(Pending::start(&shard.session, operation)),
+        };
+    }
+    put_blocks(shard, key, Sga::from(Buf::copy_from_slice(value)), options)
+}
+
+fn put_blocks<'a>(shard: &'a Shard, key: &'a [u8], value: Sga, options: PutOptions) -> Put<'a> {
+    Put {
+        state: PutState::Large(Box::pin(put_large(shard, key, value, options))),
+    }
+}
+
+/// Which of so many shards has a key.
+#[inline]
+fn shard_index(key: &[u8], shards: usize) -> usize {
+    // A namespace has fewer partitions than that, and at least one.
+    usize::from(shard_of(key, shards as u16))
+}
+
+impl Shard {
+    /// The values of some of its keys, in their order.
+    async fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>, Error> {
         let mut values = Vec::with_capacity(keys.len());
         while values.len() < keys.len() {
             let rest = &keys[values.len()..];
@@ -228,57 +372,6 @@ impl Table {
         Ok(values)
     }
 
-    /// Removes a key; gives whether it had a value. Sent at once.
-    pub fn remove<'a>(&'a self, key: &'a [u8]) -> Pending<'a, Remove<'a>> {
-        self.remove_when(key, Condition::Always)
-    }
-
-    /// Removes a key under a condition.
-    pub fn remove_when<'a>(&'a self, key: &'a [u8], condition: Condition) -> Pending<'a, Remove<'a>> {
-        Pending::start(
-            &self.session,
-            Remove {
-                table: self,
-                key,
-                condition,
-            },
-        )
-    }
-
-    /// Adds to the number at a key; gives what it is then. That of an absent key is 0. Sent at once.
-    ///
-    /// A number is kept as text, decimal digits with a minus sign if it is below zero: a get shows it, a put sets it. Another value
-    /// is [`Error::NotANumber`]; [`Error::Overflow`] if the sum does not fit. Either way it stays as it is. It is not sent again
-    /// when its answer was lost: the error says that it may have run.
-    pub fn add<'a>(&'a self, key: &'a [u8], delta: i64) -> Pending<'a, Add<'a>> {
-        Pending::start(
-            &self.session,
-            Add {
-                table: self,
-                key,
-                delta,
-            },
-        )
-    }
-
-    /// One page of the keys of a range, with their values, in its order; 0 is the largest limit. The next page is that of
-    /// the range [`KeyRange::behind`] the [last key](TablePage::last_key): so keys that are there all the time come exactly once,
-    /// whatever others come and go between two pages.
-    ///
-    /// Sent at once.
-    pub fn scan_page<'a>(&'a self, range: KeyRange<'a>, limit: u32) -> ScanPage<'a> {
-        ScanPage::new(self, self.ask_page(range, limit, false))
-    }
-
-    /// One page of the keys of a range, without values; 0 is the largest limit.
-    pub async fn keys_page(&self, range: KeyRange<'_>, limit: u32) -> Result<Page<Vec<u8>>, Error> {
-        let page = self.ask_page(range, limit, true).await?.page;
-        Ok(Page {
-            entries: page.iter().map(|entry| entry.key.into()).collect(),
-            more: page.more(),
-        })
-    }
-
     fn ask_page<'a>(
         &'a self,
         range: KeyRange<'a>,
@@ -292,12 +385,6 @@ impl Table {
             keys_only,
         };
         Pending::start(&self.session, request)
-    }
-
-    /// All keys of a range, with their values, in its order. The first page is asked for at once, each other one when that before it
-    /// has come.
-    pub fn scan(&self, range: KeyRange<'_>) -> Scan {
-        Scan::start(self, range)
     }
 
     fn key_error(&self, key: &[u8]) -> Box<str> {
@@ -334,8 +421,6 @@ impl Future for Put<'_> {
 /// A get in flight: a future of the value.
 #[must_use = "an operation that is dropped is cancelled"]
 pub struct Get<'a> {
-    table: &'a Table,
-    key: &'a [u8],
     state: GetState<'a>,
 }
 
@@ -350,15 +435,19 @@ impl Future for Get<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            let found = match &mut self.state {
-                GetState::Asking(pending) => ready!(Pin::new(pending).poll(context))?,
+            let (found, operation) = match &mut self.state {
+                GetState::Asking(pending) => (
+                    ready!(Pin::new(&mut *pending).poll(context))?,
+                    pending.operation(),
+                ),
                 GetState::Fetching(value) => return value.as_mut().poll(context),
             };
             match found {
                 Found::Nothing => return Poll::Ready(Ok(None)),
                 Found::Inline(value) => return Poll::Ready(Ok(Some(value))),
                 Found::Blocks(_) => {
-                    self.state = GetState::Fetching(Box::pin(fetch(self.table, self.key, found)));
+                    let GetValue { table, key } = *operation;
+                    self.state = GetState::Fetching(Box::pin(fetch(table, key, found)));
                 }
             }
         }
@@ -366,7 +455,7 @@ impl Future for Get<'_> {
 }
 
 /// The value that was found; a large one is read from its blocks. When it was replaced meanwhile, the new one.
-async fn fetch(table: &Table, key: &[u8], mut found: Found) -> Result<Option<Value>, Error> {
+async fn fetch(table: &Shard, key: &[u8], mut found: Found) -> Result<Option<Value>, Error> {
     let deadline = table.session.runtime().now() + table.session.options().deadline;
     loop {
         let large = match found {
@@ -391,7 +480,7 @@ async fn fetch(table: &Table, key: &[u8], mut found: Found) -> Result<Option<Val
     }
 }
 
-fn lost(table: &Table, key: &[u8], large: &LargeValue) -> Error {
+fn lost(table: &Shard, key: &[u8], large: &LargeValue) -> Error {
     Error::BlockLost {
         path: table.key_error(key),
         offset: 0,
@@ -400,7 +489,7 @@ fn lost(table: &Table, key: &[u8], large: &LargeValue) -> Error {
 }
 
 /// The blocks of a value: a reply lists the first ones only.
-async fn all_blocks(table: &Table, key: &[u8], large: &LargeValue) -> Result<Blocks, Error> {
+async fn all_blocks(table: &Shard, key: &[u8], large: &LargeValue) -> Result<Blocks, Error> {
     let mut blocks = large.blocks.clone();
     loop {
         let covered = blocks.last().map_or(0, Block::end);
@@ -440,7 +529,7 @@ fn is_whole(blocks: &[Block]) -> bool {
     starts.zip(ends).all(|(start, end)| start == end)
 }
 
-async fn read_large(table: &Table, key: &[u8], large: &LargeValue) -> Result<Value, Error> {
+async fn read_large(table: &Shard, key: &[u8], large: &LargeValue) -> Result<Value, Error> {
     let holder = ValueBlocks::new(table, key);
     let len = usize::try_from(large.size).unwrap_or(usize::MAX);
     let blocks = all_blocks(table, key, large).await?;
@@ -475,7 +564,7 @@ async fn read_large(table: &Table, key: &[u8], large: &LargeValue) -> Result<Val
 }
 
 /// Puts a value through blocks: takes them, fills them, and only then has the value appear.
-async fn put_large(table: &Table, key: &[u8], value: Sga, options: PutOptions) -> Result<u64, Error> {
+async fn put_large(table: &Shard, key: &[u8], value: Sga, options: PutOptions) -> Result<u64, Error> {
     let size = value.len_bytes() as u64;
     let _kept = table.session.hold_lease();
     let begin = PutBegin {
@@ -509,7 +598,7 @@ async fn put_large(table: &Table, key: &[u8], value: Sga, options: PutOptions) -
     }
 }
 
-async fn fill(table: &Table, key: &[u8], mut value: Sga, blocks: Blocks) -> Result<(), Error> {
+async fn fill(table: &Shard, key: &[u8], mut value: Sga, blocks: Blocks) -> Result<(), Error> {
     let holder = ValueBlocks::new(table, key);
     let mut writes = Vec::with_capacity(blocks.len());
     for block in blocks {
@@ -539,7 +628,7 @@ struct ValueBlocks {
 }
 
 impl ValueBlocks {
-    fn new(table: &Table, key: &[u8]) -> Rc<ValueBlocks> {
+    fn new(table: &Shard, key: &[u8]) -> Rc<ValueBlocks> {
         Rc::new(ValueBlocks {
             session: table.session.clone(),
             name: table.key_error(key),

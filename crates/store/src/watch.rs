@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use crate::node::{Attributes, Node};
 use crate::pending::Pending;
 use crate::session::Session;
 use crate::signal::Signal;
+use crate::table::Table;
+use crate::together;
 
 use operation::{AskEvents, BeginWatch, Begun, EndWatch, Told};
 
@@ -83,6 +85,11 @@ impl Event {
         }
     }
 
+    /// Whether it says that the node that is watched is no more.
+    fn is_end(&self) -> bool {
+        self.happened == Happened::Deleted && self.name.is_empty()
+    }
+
     /// The name as text, with what is not UTF-8 replaced.
     pub fn name_lossy(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.name)
@@ -93,8 +100,15 @@ impl Event {
 ///
 /// Events arrive while the runtime turns, and wait here, [`Watch::QUEUE_MAX`] of them: if there are more, all are given up and one
 /// [`Happened::Lost`] stands for them.
+///
+/// The keys of a table of a namespace with several partitions are watched at each of these. What happens to one key is told in order;
+/// what happens to others in between may be told earlier or later.
 pub struct Watch {
     core: Rc<WatchCore>,
+    /// Of a table: its other parts.
+    others: Vec<Rc<WatchCore>>,
+    /// Which of all these has its turn to tell something.
+    turn: usize,
 }
 
 struct WatchCore {
@@ -129,7 +143,27 @@ impl Watch {
         session.watches().add(id, &core);
         session.watches().keep_asking(session);
         drop(registering);
-        Ok(Watch { core })
+        Ok(Watch {
+            core,
+            others: Vec::new(),
+            turn: 0,
+        })
+    }
+
+    /// Of a table with all its parts.
+    pub(crate) async fn of_table(table: &Table) -> Result<Watch, Error> {
+        let begin = |(session, id)| Box::pin(Watch::begin(session, id, ""));
+        let home = table.home().number();
+        let (first, others): (Vec<_>, Vec<_>) =
+            table.parts().partition(|(session, _)| session.number() == home);
+        let begun = together::all(first.into_iter().chain(others).map(begin).collect()).await;
+        let begun = begun.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut cores = begun.into_iter().map(|watch| watch.core);
+        Ok(Watch {
+            core: cores.next().expect("a table has a home"),
+            others: cores.collect(),
+            turn: 0,
+        })
     }
 
     /// The node as it was when the watch began. What happened after that is told.
@@ -146,14 +180,50 @@ impl Watch {
             if self.core.is_over.get() {
                 return None;
             }
-            self.core.arrived.changed().await;
+            match self.others.is_empty() {
+                true => self.core.arrived.changed().await,
+                false => self.any_arrived().await,
+            }
         }
+    }
+
+    async fn any_arrived(&self) {
+        let cores = std::iter::once(&self.core).chain(&self.others);
+        let arrived = cores.map(|core| core.arrived.changed());
+        any(&mut arrived.collect::<Vec<_>>()).await;
     }
 
     /// The next event if it has arrived.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.core.events.borrow_mut().pop_front()
+        let count = 1 + self.others.len();
+        for at in (self.turn..self.turn + count).map(|at| at % count) {
+            let event = match at.checked_sub(1) {
+                Some(other) => self.others[other].next_of_part(),
+                // That the node is no more comes after all that has happened to it.
+                None => self.core.next_unless(Event::is_end),
+            };
+            if event.is_some() {
+                self.turn = at + 1;
+                return event;
+            }
+        }
+        self.core.next_unless(|_| false)
     }
+}
+
+/// Waits for any of these.
+async fn any<F: Future + Unpin>(futures: &mut [F]) {
+    poll_fn(|context| {
+        let mut is_ready = false;
+        for future in futures.iter_mut() {
+            is_ready |= Pin::new(future).poll(context).is_ready();
+        }
+        match is_ready {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
 }
 
 impl fmt::Debug for Watch {
@@ -166,9 +236,22 @@ impl fmt::Debug for Watch {
 }
 
 impl WatchCore {
+    fn next_unless(&self, is_to_stay: impl Fn(&Event) -> bool) -> Option<Event> {
+        let mut events = self.events.borrow_mut();
+        let is_next = events.front().is_some_and(|event| !is_to_stay(event));
+        is_next.then(|| events.pop_front()).flatten()
+    }
+
+    /// The next event of a part of a table: that this part is no more is not of interest, for then the table is told not to be.
+    fn next_of_part(&self) -> Option<Event> {
+        let mut events = self.events.borrow_mut();
+        let next = events.pop_front();
+        next.filter(|event| !event.is_end())
+    }
+
     fn push(&self, event: Event) {
         let mut events = self.events.borrow_mut();
-        if event.happened == Happened::Deleted && event.name.is_empty() {
+        if event.is_end() {
             self.is_over.set(true);
         }
         if events.len() >= Watch::QUEUE_MAX || event.happened == Happened::Lost {

@@ -17,7 +17,9 @@ use crake_datapath::{Address, Runtime, RuntimeConfig};
 use crake_rpc::{Peer, Replies, Request, Server, ServerConfig, Service, Status};
 use crake_store::protocol::Code;
 use crake_store::protocol::namenode::{self, Kind, namenode as method};
-use crake_store::{ConnectOptions, CreateOptions, Error, Node, Store};
+use crake_store::protocol::scan::{Entry, HEAD_BYTES};
+use crake_store::protocol::shards::shard_of;
+use crake_store::{ConnectOptions, CreateOptions, Error, KeyRange, Node, Store, Table};
 
 /// What is asked: of which partition, by which method, from which base on, and which path.
 type Question = (u16, u16, u64, String);
@@ -29,6 +31,12 @@ enum Say {
     Fail(Code),
     /// Entries: name, id, and the other partition's number if it is there. And whether there are more.
     Entries(Vec<(&'static str, u64, Option<u16>)>, bool),
+    /// A table: its id, and those of its shards.
+    Table(u64, Vec<u64>),
+    /// Keys of a scan, and whether there are more.
+    Keys(Vec<&'static str>, bool),
+    /// The value of a key.
+    Value(&'static str),
 }
 
 #[derive(Default)]
@@ -201,6 +209,21 @@ impl Fake {
                 let view = namenode::DeleteRequestView::parse(message).unwrap();
                 (view.base(), view.path().unwrap().to_owned())
             }
+            method::OPEN_TABLE => {
+                let view = namenode::OpenTableRequestView::parse(message).unwrap();
+                (view.base(), view.path().unwrap().to_owned())
+            }
+            method::GET => {
+                let view = namenode::GetRequestView::parse(message).unwrap();
+                let key = str::from_utf8(view.key().unwrap()).unwrap();
+                (view.table(), key.to_owned())
+            }
+            method::SCAN => {
+                let view = namenode::ScanRequestView::parse(message).unwrap();
+                let bound = |bytes| str::from_utf8(bytes).unwrap().to_owned();
+                let (after, until) = (bound(view.after().unwrap()), bound(view.until().unwrap()));
+                (view.table(), format!(">{after}<{until}"))
+            }
             method::BLOCKS => (
                 namenode::BlocksRequestView::parse(message).unwrap().node(),
                 String::new(),
@@ -243,6 +266,32 @@ fn send(request: &Request<'_>, replies: &mut Replies<'_>, say: &Say) {
             let reply = namenode::ListReply {
                 entries: &entries,
                 more: *more,
+                ..Default::default()
+            };
+            replies.send(request, &reply);
+        }
+        Say::Table(id, shards) => {
+            let reply = namenode::OpenTableReply {
+                node: node_of(*id, Kind::Table),
+                shards,
+            };
+            replies.send(request, &reply);
+        }
+        Say::Keys(keys, more) => {
+            let entries = packed(keys);
+            let reply = namenode::ScanReply {
+                more: *more,
+                entries: &entries,
+                ..Default::default()
+            };
+            replies.send(request, &reply);
+        }
+        Say::Value(value) => {
+            let reply = namenode::Value {
+                found: true,
+                version: 1,
+                inline_value: value.as_bytes(),
+                ..Default::default()
             };
             replies.send(request, &reply);
         }
@@ -283,6 +332,22 @@ fn send(request: &Request<'_>, replies: &mut Replies<'_>, say: &Say) {
             }
         }
     }
+}
+
+/// A page of a scan.
+fn packed(keys: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for key in keys {
+        let entry = Entry {
+            key: key.as_bytes(),
+            version: 1,
+            ..Entry::default()
+        };
+        let start = bytes.len();
+        bytes.resize(start + HEAD_BYTES + key.len(), 0);
+        entry.write(&mut bytes[start..]);
+    }
+    bytes
 }
 
 /// `/a` is node 10 of partition 1, `/a/b` node 20 of partition 2, in which there is a file `c`.
@@ -783,4 +848,171 @@ fn a_map_that_cannot_be_is_refused() {
     // Partition 1 of one: there is one.
     world.script.borrow_mut().map = vec![at("partition1").to_string()];
     assert!(connect(1).is_ok());
+}
+
+/// `/t` is at partition 1; its shards are the nodes 100, 101 and 102.
+async fn spread(world: &World, store: &Store) -> Table {
+    world.refer(0, method::OPEN_TABLE, 0, "t", "0 1 101 1 0 0");
+    let shards = vec![100, 101, 102];
+    world.say(1, method::OPEN_TABLE, 101, "", Say::Table(101, shards));
+    let table = store.table("/t").await.unwrap();
+    assert_eq!(world.asked(), asked(&[(0, 0, "t"), (1, 101, "")]));
+    table
+}
+
+fn is_protocol<T: std::fmt::Debug>(outcome: Result<T, Error>) {
+    assert!(matches!(outcome, Err(Error::Protocol { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_key_is_asked_for_where_it_is_and_nowhere_else() {
+    let world = World::new(3);
+    world.run(async |store| {
+        let table = spread(&world, &store).await;
+        for key in ["alice", "bob", "carol", "dave", "eve", "a"] {
+            let owner = shard_of(key.as_bytes(), 3);
+            let shard = 100 + u64::from(owner);
+            world.say(owner, method::GET, shard, key, Say::Value("value"));
+            let value = table.get(key.as_bytes()).await.unwrap().unwrap();
+            assert_eq!(value[..], *b"value");
+            assert_eq!(world.asked(), asked(&[(owner, shard, key)]));
+        }
+    });
+}
+
+#[test]
+fn a_shard_that_says_that_a_key_is_not_its_is_not_believed() {
+    let world = World::new(3);
+    world.run(async |store| {
+        let table = spread(&world, &store).await;
+        let owner = shard_of(b"key", 3);
+        let shard = 100 + u64::from(owner);
+        world.refer(owner, method::GET, shard, "key", "0 2 102 0 0 0");
+        is_protocol(table.get(b"key").await);
+        assert_eq!(world.asked(), asked(&[(owner, shard, "key")]));
+    });
+}
+
+#[test]
+fn shards_that_cannot_be_are_refused() {
+    let world = World::new(3);
+    world.run(async |store| {
+        for shards in [vec![7], vec![7, 8], vec![8, 7, 9], vec![7, 8, 9, 10]] {
+            world.say(0, method::OPEN_TABLE, 0, "t", Say::Table(7, shards));
+            let opened = store.table("/t").await;
+            assert!(matches!(opened.err(), Some(Error::Protocol { .. })));
+        }
+        world.say(0, method::OPEN_TABLE, 0, "t", Say::Table(7, Vec::new()));
+        let whole = store.table("/t").await.unwrap();
+        world.asked();
+        world.say(0, method::GET, 7, "key", Say::Value("value"));
+        assert!(whole.get(b"key").await.unwrap().is_some());
+        assert_eq!(world.asked(), asked(&[(0, 7, "key")]));
+    });
+}
+
+#[test]
+fn a_shard_that_does_not_answer_is_named_and_the_others_go_on() {
+    let world = World::new(3);
+    world.run(async |store| {
+        let table = spread(&world, &store).await;
+        let keys = ["alice", "bob", "carol", "dave", "eve", "a"];
+        world.stop(2);
+        for key in keys {
+            let owner = shard_of(key.as_bytes(), 3);
+            world.say(
+                owner,
+                method::GET,
+                100 + u64::from(owner),
+                key,
+                Say::Value("value"),
+            );
+            let found = table.get(key.as_bytes()).await;
+            match owner {
+                2 => assert!(found.unwrap_err().to_string().contains("partition 2")),
+                _ => assert!(found.unwrap().is_some()),
+            }
+        }
+        for partition in 0..2 {
+            world.say(
+                partition,
+                method::SCAN,
+                100 + u64::from(partition),
+                "><",
+                Say::Keys(vec![], false),
+            );
+        }
+        let missing = table.scan_page(KeyRange::ALL, 0).await.unwrap_err();
+        assert!(missing.to_string().contains("partition 2"), "{missing}");
+        let mut scan = table.scan(KeyRange::ALL);
+        let missing = scan.next().await.unwrap_err();
+        assert!(missing.to_string().contains("partition 2"), "{missing}");
+        assert!(scan.next().await.unwrap().is_none(), "it has ended");
+    });
+}
+
+#[test]
+fn pages_of_shards_are_merged_and_each_is_asked_for_ahead() {
+    let world = World::new(3);
+    world.run(async |store| {
+        let table = spread(&world, &store).await;
+        let keys = |partition, question: &str, keys: &[&'static str], more| {
+            let say = Say::Keys(keys.to_vec(), more);
+            world.say(partition, method::SCAN, 100 + u64::from(partition), question, say);
+        };
+        keys(0, "><", &["a", "d"], true);
+        keys(0, ">d<", &["e", "z"], false);
+        keys(1, "><", &["b"], true);
+        keys(1, ">b<", &["y"], false);
+        keys(2, "><", &[], false);
+        let mut scan = table.scan(KeyRange::ALL);
+        let mut found = Vec::new();
+        while let Some(entry) = scan.next().await.unwrap() {
+            found.push(String::from_utf8(entry.key.to_vec()).unwrap());
+        }
+        assert_eq!(found, ["a", "b", "d", "e", "y", "z"]);
+        assert_eq!(world.asked().len(), 5);
+        let page = table.scan_page(KeyRange::ALL, 0).await.unwrap();
+        // What comes behind b is not known before more of partition 1 is asked for.
+        assert_eq!(
+            (page.len(), page.more(), page.last_key()),
+            (2, true, Some(&b"b"[..]))
+        );
+    });
+}
+
+#[test]
+fn pages_that_are_not_in_order_are_refused() {
+    for lie in [vec!["c", "b"], vec!["a"], vec!["b", "b"]] {
+        let world = World::new(3);
+        world.run(async |store| {
+            let table = spread(&world, &store).await;
+            for (partition, keys) in [(0, vec!["a"]), (1, lie.clone()), (2, vec![])] {
+                let say = Say::Keys(keys, false);
+                world.say(partition, method::SCAN, 100 + u64::from(partition), "><", say);
+            }
+            is_protocol(table.scan_page(KeyRange::ALL, 0).await);
+            is_protocol(table.keys_page(KeyRange::ALL, 0).await);
+            let mut scan = table.scan(KeyRange::ALL);
+            let outcome = loop {
+                match scan.next().await {
+                    Ok(Some(_)) => {}
+                    other => break other.map(drop),
+                }
+            };
+            is_protocol(outcome);
+            assert!(scan.next().await.unwrap().is_none(), "it has ended");
+        });
+    }
+    // Nothing, and more behind it, for ever.
+    let world = World::new(3);
+    world.run(async |store| {
+        let table = spread(&world, &store).await;
+        for (partition, more) in [(0, true), (1, false), (2, false)] {
+            let say = Say::Keys(vec![], more);
+            world.say(partition, method::SCAN, 100 + u64::from(partition), "><", say);
+        }
+        is_protocol(table.scan_page(KeyRange::ALL, 0).await);
+        assert!(table.scan(KeyRange::ALL).next().await.unwrap().is_none());
+    });
 }

@@ -3,9 +3,11 @@
 use super::branches::Link;
 use super::lending::check_loans;
 use super::namespace::Namespace;
+use super::shards::Origin;
 
 /// Looks at all partitions of a namespace, by their numbers, when nothing is under way between them: that each has met the others as they are and
-/// has nothing to tell them, that each link leads to a branch and each branch has its link, and that no slot has two owners. One alone agrees
+/// has nothing to tell them, that each link leads to a branch and each branch has its link, that each table has the
+/// shards that it knows of and each shard its table, and that no slot has two owners. One alone agrees
 /// with itself.
 ///
 /// # Errors
@@ -14,7 +16,8 @@ pub fn check_agreement(partitions: &[&Namespace]) -> Result<(), String> {
     for (one, number) in partitions.iter().zip(0..) {
         let checked = check_acquaintances(one, partitions)
             .and_then(|()| check_links(one, number, partitions))
-            .and_then(|()| check_branches(one, number, partitions));
+            .and_then(|()| check_branches(one, number, partitions))
+            .and_then(|()| check_shards(one, number, partitions));
         checked.map_err(|what| format!("partition {number} {what}"))?;
     }
     check_lender(partitions)?;
@@ -64,6 +67,37 @@ fn check_branches(one: &Namespace, number: u16, partitions: &[&Namespace]) -> Re
         if !directory.is_some_and(|directory| directory.branches.has_link(link)) {
             return Err(format!(
                 "has the branch `{name}` of partition {of:?}, which has no link to it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_shards(one: &Namespace, number: u16, partitions: &[&Namespace]) -> Result<(), String> {
+    for (index, shards) in one.shards.all_tables() {
+        let origin = Origin {
+            home: number,
+            table: one.nodes.id(index),
+        };
+        for (other, at) in partitions.iter().zip(0..).filter(|&(_, at)| at != number) {
+            if other.find_shard(origin).as_ref() != shards.get(usize::from(at)) {
+                return Err(format!(
+                    "has {origin:?} with shards at {shards:?}, and partition {at} not"
+                ));
+            }
+        }
+    }
+    for (index, origin) in one.shards.all_shards() {
+        let shard = one.nodes.id(index);
+        let home = partitions.get(usize::from(origin.home));
+        let table = home.and_then(|home| Some((home, home.nodes.records.find(origin.table)?)));
+        let is_known = table.is_some_and(|(home, table)| {
+            let shards = home.shards.of_table(table).unwrap_or_default();
+            shards.get(usize::from(number)) == Some(&shard)
+        });
+        if !is_known {
+            return Err(format!(
+                "has the shard {shard:?} of {origin:?}, which does not know it"
             ));
         }
     }

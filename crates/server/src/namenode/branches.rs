@@ -183,7 +183,13 @@ impl Namespace {
     pub(super) fn own_nodes(&self) -> u64 {
         // Of all roots there is one in the namespace.
         let unused_root = u64::from(self.config.partition != 0);
-        u64::from(self.nodes.records.len()) - self.branches.links() as u64 - unused_root
+        let counted_elsewhere = self.branches.links() + self.shards.shards();
+        u64::from(self.nodes.records.len()) - counted_elsewhere as u64 - unused_root
+    }
+
+    /// Whether a node is an entry of no container here, although it is not being removed.
+    pub(super) fn is_apart(&self, index: u32) -> bool {
+        self.branches.is_branch(index) || self.shards.is_shard(index)
     }
 
     /// Whether this is the only partition.
@@ -228,7 +234,7 @@ impl Namespace {
     }
 
     /// The quota of a job is counted at one place.
-    fn is_job_tree(&self, target: &Target<'_>) -> bool {
+    pub(super) fn is_job_tree(&self, target: &Target<'_>) -> bool {
         let mut at = target.parent;
         if at == ROOT {
             return target.name == JOBS_NAME;
@@ -271,6 +277,10 @@ impl Namespace {
         }
         self.reserve_nodes(1)?;
         self.errands.reserve(home.partition)?;
+        let is_to_spread = request.kind == Kind::Table;
+        if is_to_spread {
+            self.reserve_shards()?;
+        }
         let index = self.nodes.records.insert(request.kind);
         let wall_ns = self.now.wall_ns;
         let record = self.nodes.records.at_mut(index);
@@ -281,7 +291,10 @@ impl Namespace {
         record.storage_class = request.storage_class as u8;
         record.location_or_version = request.location_class;
         self.nodes.set_name(index, name);
-        self.live_for(index, request.ttl_ns);
+        if is_to_spread {
+            self.spread(index, request);
+        }
+        self.begin_life(index, request.ttl_ns);
         let branch = Branch {
             partition: home.partition,
             level: home.level,
@@ -469,6 +482,7 @@ impl Namespace {
                 _ => self.drop_branch_of(partition, branch),
             }
         }
+        self.lose_shards(partition);
     }
 
     /// Refuses another name for what has none here, for what moves already, and, of links, in the tree of a job.
@@ -491,7 +505,8 @@ impl Namespace {
         if let Some(replaced) = target.node {
             self.check_link(replaced)?;
         }
-        let into_job = self.job_of(target.parent).is_some() && self.has_link_within(index);
+        let is_elsewhere = || self.has_link_within(index) || self.has_spread_within(index);
+        let into_job = self.job_of(target.parent).is_some() && is_elsewhere();
         let takes_links = self.takes_links(target.parent, target.name);
         match into_job || (self.is_link(index) && !takes_links) {
             true => Err(Failure::CrossPartition),

@@ -30,6 +30,7 @@ impl Namespace {
         self.check_shortcuts()?;
         self.check_branches()?;
         self.check_moves()?;
+        self.check_shards()?;
         let exists = |index| self.nodes.records.at(index).kind.is_some();
         self.nodes.deadlines.check(exists)?;
         self.check_counts(&census)?;
@@ -42,7 +43,7 @@ impl Namespace {
     fn check_node(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
         let name = self.nodes.name(index);
         let is_doomed = self.removals.is_top(index);
-        let is_apart = is_doomed || self.branches.is_branch(index);
+        let is_apart = is_doomed || self.is_apart(index);
         if let Some(job) = self
             .job_charged(index)
             .filter(|&job| self.jobs.all[job].directory != index)
@@ -59,7 +60,7 @@ impl Namespace {
         } else if is_apart {
             expect(
                 record.parent == ROOT && self.entry(ROOT, name) != Some(index),
-                "is being removed, or a branch, and has a name",
+                "is being removed, or a branch or shard, and has a name",
             )?;
         } else {
             let parent = self.nodes.records.at(record.parent);
@@ -106,8 +107,9 @@ impl Namespace {
 
     fn check_container(&self, index: u32, record: &Record, census: &mut Census) -> Result<(), String> {
         let is_sealed = record.place == Place::Sealed && record.kind == Some(Kind::Multifile);
+        let is_spread = record.place == Place::Spread && record.kind == Some(Kind::Table);
         expect(
-            is_sealed || matches!(record.place, Place::Nowhere | Place::Elsewhere),
+            is_sealed || is_spread || matches!(record.place, Place::Nowhere | Place::Elsewhere),
             "is a container with bytes",
         )?;
         if record.extra == NONE {
@@ -158,6 +160,7 @@ impl Namespace {
                 record.size == 0 && record.extra == NONE && record.kind() == Kind::File,
                 "is elsewhere and has bytes here",
             ),
+            Place::Spread => expect(false, "is spread as only a table can be"),
         }
     }
 
@@ -210,7 +213,7 @@ impl Namespace {
             counted == stored,
             "containers, files, values or long names that no node has",
         )?;
-        let apart = self.removals.tops() + self.branches.branches();
+        let apart = self.removals.tops() + self.branches.branches() + self.shards.shards();
         expect(
             self.index.len() + apart + 1 == nodes.records.len() as usize,
             "the index has other names than there are nodes",
@@ -298,6 +301,7 @@ impl Namespace {
         self.jobs.fingerprint(&mut state);
         self.removals.hash(&mut state);
         self.branches.hash(&mut state);
+        self.shards.hash(&mut state);
         self.errands.hash(&mut state);
         self.moves.hash(&mut state);
         (&self.lending, &self.borrowing).hash(&mut state);
@@ -423,7 +427,7 @@ mod tests {
     #[test]
     fn each_kind_of_damage_is_found() {
         type Damage = fn(&mut Namespace);
-        let damages: [(&str, Damage); 14] = [
+        let damages: [(&str, Damage); 15] = [
             ("a node in another container", |namespace| {
                 let (node, table) = (index_of(namespace, "/d/open"), index_of(namespace, "/t"));
                 namespace.nodes.records.at_mut(node).parent = table;
@@ -474,6 +478,10 @@ mod tests {
             ("a version from the future", |namespace| {
                 let node = index_of(namespace, "/t/a");
                 namespace.nodes.records.at_mut(node).location_or_version = 99;
+            }),
+            ("a table that is spread and nobody knows where", |namespace| {
+                let table = index_of(namespace, "/t");
+                namespace.nodes.records.at_mut(table).place = Place::Spread;
             }),
             ("a value that no key has", |namespace| {
                 namespace.nodes.values.insert(Box::default());

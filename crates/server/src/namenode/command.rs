@@ -277,6 +277,13 @@ pub enum Command<'a> {
         /// Gives it up.
         abort: bool,
     },
+    /// A table, and where its keys are; any other node as it is. [`Reply::Table`].
+    OpenTable {
+        /// Where `path` starts.
+        base: NodeId,
+        /// Names joined by `/`.
+        path: &'a str,
+    },
     /// The value of a key. [`Reply::Value`], also when there is none.
     Get {
         /// Where `path` starts.
@@ -364,7 +371,7 @@ pub enum Command<'a> {
         /// Also one of another session.
         kill: bool,
     },
-    /// Does what another partition asks for; what was done before is not done again. [`Reply::Done`].
+    /// Does what another partition asks for; what was done before is not done again. [`Reply::Done`], or [`Reply::Made`] of a shard.
     DoErrand {
         /// Which asks.
         partition: u16,
@@ -381,6 +388,8 @@ pub enum Command<'a> {
         id: u64,
         /// Why it was refused, if it was.
         refused: Option<Failure>,
+        /// What was made there; 0 if nothing was.
+        node: NodeId,
     },
     /// Another partition is in this life: what hangs on another one that it had is gone. [`Reply::Done`].
     MeetPartner {

@@ -25,7 +25,7 @@ impl Namespace {
     ) -> Result<Reply<'_>, Failure> {
         let table = self.table(base, path)?;
         check_key(key)?;
-        let node = self.child(table, key);
+        let node = self.key_node(table, key)?;
         let before = match node {
             Some(index) => number_of(self.nodes.inline_value(index)).ok_or(Failure::NotANumber)?,
             None => 0,

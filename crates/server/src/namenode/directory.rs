@@ -55,6 +55,10 @@ impl Namespace {
         self.reserve_nodes(kinds)?;
         let job = self.job_of(target.parent);
         self.check_quota(job, Amount::default(), Amount::nodes(kinds as u64))?;
+        let is_to_spread = self.is_to_spread(request.kind, &target);
+        if is_to_spread {
+            self.reserve_shards()?;
+        }
         self.reserve_writer(session, request, self.room(job, 0))?;
         let (mut parent, mut name) = (target.parent, target.name);
         for next in target.rest {
@@ -62,6 +66,9 @@ impl Namespace {
             name = next;
         }
         let index = self.make(parent, name, request.kind);
+        if is_to_spread {
+            self.spread(index, request);
+        }
         Ok(self.open_new(session, request, index))
     }
 
@@ -90,6 +97,7 @@ impl Namespace {
         index: u32,
     ) -> Result<Reply<'_>, Failure> {
         let there = self.kind(index);
+        self.check_made(index)?;
         if request.existing_ok && request.kind.is_container() && there == request.kind {
             return Ok(self.opened(index, LeaseId(0)));
         }
@@ -137,7 +145,7 @@ impl Namespace {
         let record = self.nodes.records.at_mut(index);
         record.storage_class = request.storage_class as u8;
         record.location_or_version = request.location_class;
-        self.live_for(index, request.ttl_ns);
+        self.begin_life(index, request.ttl_ns);
         let lease = if request.kind == Kind::File {
             self.begin_writing(session, index)
         } else {
@@ -172,6 +180,7 @@ impl Namespace {
                 blocks: &self.blocks,
                 page: self.page.iter(),
             },
+            shards: self.shards.of_table(index)?,
             more,
         })
     }
@@ -342,6 +351,8 @@ impl Namespace {
             (true, false) => Err(Failure::NotADirectory),
             // Whether it is empty is not known here.
             (true, true) if kind == there && self.is_link(replaced) => Err(Failure::CrossPartition),
+            // Nor is it of a table that has keys elsewhere, but what that is.
+            (true, true) if kind != there && self.is_spread(replaced) => Err(Failure::WrongKind),
             (true, true) if !self.is_vacant(replaced)? => Err(Failure::NotEmpty),
             _ if kind != there => Err(Failure::WrongKind),
             _ => Ok(()),

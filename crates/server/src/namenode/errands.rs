@@ -1,4 +1,4 @@
-//! What partitions have to tell each other about branches and links: kept until it is done, and done once, in order.
+//! What partitions have to tell each other about branches, links and shards: kept until it is done, and done once, in order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -10,6 +10,7 @@ use super::command::{Failure, Kind, NodeId, Reply};
 use super::moves::Destination;
 use super::names::Name;
 use super::namespace::Namespace;
+use super::shards::Origin;
 use super::state::{Input, Malformed, State, fields};
 
 /// Links that wait for one partition, at most: while it is away, no more branches of its directories are made.
@@ -73,6 +74,20 @@ pub enum Errand {
         /// Why the container must not move there, if so.
         refused: Option<Failure>,
     },
+    /// Make what has the keys there of a table of this partition.
+    Shard {
+        /// Its id here.
+        table: NodeId,
+        /// As the table's.
+        storage_class: u32,
+        /// As the table's.
+        location_class: u64,
+    },
+    /// That table is gone: remove its keys there.
+    DropShard {
+        /// Its id here.
+        table: NodeId,
+    },
 }
 
 /// A way from a directory upwards, from partition to partition: whether a container is on it.
@@ -127,8 +142,8 @@ pub(super) type ErrandId = u64;
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     partners: BTreeMap<u16, Partner>,
-    /// The last one for which somebody may wait; no part of what outlives a namenode.
-    latest: Option<(u16, ErrandId)>,
+    /// The last one to each partition for which somebody may wait; no part of what outlives a namenode.
+    awaited: BTreeMap<u16, ErrandId>,
     /// There are others than when that was asked; neither is this.
     has_news: bool,
 }
@@ -162,7 +177,7 @@ impl State for Errands {
     fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             partners: State::load(input)?,
-            latest: None,
+            awaited: BTreeMap::new(),
             has_news: true,
         })
     }
@@ -222,6 +237,20 @@ impl State for Errand {
                 number.save(out);
                 refused.save(out);
             }
+            Errand::Shard {
+                table,
+                storage_class,
+                location_class,
+            } => {
+                9_u8.save(out);
+                table.save(out);
+                storage_class.save(out);
+                location_class.save(out);
+            }
+            Errand::DropShard { table } => {
+                10_u8.save(out);
+                table.save(out);
+            }
         }
     }
 
@@ -257,6 +286,14 @@ impl State for Errand {
                 number: State::load(input)?,
                 refused: State::load(input)?,
             },
+            9 => Errand::Shard {
+                table: State::load(input)?,
+                storage_class: State::load(input)?,
+                location_class: State::load(input)?,
+            },
+            10 => Errand::DropShard {
+                table: State::load(input)?,
+            },
             _ => return Err(Malformed("there is no such errand")),
         })
     }
@@ -289,18 +326,30 @@ impl Errands {
 
     /// Has another partition do something.
     pub(super) fn send(&mut self, to: u16, errand: Errand) {
-        let is_awaited = matches!(errand, Errand::Link { .. } | Errand::Unlink { .. });
+        let is_awaited = matches!(
+            errand,
+            Errand::Link { .. } | Errand::Unlink { .. } | Errand::Shard { .. } | Errand::DropShard { .. }
+        );
         self.has_news = true;
         let partner = self.partners.entry(to).or_default();
         partner.queue.push_back(errand);
         if is_awaited {
-            self.latest = Some((to, partner.done + partner.queue.len() as u64));
+            self.awaited.insert(to, partner.done + partner.queue.len() as u64);
         }
     }
 
-    /// The errand that the latest command waits for, if it does for one; asked a second time, none.
-    pub(super) fn take_latest(&mut self) -> Option<(u16, ErrandId)> {
-        self.latest.take()
+    /// The errands that the latest command waits for, one to each partition at most: who has done that has done those before it.
+    /// Asked a second time, none.
+    pub(super) fn take_awaited(&mut self) -> BTreeMap<u16, ErrandId> {
+        std::mem::take(&mut self.awaited)
+    }
+
+    /// Nobody waits for what was sent so far.
+    #[inline]
+    pub(super) fn forget_awaited(&mut self) {
+        if !self.awaited.is_empty() {
+            self.awaited.clear();
+        }
     }
 
     /// Whether there are new ones.
@@ -338,7 +387,11 @@ impl Namespace {
     ) -> Result<Reply<'_>, Failure> {
         if self.has_heard(partition, id) {
             let refused = self.errands.partners[&partition].refused.get(&id);
-            return refused.map_or(Ok(Reply::Done), |failure| Err(*failure));
+            return match (refused, errand) {
+                (Some(failure), _) => Err(*failure),
+                (None, Errand::Shard { table, .. }) => self.made_shard(partition, *table),
+                (None, _) => Ok(Reply::Done),
+            };
         }
         self.await_errand(errand)?;
         self.errands.partners.entry(partition).or_default().hear(id);
@@ -348,7 +401,10 @@ impl Namespace {
         if let (Err(failure), Some(partner)) = (outcome, self.errands.partners.get_mut(&partition)) {
             partner.refused.insert(id, failure);
         }
-        outcome.map(|()| Reply::Done)
+        match (outcome, errand) {
+            (Ok(()), Errand::Shard { table, .. }) => self.made_shard(partition, *table),
+            (outcome, _) => outcome.map(|()| Reply::Done),
+        }
     }
 
     /// Whether an errand of another partition was done here, or refused. One that was refused and not heard is to be asked for again.
@@ -405,11 +461,35 @@ impl Namespace {
                 self.traced(number, refused);
                 Ok(())
             }
+            Errand::Shard {
+                table,
+                storage_class,
+                location_class,
+            } => {
+                let origin = Origin {
+                    home: partition,
+                    table,
+                };
+                self.add_shard(origin, (storage_class, location_class))
+            }
+            Errand::DropShard { table } => {
+                self.drop_shard(Origin {
+                    home: partition,
+                    table,
+                });
+                Ok(())
+            }
         }
     }
 
     /// Takes note that another partition did the first errand to it, or why it refused.
-    pub(super) fn errand_done(&mut self, to: u16, id: ErrandId, refused: Option<Failure>) -> Reply<'static> {
+    pub(super) fn errand_done(
+        &mut self,
+        to: u16,
+        id: ErrandId,
+        refused: Option<Failure>,
+        node: NodeId,
+    ) -> Reply<'static> {
         let Some(partner) = self.errands.partners.get_mut(&to) else {
             return Reply::Done;
         };
@@ -432,6 +512,9 @@ impl Namespace {
                     }
                 }
                 Errand::Lock { number } => self.locked(number, refused),
+                Errand::Shard { table, .. } => {
+                    self.shard_made(table, to, refused.is_none().then_some(node));
+                }
                 _ => {}
             }
         }

@@ -11,6 +11,7 @@ use crake_store::canary::{Canary, planted};
 
 use super::command::{Failure, Happened, NodeId, Now, Reply};
 use super::namespace::{Namespace, ROOT};
+use super::records::Place;
 use super::removal::Owner;
 use super::state::{Input, Malformed, State};
 
@@ -36,6 +37,7 @@ impl Namespace {
             return Err(Failure::RootIsFixed);
         }
         self.check_unfixed(index)?;
+        self.check_made(index)?;
         self.live_for(index, ttl_ns);
         Ok(self.node_reply(index))
     }
@@ -91,9 +93,12 @@ impl Namespace {
         true
     }
 
-    /// Whether a container has no entries but such as are due.
+    /// Whether a container has no entries but such as are due. Of a table that has keys elsewhere, too, that is not known here.
     pub(super) fn is_vacant(&self, index: u32) -> Result<bool, Failure> {
         let record = self.nodes.records.at(index);
+        if record.place == Place::Spread {
+            return Ok(false);
+        }
         if record.size == 0 || !self.leftovers {
             return Ok(record.size == 0);
         }

@@ -204,8 +204,9 @@ impl Namespace {
         self.doom(directory, Owner::EndedJob(number));
     }
 
-    /// Refuses to move, remove or replace the directory of a running job, and that of all of them.
+    /// Refuses to move, remove or replace the directory of a running job, and that of all of them; and a shard without its table.
     pub(super) fn check_unfixed(&self, index: u32) -> Result<(), Failure> {
+        self.check_no_shard(index)?;
         let jobs = &self.jobs;
         let is_fixed = jobs.running > 0 && (index == jobs.parent || jobs.by_directory.contains_key(&index));
         match is_fixed {

@@ -59,6 +59,7 @@ mod role;
 mod scan;
 mod service;
 mod sessions;
+mod shards;
 mod shortcuts;
 mod slab;
 mod state;

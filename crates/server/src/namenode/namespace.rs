@@ -26,6 +26,7 @@ use super::records::Place;
 use super::referrals::Referrals;
 use super::removal::Removals;
 use super::sessions::{Held, Sessions};
+use super::shards::Shards;
 use super::shortcuts::Shortcuts;
 use super::slab::NONE;
 use super::watches::Watches;
@@ -53,6 +54,7 @@ pub struct Namespace {
     pub(super) jobs: Jobs,
     pub(super) removals: Removals,
     pub(super) branches: Branches,
+    pub(super) shards: Shards,
     pub(super) errands: Errands,
     pub(super) moves: Moves,
     pub(super) referrals: Referrals,
@@ -114,6 +116,7 @@ impl Namespace {
             jobs: Jobs::default(),
             removals: Removals::default(),
             branches: Branches::default(),
+            shards: Shards::default(),
             errands: Errands::default(),
             moves: Moves::default(),
             referrals: Referrals::default(),
@@ -145,7 +148,7 @@ impl Namespace {
     ) -> Result<Reply<'a>, Failure> {
         self.advance(now);
         // What time or a replay has set off, nobody waits for.
-        let _ = self.errands.take_latest();
+        self.errands.forget_awaited();
         self.moves.forget_latest();
         let noted = self.journal.begin(self.now, session, command)?;
         let result = self.execute(session, command);
@@ -172,6 +175,7 @@ impl Namespace {
                 blocks,
             } => self.list((base, path), (prefix, after), limit, blocks),
             Command::Blocks { node, offset, limit } => self.blocks_of(node, offset, limit),
+            Command::OpenTable { base, path } => self.open_table(base, path),
             Command::Get { table, path, key } => self.get(table, path, key),
             Command::MultiGet { table, path, keys } => self.multi_get(table, path, keys),
             Command::Watch { base, path } => self.watch(session, base, path),
@@ -191,7 +195,12 @@ impl Namespace {
                 id,
                 errand,
             } => self.do_errand(partition, id, errand),
-            Command::ErrandDone { to, id, refused } => Ok(self.errand_done(to, id, refused)),
+            Command::ErrandDone {
+                to,
+                id,
+                refused,
+                node,
+            } => Ok(self.errand_done(to, id, refused, node)),
             Command::MeetPartner {
                 partition,
                 incarnation,
@@ -570,6 +579,10 @@ impl Namespace {
             Place::Nowhere | Place::Sealed => return 0,
             Place::Elsewhere => {
                 self.release_link(index);
+                return 0;
+            }
+            Place::Spread => {
+                self.release_shards(index);
                 return 0;
             }
             Place::Tail => {}

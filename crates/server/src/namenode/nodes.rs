@@ -195,7 +195,7 @@ impl Nodes {
         match record.place {
             Place::Tail => &record.tail[record.name_room()..][..record.size as usize],
             Place::Heap => &self.values[record.extra],
-            Place::Nowhere | Place::Blocks | Place::Sealed | Place::Elsewhere => &[],
+            Place::Nowhere | Place::Blocks | Place::Sealed | Place::Elsewhere | Place::Spread => &[],
         }
     }
 

@@ -218,7 +218,7 @@ impl Namespace {
     pub(super) fn amount_of(&self, index: u32) -> Amount {
         let record = self.nodes.records.at(index);
         let bytes = match record.place {
-            Place::Nowhere | Place::Sealed | Place::Elsewhere => 0,
+            Place::Nowhere | Place::Sealed | Place::Elsewhere | Place::Spread => 0,
             Place::Tail | Place::Heap => record.size,
             Place::Blocks => block_bytes(&self.nodes.files[record.extra].extents),
         };

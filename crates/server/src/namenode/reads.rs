@@ -149,7 +149,9 @@ impl Namespace {
             (Some(index), _) if self.is_link(index) => self.find_alone(&step.read),
             (Some(index), Way::Straight) => Ok(Some(index)),
             (Some(index), _) if self.is_walk_over(&step.read, index) => Ok(Some(index)),
-            (None, Way::Last) if matches!(step.read, Read::Get { .. }) => Ok(None),
+            (None, Way::Last) if matches!(step.read, Read::Get { .. }) => {
+                self.find_no_key(&step.read, step.at)
+            }
             _ => self.find_alone(&step.read),
         };
         let asker = step.asker;
@@ -179,6 +181,15 @@ impl Namespace {
                 let referral = self.take_referral().filter(|_| failure == Failure::Elsewhere);
                 replies.failure(asker, failure, referral);
             }
+        }
+    }
+
+    /// There is no such key here; it may be that another partition has it.
+    #[cold]
+    fn find_no_key(&mut self, read: &Read<'_>, table: u32) -> Result<Option<u32>, Failure> {
+        match self.is_spread(table) {
+            true => self.find_alone(read),
+            false => Ok(None),
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) enum Place {
     Sealed,
     /// It is an entry whose container another partition has.
     Elsewhere,
+    /// It is a table, or a shard of one, whose keys are at all partitions; `extra` is the container's.
+    Spread,
 }
 
 choices!(Place {
@@ -56,7 +58,8 @@ choices!(Place {
     Heap,
     Blocks,
     Sealed,
-    Elsewhere
+    Elsewhere,
+    Spread
 });
 fields!(Record {
     parent,

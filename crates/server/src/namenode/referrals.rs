@@ -33,6 +33,14 @@ pub(super) struct Referrals {
     latest: Cell<Option<Referral>>,
 }
 
+impl Referrals {
+    /// Notes where another partition goes on with what is refused for that.
+    pub(super) fn say(&self, referral: Referral) -> Failure {
+        self.latest.set(Some(referral));
+        Failure::Elsewhere
+    }
+}
+
 impl Namespace {
     /// The referral that the latest command was refused with, if it was [`Failure::Elsewhere`].
     pub fn take_referral(&mut self) -> Option<Referral> {

@@ -128,6 +128,9 @@ impl Namespace {
         // Who looks upwards ends at the root, as everywhere.
         self.nodes.records.at_mut(top).parent = ROOT;
         self.nodes.deadlines.set(top, None);
+        if self.is_spread(top) {
+            self.release_shards(top);
+        }
         self.removals.queue.push_back(Removal { top, at: top });
         self.removals.tops.insert(top, owner);
         self.leftovers = true;

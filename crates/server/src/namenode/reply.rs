@@ -217,6 +217,8 @@ pub enum Reply<'a> {
     List {
         /// The page.
         entries: Entries<'a>,
+        /// Of a table whose keys are spread: as of [`Reply::Table`].
+        shards: &'a [NodeId],
         /// There are others after the last of these.
         more: bool,
     },
@@ -264,6 +266,13 @@ pub enum Reply<'a> {
         value: i64,
         /// Of the key's value.
         version: u64,
+    },
+    /// To open-table.
+    Table {
+        /// The node.
+        node: Attributes,
+        /// Where its keys are, if they are spread: the id of its shard at each partition.
+        shards: &'a [NodeId],
     },
     /// To get.
     Value(Value<'a>),
@@ -319,6 +328,11 @@ pub enum Reply<'a> {
     Job(JobInfo<'a>),
     /// To errands, and what is said of them.
     Done,
+    /// To an errand that makes something: its id here.
+    Made {
+        /// The same however often it is asked for.
+        node: NodeId,
+    },
     /// To job-list.
     Jobs {
         /// The page.

@@ -160,7 +160,7 @@ impl NamenodeService {
         let now = self.now();
         self.namespace.advance(now);
         self.waiting.look(&mut self.namespace, now);
-        self.partners.look();
+        self.partners.look(&self.namespace);
         self.settle_moves();
         self.tell();
         self.commit();

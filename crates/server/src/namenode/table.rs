@@ -32,6 +32,7 @@ impl Namespace {
     /// The key's node, if its version is what the condition says.
     fn check_condition(&self, table: u32, key: &[u8], condition: Condition) -> Result<Option<u32>, Failure> {
         let node = self.child(table, key);
+        self.check_absent(table, key, node)?;
         let version = node.map_or(0, |index| self.nodes.records.at(index).location_or_version);
         match condition {
             Condition::IfAbsent if version != 0 => Err(Failure::AlreadyExists),
@@ -159,6 +160,7 @@ impl Namespace {
 
     /// Takes everything that the commit will need: blocks, a hold, a node.
     fn put_large(&mut self, session: SessionId, table: u32, request: &Put<'_>) -> Result<Reply<'_>, Failure> {
+        self.key_node(table, request.key)?;
         self.reserve_nodes(1)?;
         self.sessions.reserve(session)?;
         self.taken.clear();
@@ -274,7 +276,7 @@ impl Namespace {
     pub(super) fn find_key(&self, base: NodeId, path: &str, key: &[u8]) -> Result<Option<u32>, Failure> {
         let table = self.table(base, path)?;
         check_key(key)?;
-        Ok(self.child(table, key))
+        self.key_node(table, key)
     }
 
     pub(super) fn multi_get(
@@ -292,7 +294,7 @@ impl Namespace {
         self.blocks.clear();
         let mut room = self.config.page_bytes_max as usize;
         for key in keys {
-            let record = self.child(table, key);
+            let record = self.key_node(table, key)?;
             let item = self.page_item(record, true);
             let bytes = self.value_bytes(&item);
             if bytes > room {

@@ -48,8 +48,8 @@ impl Namespace {
     #[cold]
     fn tell_watchers(&mut self, happened: Happened, index: u32) {
         let about = self.attributes(index);
-        // A branch is an entry at another partition.
-        if !self.branches.is_branch(index) {
+        // A branch is an entry at another partition, a shard none at all.
+        if !self.is_apart(index) {
             let container = self.nodes.id(self.nodes.records.at(index).parent);
             self.watches
                 .tell(container, self.nodes.name(index), happened, &about);

@@ -623,7 +623,9 @@ impl Pair {
             limit: 0,
             blocks: false,
         };
-        let Ok(Reply::List { entries, more: false }) = self.namespace.apply(self.now, SESSION, &command)
+        let Ok(Reply::List {
+            entries, more: false, ..
+        }) = self.namespace.apply(self.now, SESSION, &command)
         else {
             panic!("{path:?} cannot be listed")
         };

@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crake_server::namenode::command::{Create, Errand, Home, Kind, NodeId, Now, Reply, SessionId};
+use crake_server::namenode::command::{
+    Condition, Create, Errand, Home, Kind, NodeId, Now, Put, Reply, Scan, SessionId,
+};
 use crake_server::namenode::log::{Journal, replay_all};
 use crake_server::namenode::{Command, Config, Failure, Namespace};
+use crake_store::protocol::shards::shard_of;
 use crake_store::protocol::{Referral, Which};
 
 const SESSION: SessionId = SessionId(1);
@@ -20,9 +23,12 @@ pub struct Cluster {
     pub restarts: bool,
     pub random: u64,
     /// What each errand was answered the first time.
-    outcomes: BTreeMap<(u16, u16, u64), Result<(), Failure>>,
+    outcomes: BTreeMap<(u16, u16, u64), Result<NodeId, Failure>>,
     lives: u64,
 }
+
+/// The parts of a table: at which partition, and which node there.
+pub type Shards = Vec<(u16, NodeId)>;
 
 /// Where a path has led: a partition, a directory there, and bytes of the path.
 #[derive(Clone, Copy)]
@@ -74,7 +80,7 @@ impl Cluster {
         cluster
     }
 
-    fn meet(&mut self, one: u16, partition: u16, incarnation: u64) {
+    pub fn meet(&mut self, one: u16, partition: u16, incarnation: u64) {
         let meet = Command::MeetPartner {
             partition,
             incarnation,
@@ -93,7 +99,7 @@ impl Cluster {
         namespace.apply(now, SESSION, command).map(|reply| look(&reply))
     }
 
-    fn referral(&mut self, partition: u16) -> Referral {
+    pub fn referral(&mut self, partition: u16) -> Referral {
         let namespace = &mut self.partitions[usize::from(partition)];
         namespace.take_referral().expect("it was said where to go")
     }
@@ -218,10 +224,155 @@ impl Cluster {
             self.deliver();
             match deleted {
                 Err(Failure::Busy) => self.now.mono_ns += 200 * MS,
+                Err(Failure::NotEmpty) => {
+                    let table = self.open(path).map_err(|_| Failure::NotEmpty)?;
+                    return self.delete_if_empty(path, &table);
+                }
                 deleted => return deleted.map(|_| ()),
             }
         }
         panic!("who waits for a lease comes in: {path}");
+    }
+
+    /// As a client does it: only all shards together know whether a table is empty.
+    fn delete_if_empty(&mut self, path: &str, table: &Shards) -> Result<(), Failure> {
+        match self.keys_of(table).is_empty() {
+            true => self.delete(path, true),
+            false => Err(Failure::NotEmpty),
+        }
+    }
+
+    /// Where the keys of a table are.
+    pub fn open(&mut self, path: &str) -> Result<Shards, Failure> {
+        let (home, (node, kind, shards)) = self.follow(path, |cluster, at, rest| {
+            let open = Command::OpenTable {
+                base: at.base,
+                path: rest,
+            };
+            cluster.apply(at.partition, &open, |reply| match reply {
+                Reply::Table { node, shards } => (node.id, node.kind, shards.to_vec()),
+                other => panic!("{other:?}"),
+            })
+        })?;
+        if kind != Kind::Table {
+            return Err(Failure::WrongKind);
+        }
+        if shards.is_empty() {
+            return Ok(vec![(home, node)]);
+        }
+        assert_eq!(
+            (shards.len(), shards[usize::from(home)]),
+            (self.partitions.len(), node)
+        );
+        Ok((0..).zip(shards).collect())
+    }
+
+    /// Does something with a key at the shard that has it; the others are asked before, and know that.
+    fn with_key(
+        &mut self,
+        path: &str,
+        key: &[u8],
+        act: impl Fn(&mut Cluster, u16, NodeId) -> Result<i64, Failure>,
+    ) -> Result<i64, Failure> {
+        let shards = self.open(path)?;
+        let owner = shard_of(key, shards.len() as u16);
+        for &(partition, shard) in &shards {
+            if shards.len() > 1 && partition != owner {
+                assert_eq!(act(self, partition, shard), Err(Failure::Elsewhere));
+                let referral = self.referral(partition);
+                let home = (referral.partition, NodeId(referral.node));
+                assert!(
+                    home == shards[usize::from(owner)] || shards.contains(&home),
+                    "{referral:?}"
+                );
+            }
+        }
+        let (partition, shard) = shards[usize::from(owner)];
+        act(self, partition, shard)
+    }
+
+    pub fn put(
+        &mut self,
+        path: &str,
+        key: &[u8],
+        value: &[u8],
+        condition: Condition,
+    ) -> Result<i64, Failure> {
+        self.with_key(path, key, |cluster, partition, table| {
+            let put = Command::Put(Put {
+                table,
+                key,
+                value,
+                condition,
+                ..Put::default()
+            });
+            cluster.apply(partition, &put, |_| 0)
+        })
+    }
+
+    pub fn add(&mut self, path: &str, key: &[u8]) -> Result<i64, Failure> {
+        self.with_key(path, key, |cluster, partition, table| {
+            let add = Command::Add {
+                table,
+                path: "",
+                key,
+                delta: 1,
+            };
+            cluster.apply(partition, &add, |reply| match reply {
+                Reply::Added { value, .. } => *value,
+                other => panic!("{other:?}"),
+            })
+        })
+    }
+
+    pub fn remove(&mut self, path: &str, key: &[u8]) -> Result<i64, Failure> {
+        self.with_key(path, key, |cluster, partition, table| {
+            let remove = Command::Remove {
+                table,
+                path: "",
+                key,
+                condition: Condition::Always,
+            };
+            cluster.apply(partition, &remove, |reply| match reply {
+                Reply::Removed { removed } => i64::from(*removed),
+                other => panic!("{other:?}"),
+            })
+        })
+    }
+
+    pub fn get(&mut self, path: &str, key: &[u8]) -> Result<i64, Failure> {
+        self.with_key(path, key, |cluster, partition, table| {
+            let get = Command::Get { table, path: "", key };
+            cluster.apply(partition, &get, |reply| match reply {
+                Reply::Value(value) => value.inline_value.len() as i64 + i64::from(value.found),
+                other => panic!("{other:?}"),
+            })
+        })
+    }
+
+    /// All keys of a table with their values, each of which is where it belongs.
+    pub fn keys_of(&mut self, table: &Shards) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut keys = BTreeMap::new();
+        for &(partition, shard) in table {
+            let scan = Command::Scan(Scan {
+                table: shard,
+                ..Scan::default()
+            });
+            let found = self.apply(partition, &scan, |reply| match reply {
+                Reply::Scan { entries, more: false } => entries
+                    .clone()
+                    .map(|entry| (entry.key.to_vec(), entry.value.inline_value.to_vec()))
+                    .collect::<Vec<_>>(),
+                other => panic!("{other:?}"),
+            });
+            for (key, value) in found.unwrap() {
+                if table.len() > 1 {
+                    assert_eq!(shard_of(&key, table.len() as u16), partition, "{key:?}");
+                }
+                assert_eq!(keys.insert(key, value), None);
+            }
+        }
+        keys
     }
 
     /// Asks for a rename as a client does: where both directories are is found out once.
@@ -337,8 +488,12 @@ impl Cluster {
             assert_eq!(outcome, before, "{errand:?}");
         }
         if self.chance(2) == 0 {
-            let refused = outcome.err();
-            let done = Command::ErrandDone { to, id, refused };
+            let done = Command::ErrandDone {
+                to,
+                id,
+                refused: outcome.err(),
+                node: outcome.unwrap_or_default(),
+            };
             self.apply(from, &done, |_| ()).unwrap();
         }
         true
@@ -358,13 +513,16 @@ impl Cluster {
         Some((id, errands.next()?.clone()))
     }
 
-    fn do_errand(&mut self, from: u16, to: u16, id: u64, errand: &Errand) -> Result<(), Failure> {
+    fn do_errand(&mut self, from: u16, to: u16, id: u64, errand: &Errand) -> Result<NodeId, Failure> {
         let command = Command::DoErrand {
             partition: from,
             id,
             errand,
         };
-        self.apply(to, &command, |_| ())
+        self.apply(to, &command, |reply| match reply {
+            Reply::Made { node } => *node,
+            _ => NodeId::default(),
+        })
     }
 
     /// A partition ends, and another process goes on with its log.
@@ -428,7 +586,9 @@ impl Cluster {
                 blocks: false,
             };
             cluster.apply(at.partition, &list, |reply| match reply {
-                Reply::List { entries, more: false } => entries
+                Reply::List {
+                    entries, more: false, ..
+                } => entries
                     .clone()
                     .map(|entry| {
                         let name = String::from_utf8(entry.name.to_vec()).unwrap();
@@ -448,7 +608,7 @@ impl Cluster {
             let (_, entries) = self.list(&path).unwrap();
             for (name, kind, ..) in entries {
                 let path = format!("{path}/{name}");
-                if kind.is_container() {
+                if kind.is_container() && kind != Kind::Table {
                     left.push(path.clone());
                 }
                 let found = self.lookup(&path).map(|(_, _, kind)| kind);
@@ -457,6 +617,17 @@ impl Cluster {
             }
         }
         tree
+    }
+
+    /// The keys of all tables.
+    pub fn tables(&mut self) -> BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>> {
+        let tables = self.tree().into_iter().filter(|(_, kind)| *kind == Kind::Table);
+        let tables: Vec<String> = tables.map(|(path, _)| path).collect();
+        let keys = tables.into_iter().map(|path| {
+            let table = self.open(&path).unwrap();
+            (path, self.keys_of(&table))
+        });
+        keys.collect()
     }
 
     pub fn nodes(&mut self) -> u64 {

@@ -353,7 +353,7 @@ fn a_listing_with_blocks_has_those_of_each_file_and_is_cut_where_a_message_would
         };
         let (page, more) = world
             .run(A, list, |reply| match reply {
-                Reply::List { entries, more } => {
+                Reply::List { entries, more, .. } => {
                     let entries = entries.map(|entry| {
                         let name = String::from_utf8(entry.name.to_vec()).unwrap();
                         (name, entry.node.size, entry.blocks.len())

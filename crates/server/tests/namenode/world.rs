@@ -244,7 +244,7 @@ impl World {
                 blocks: false,
             },
             |reply| match reply {
-                Reply::List { entries, more } => (entries.map(|entry| name_of(&entry)).collect(), more),
+                Reply::List { entries, more, .. } => (entries.map(|entry| name_of(&entry)).collect(), more),
                 other => panic!("{other:?}"),
             },
         )

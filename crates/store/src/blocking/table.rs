@@ -22,6 +22,11 @@ impl Table {
         &self.table
     }
 
+    /// See [`crate::Table::attributes`].
+    pub fn attributes(&self) -> Result<Attributes, Error> {
+        self.waiter.wait(self.table.attributes())
+    }
+
     /// See [`crate::Table::put`].
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<u64, Error> {
         self.waiter.wait(self.table.put(key, value))

@@ -1,5 +1,7 @@
 //! Whether the values of a table are where the namenode says.
 
+use super::scan::merge_pages;
+use super::shard::Shard;
 use super::{KeyRange, Table, all_blocks};
 use crate::Error;
 use crate::check::{Checked, damages};
@@ -18,19 +20,24 @@ impl Table {
             after,
             ..KeyRange::default()
         };
-        let Scanned { page, in_blocks } = self.ask_page(range, 0, false).await?;
+        let Scanned { page, in_blocks } = match &self.shards {
+            None => self.first.ask_page(range, 0, false).await?,
+            Some(shards) => merge_pages(shards, range, 0, false).await?,
+        };
         let last = page.last_key().filter(|_| page.more()).map(Into::into);
         let mut found = Vec::new();
         for (key, value) in page.keys_in_blocks().zip(in_blocks) {
             let Found::Blocks(large) = value else { continue };
             // One that was replaced or removed meanwhile is not looked at.
-            if let Some(checked) = self.check_value(key, &large).await? {
+            if let Some(checked) = self.shard(key).check_value(key, &large).await? {
                 found.push((key.into(), checked));
             }
         }
         Ok((found, last))
     }
+}
 
+impl Shard {
     async fn check_value(&self, key: &[u8], large: &LargeValue) -> Result<Option<Checked>, Error> {
         let blocks = match all_blocks(self, key, large).await {
             Ok(blocks) => blocks,

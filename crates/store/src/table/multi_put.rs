@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Condition, PutOptions, Table};
+use super::shard::Shard;
+use super::{Condition, PutOptions, Table, put_on, shard_index};
 use crate::Error;
 use crate::failure;
 use crate::node::ttl_ms;
 use crate::pending::{Pending, Subject};
 use crate::protocol::Code;
 use crate::protocol::namenode;
+use crate::together;
 
 use super::operation::MultiPut;
 
@@ -46,13 +48,34 @@ impl Table {
     /// put. Small ones go together, up to 128 in one request; large ones by themselves, as [`Table::put_when`] does.
     ///
     /// One that is refused keeps no other from being put. When an answer is lost, what it would have told of says that it may have
-    /// been put; nothing is sent again.
+    /// been put; nothing is sent again. Each value appears as a whole. Those of one request appear together. Where the keys are
+    /// spread over several partitions, all of these are asked at the same time, and only the values of one key are put in their order.
     pub async fn multi_put(&self, entries: &[PutEntry<'_>]) -> Vec<Result<u64, Error>> {
+        let Some(shards) = &self.shards else {
+            return self.first.multi_put(entries).await;
+        };
+        let places = entries.iter().map(|entry| shard_index(entry.key, shards.len()));
+        let places = places.collect::<Vec<_>>();
+        let mut parts = vec![Vec::new(); shards.len()];
+        for (entry, &place) in entries.iter().zip(&places) {
+            parts[place].push(*entry);
+        }
+        let asked = shards.iter().zip(&parts);
+        let asked = asked.map(|(shard, entries)| Box::pin(shard.multi_put(entries)));
+        let outcomes = together::all(asked.collect()).await;
+        let mut outcomes: Vec<_> = outcomes.into_iter().map(Vec::into_iter).collect();
+        let outcome = |place: usize| outcomes[place].next().expect("each value has an outcome");
+        places.into_iter().map(outcome).collect()
+    }
+}
+
+impl Shard {
+    async fn multi_put(&self, entries: &[PutEntry<'_>]) -> Vec<Result<u64, Error>> {
         let mut outcomes = Vec::with_capacity(entries.len());
         while let [first, ..] = &entries[outcomes.len()..] {
             let rest = &entries[outcomes.len()..];
             match self.fitting(rest) {
-                0 => outcomes.push(self.put_when(first.key, first.value, first.options()).await),
+                0 => outcomes.push(put_on(self, first.key, first.value, first.options()).await),
                 count => self.put_together(&rest[..count], &mut outcomes).await,
             }
         }

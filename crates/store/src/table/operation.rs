@@ -8,7 +8,8 @@ use crake_wire::WireError;
 use super::multi_put::Told;
 use super::page::TablePage;
 use super::range::OwnedRange;
-use super::{Condition, KeyRange, Table, Value};
+use super::shard::Shard;
+use super::{Condition, KeyRange, Value};
 use crate::block::{Blocks, read_blocks};
 use crate::operation::keep;
 use crate::pending::{Operation, Subject};
@@ -20,7 +21,7 @@ use crate::stats::OperationKind;
 /// A small value put.
 #[derive(Clone)]
 pub struct PutInline<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) key: &'a [u8],
     pub(super) value: &'a [u8],
     pub(super) condition: Condition,
@@ -57,7 +58,7 @@ impl Operation for PutInline<'_> {
 /// Several small values put.
 #[derive(Clone)]
 pub struct MultiPut<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) items: &'a [namenode::PutItem<'a>],
 }
 
@@ -89,7 +90,7 @@ impl Operation for MultiPut<'_> {
 /// Blocks for a large value.
 #[derive(Clone)]
 pub struct PutBegin<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) key: &'a [u8],
     pub(super) size: u64,
     pub(super) condition: Condition,
@@ -126,7 +127,7 @@ impl Operation for PutBegin<'_> {
 /// A large value appears, or its blocks are given back.
 #[derive(Clone)]
 pub struct PutEnd<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) key: &'a [u8],
     pub(super) pending: u64,
     pub(super) abort: bool,
@@ -154,7 +155,7 @@ impl Operation for PutEnd<'_> {
 /// The value of a key.
 #[derive(Clone)]
 pub struct GetValue<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) key: &'a [u8],
 }
 
@@ -195,7 +196,7 @@ impl Operation for GetValue<'_> {
 /// The values of several keys: of the first ones, as many as fit a message.
 #[derive(Clone)]
 pub struct MultiGet<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) keys: &'a [&'a [u8]],
 }
 
@@ -225,7 +226,7 @@ impl Operation for MultiGet<'_> {
 /// A value removed.
 #[derive(Clone)]
 pub struct Remove<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) key: &'a [u8],
     pub(super) condition: Condition,
 }
@@ -256,7 +257,7 @@ impl Operation for Remove<'_> {
 /// A number added to.
 #[derive(Clone)]
 pub struct Add<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) key: &'a [u8],
     pub(super) delta: i64,
 }
@@ -285,7 +286,7 @@ impl Operation for Add<'_> {
 /// A page of keys.
 #[derive(Clone)]
 pub struct ScanTable<'a> {
-    pub(super) table: &'a Table,
+    pub(super) table: &'a Shard,
     pub(super) range: KeyRange<'a>,
     pub(super) limit: u32,
     pub(super) keys_only: bool,
@@ -310,7 +311,7 @@ impl Operation for ScanTable<'_> {
 /// The next page of a scan that goes on by itself.
 #[derive(Clone)]
 pub struct ScanOn {
-    pub(super) table: Table,
+    pub(super) table: Shard,
     pub(super) range: Rc<OwnedRange>,
 }
 
@@ -331,7 +332,7 @@ impl Operation for ScanOn {
 }
 
 fn scan_request<'r>(
-    table: &Table,
+    table: &Shard,
     range: KeyRange<'r>,
     limit: u32,
     keys_only: bool,

@@ -83,6 +83,11 @@ impl TablePage {
         Ok((page, in_blocks))
     }
 
+    /// Its entries, one behind the other.
+    pub(super) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
     /// The keys whose values lie in blocks.
     pub(super) fn keys_in_blocks(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.packed[..];

@@ -228,9 +228,15 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
             errand.save(out);
             kind::DO_ERRAND
         }
-        Command::ErrandDone { to, id, refused } => {
+        Command::ErrandDone {
+            to,
+            id,
+            refused,
+            node,
+        } => {
             (to, id).save(out);
             refused.save(out);
+            node.save(out);
             kind::ERRAND_DONE
         }
         Command::MeetPartner {
@@ -250,6 +256,7 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
         Command::Lookup { .. }
         | Command::List { .. }
         | Command::Blocks { .. }
+        | Command::OpenTable { .. }
         | Command::Get { .. }
         | Command::MultiGet { .. }
         | Command::Scan(_)
@@ -493,6 +500,7 @@ fn load_command<'a>(
             to: State::load(input)?,
             id: State::load(input)?,
             refused: State::load(input)?,
+            node: State::load(input)?,
         },
         kind::MEET_PARTNER => Command::MeetPartner {
             partition: State::load(input)?,

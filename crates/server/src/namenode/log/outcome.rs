@@ -59,12 +59,14 @@ fn of_reply(reply: &Reply<'_>) -> u64 {
             Err(failure) => numbers(state, &[1, *failure as u64]),
         }),
         Reply::Done => 13,
+        Reply::Made { node } => numbers(16, &[node.0]),
         Reply::Added { value, version } => numbers(12, &[value as u64, version]),
         Reply::Settled { changed } => numbers(13, &[changed.into()]),
         Reply::Lent { lender, known, loans } => slots(numbers(14, &[lender, known.into()]), loans),
         Reply::Returning { lender, loans } => slots(numbers(15, &[lender]), loans),
         // To reads, and to signs of life.
         Reply::List { .. }
+        | Reply::Table { .. }
         | Reply::Value(_)
         | Reply::Values(_)
         | Reply::Scan { .. }

@@ -138,6 +138,7 @@ impl Namespace {
         self.jobs.save(out);
         self.removals.save(out);
         self.branches.save(out);
+        self.shards.save(out);
         self.errands.save(out);
         self.moves.save(out);
         self.lending.save(out);
@@ -170,6 +171,7 @@ impl Namespace {
         namespace.jobs = Jobs::load(&mut input)?;
         namespace.removals = Removals::load(&mut input)?;
         namespace.branches = Branches::load(&mut input)?;
+        namespace.shards = State::load(&mut input)?;
         namespace.errands = Errands::load(&mut input)?;
         namespace.moves = Moves::load(&mut input)?;
         namespace.lending = State::load(&mut input)?;
@@ -183,8 +185,8 @@ impl Namespace {
     /// Finds all nodes by their names.
     fn index_all(&mut self) {
         for (index, record) in self.nodes.records.iter() {
-            // What is being removed has lost its name, and a branch has it elsewhere.
-            if index != ROOT && !self.removals.is_top(index) && !self.branches.is_branch(index) {
+            // What is being removed has lost its name, a branch has it elsewhere, and a shard has none.
+            if index != ROOT && !self.removals.is_top(index) && !self.is_apart(index) {
                 let tag = self.hasher.tag(record.parent, self.nodes.name(index));
                 self.index.insert(tag, index);
             }

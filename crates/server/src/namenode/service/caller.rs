@@ -13,8 +13,8 @@ use super::told::{Waiting, send_events};
 use super::{Answered, Refused, Site, wrong_reply};
 use crate::namenode::answers::Answers;
 use crate::namenode::command::{
-    Command, Create, Datanodes, ENDPOINTS_MAX, Failure, Home, KEYS_MAX, LeaseId, NodeId, Now, PendingId, Put,
-    PutItem, Register, Reply, SessionId,
+    Command, Create, Datanodes, ENDPOINTS_MAX, Failure, Home, KEYS_MAX, Kind, LeaseId, NodeId, Now,
+    PendingId, Put, PutItem, Register, Reply, SessionId,
 };
 use crate::namenode::namespace::Namespace;
 use crate::namenode::reads::Read;
@@ -101,6 +101,7 @@ impl<'r> Caller<'_, 'r> {
             method::MULTI_PUT => self.multi_put(request, replies),
             method::SET_TTL => self.set_ttl(request, replies),
             method::SCAN => self.scan(request, replies),
+            method::OPEN_TABLE => self.open_table(request, replies),
             method::RENEW => self.renew(request, replies),
             method::USAGE => self.usage(request, replies),
             method::DATANODES => self.datanodes(request, replies),
@@ -161,8 +162,9 @@ impl<'r> Caller<'_, 'r> {
             return Ok(());
         }
         let message = message.encode_to_vec();
+        let table = (node.kind == Kind::Table).then_some(node.id);
         drop(blocks);
-        self.send_or_park(request, replies, message);
+        self.send_or_park(request, replies, message, table);
         Ok(())
     }
 
@@ -194,7 +196,12 @@ impl<'r> Caller<'_, 'r> {
             limit: asked.limit(),
             blocks: asked.blocks()?,
         })?;
-        let Reply::List { entries, more } = reply else {
+        let Reply::List {
+            entries,
+            shards,
+            more,
+        } = reply
+        else {
             wrong_reply()
         };
         let blocks = entries.clone().map(|entry| translate::blocks(entry.blocks));
@@ -211,8 +218,26 @@ impl<'r> Caller<'_, 'r> {
             &wire::ListReply {
                 entries: &entries,
                 more,
+                shards: &ids_of(shards),
             },
         );
+        Ok(())
+    }
+
+    fn open_table(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::OpenTableRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::OpenTable {
+            base: NodeId(asked.base()),
+            path: asked.path()?,
+        })?;
+        let Reply::Table { node, shards } = reply else {
+            wrong_reply()
+        };
+        let message = wire::OpenTableReply {
+            node: Some(translate::attributes(&node)),
+            shards: &ids_of(shards),
+        };
+        replies.send(request, &message);
         Ok(())
     }
 
@@ -252,7 +277,7 @@ impl<'r> Caller<'_, 'r> {
             wrong_reply()
         };
         let message = wire::DeleteReply { nodes }.encode_to_vec();
-        self.send_or_park(request, replies, message);
+        self.send_or_park(request, replies, message, None);
         Ok(())
     }
 
@@ -600,6 +625,10 @@ impl<'r> Caller<'_, 'r> {
         replies.send(request, &wire::HeartbeatReply { known });
         Ok(())
     }
+}
+
+fn ids_of(nodes: &[NodeId]) -> SmallVec<[u64; 8]> {
+    nodes.iter().map(|node| node.0).collect()
 }
 
 #[inline]

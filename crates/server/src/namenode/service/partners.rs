@@ -23,6 +23,7 @@ use crate::namenode::command::{
     Command, Destination, Errand, ErrandName, Failure, NodeId, Reply, SessionId, Trace,
 };
 use crate::namenode::errands::ERRANDS_MAX;
+use crate::namenode::namespace::Namespace;
 use crate::namenode::translate;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,6 +35,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// While the log is on its way to the device.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(1);
+/// Why a table is not made.
+const NOT_ALL_THERE: &str = "not all partitions of the namespace have done their part in time";
 /// Bytes of the names in the errands of one request.
 const NAMES_BYTES_MAX: usize = 16 * 1024;
 
@@ -49,8 +52,11 @@ pub(crate) struct Partner {
 pub(super) struct Partners {
     /// Where each partition is, as clients are told; empty if there is one.
     pub(super) map: Vec<String>,
-    /// Answers that wait for an errand.
-    parked: BTreeMap<(u16, u64), Parked>,
+    /// Answers that wait for errands, by numbers of their own.
+    parked: BTreeMap<u64, Parked>,
+    parked_ever: u64,
+    /// Which of them waits for which errand.
+    waiting: BTreeMap<(u16, u64), u64>,
     /// Answers that wait for the end of a rename, by its number.
     moving: BTreeMap<u64, Parked>,
     tasks: Vec<Waker>,
@@ -61,17 +67,22 @@ pub(super) struct Partners {
 struct Parked {
     responder: Responder,
     message: Vec<u8>,
+    /// Errands that are not done yet.
+    left: usize,
+    /// The answer says that this table was made: that it was is not sure before all is done.
+    table: Option<NodeId>,
 }
 
 impl Parked {
     fn settle(self, refused: Option<Failure>) {
         match refused {
             None => self.responder.send(&Made(self.message)),
-            Some(failure) => {
-                let code = failure.code();
-                self.responder.fail(Status(code.number()), code.name());
-            }
+            Some(failure) => self.fail(failure.code(), failure.code().name()),
         }
+    }
+
+    fn fail(self, code: Code, detail: &str) {
+        self.responder.fail(Status(code.number()), detail);
     }
 }
 
@@ -89,14 +100,29 @@ impl<B: AsRef<[u8]>> Encode for Made<B> {
 }
 
 impl Partners {
-    /// Holds an answer back until an errand is done.
-    fn park(&mut self, errand: (u16, u64), responder: Responder, message: Vec<u8>) {
-        self.parked.insert(errand, Parked { responder, message });
+    /// Holds an answer back until errands are done.
+    fn park(&mut self, errands: BTreeMap<u16, u64>, parked: Parked) {
+        let number = self.parked_ever;
+        self.parked_ever += 1;
+        self.waiting
+            .extend(errands.into_iter().map(|errand| (errand, number)));
+        self.parked.insert(number, parked);
     }
 
-    fn settle(&mut self, errand: (u16, u64), refused: Option<Failure>) {
-        if let Some(parked) = self.parked.remove(&errand) {
-            parked.settle(refused);
+    fn settle(&mut self, errand: (u16, u64), refused: Option<Failure>, namespace: &Namespace) {
+        let Some(number) = self.waiting.remove(&errand) else {
+            return;
+        };
+        let Some(parked) = self.parked.get_mut(&number) else {
+            return;
+        };
+        parked.left -= 1;
+        let is_over = parked.left == 0 || refused.is_some();
+        if let Some(parked) = is_over.then(|| self.parked.remove(&number)).flatten() {
+            match parked.table.is_none_or(|table| namespace.is_made(table)) || refused.is_some() {
+                true => parked.settle(refused),
+                false => parked.fail(Code::Busy, NOT_ALL_THERE),
+            }
         }
     }
 
@@ -116,16 +142,24 @@ impl Partners {
 
     /// Nobody is answered any more about errands to a partition: what they were about is gone.
     fn lose(&mut self, partition: u16) {
-        for (_, parked) in self.parked.extract_if(.., |&(to, _), _| to == partition) {
-            let detail = "the other partition of the namespace began anew";
-            parked.responder.fail(Status(Code::NotFound.number()), detail);
+        for (_, number) in self.waiting.extract_if(.., |&(to, _), _| to == partition) {
+            if let Some(parked) = self.parked.remove(&number) {
+                parked.fail(Code::NotFound, "the other partition of the namespace began anew");
+            }
         }
     }
 
-    /// Lets go of those whom nobody waits for any more.
-    pub(super) fn look(&mut self) {
+    /// Lets go of those whom nobody waits for any more, and says so to who waits for nothing.
+    pub(super) fn look(&mut self, namespace: &Namespace) {
         self.parked.retain(|_, parked| !parked.responder.is_cancelled());
         self.moving.retain(|_, parked| !parked.responder.is_cancelled());
+        let is_given_up = |parked: &Parked| {
+            let table = parked.table;
+            table.is_some_and(|table| namespace.is_given_up(table))
+        };
+        for (_, parked) in self.parked.extract_if(.., |_, parked| is_given_up(parked)) {
+            parked.fail(Code::Busy, NOT_ALL_THERE);
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -143,17 +177,25 @@ impl Partners {
 }
 
 impl Caller<'_, '_> {
-    /// Sends an answer, or has it wait for what the command that it is to has set off at another partition.
+    /// Sends an answer, or has it wait for what the command that it is to has set off at other partitions. `table` is what it says to be made.
     pub(super) fn send_or_park(
         &mut self,
         request: &Request<'_>,
         replies: &mut Replies<'_>,
         message: Vec<u8>,
+        table: Option<NodeId>,
     ) {
-        match self.namespace.errands.take_latest() {
-            None => replies.send(request, &Made(message)),
-            Some(errand) => self.partners.park(errand, replies.later(request), message),
+        let errands = self.namespace.errands.take_awaited();
+        if errands.is_empty() {
+            return replies.send(request, &Made(message));
         }
+        let parked = Parked {
+            responder: replies.later(request),
+            message,
+            left: errands.len(),
+            table,
+        };
+        self.partners.park(errands, parked);
     }
 
     /// The same of a rename, which waits for its end.
@@ -166,8 +208,13 @@ impl Caller<'_, '_> {
         let Some(number) = self.namespace.await_move() else {
             return replies.send(request, &Made(message));
         };
-        let responder = replies.later(request);
-        self.partners.moving.insert(number, Parked { responder, message });
+        let parked = Parked {
+            responder: replies.later(request),
+            message,
+            left: 0,
+            table: None,
+        };
+        self.partners.moving.insert(number, parked);
     }
 
     /// Says where another partition goes on.
@@ -188,7 +235,7 @@ impl Caller<'_, '_> {
             .ok()
             .filter(|&partition| u32::from(partition) < count && partition != config.partition)
             .ok_or(Failure::NotFound)?;
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut nodes) = (Vec::new(), Vec::new());
         let known = self.namespace.errands.incarnation(partition);
         if ![0, known].contains(&asked.incarnation()) {
             self.apply(&Command::MeetPartner {
@@ -204,6 +251,11 @@ impl Caller<'_, '_> {
                     id,
                     errand,
                 });
+                if let Ok(Reply::Made { node }) = done {
+                    nodes.push(node.0);
+                } else {
+                    nodes.push(0);
+                }
                 let refused = done.err();
                 // It is neither done nor refused: to be asked again later, and all behind it.
                 if !self.namespace.has_heard(partition, id) {
@@ -215,6 +267,7 @@ impl Caller<'_, '_> {
         let message = wire::ErrandsReply {
             incarnation: mine,
             outcomes: &outcomes,
+            nodes: &nodes[..outcomes.len()],
         };
         replies.send(request, &message);
         Ok(())
@@ -256,6 +309,12 @@ fn read_errand(view: wire::ErrandView<'_>, own: u16) -> Result<Errand, Refused> 
             number,
             refused: refusal_of(view.code()),
         },
+        wire::ErrandKind::Shard => Errand::Shard {
+            table: branch,
+            storage_class: view.storage_class(),
+            location_class: view.location_class(),
+        },
+        wire::ErrandKind::DropShard => Errand::DropShard { table: branch },
         wire::ErrandKind::ErrandNone => return Err(Refused::Denied(Failure::WrongKind)),
     })
 }
@@ -321,6 +380,16 @@ fn errand_message(errand: &Errand) -> wire::Errand<'_> {
             code: code_of(refused),
             ..of_move(wire::ErrandKind::Traced, number)
         },
+        Errand::Shard {
+            table,
+            storage_class,
+            location_class,
+        } => wire::Errand {
+            storage_class,
+            location_class,
+            ..of_branch(wire::ErrandKind::Shard, table)
+        },
+        Errand::DropShard { table } => of_branch(wire::ErrandKind::DropShard, table),
     }
 }
 
@@ -437,15 +506,22 @@ impl NamenodeService {
                 self.partners.lose(to);
             }
         } else {
-            for (outcome, id) in reply.outcomes()?.zip(batch.first..).take(batch.count) {
+            let outcomes = reply.outcomes()?.zip(batch.first..).take(batch.count);
+            let nodes = reply.nodes()?.chain(std::iter::repeat(0));
+            for ((outcome, id), node) in outcomes.zip(nodes) {
                 let refused = refusal_of(outcome);
-                let done = Command::ErrandDone { to, id, refused };
+                let done = Command::ErrandDone {
+                    to,
+                    id,
+                    refused,
+                    node: NodeId(node),
+                };
                 match self.namespace.apply(now, nobody, &done) {
                     Ok(Reply::Done) => {}
                     Ok(_) => wrong_reply(),
                     Err(_) => break,
                 }
-                self.partners.settle((to, id), refused);
+                self.partners.settle((to, id), refused, &self.namespace);
             }
         }
         self.settle_moves();
