@@ -119,6 +119,55 @@ fn what_is_moved_to_another_partition_is_found_there() {
     assert_eq!(names.lines().count(), 5, "{names}");
 }
 
+/// The keys of a table are at all three, and it is one table for whoever looks at it.
+#[test]
+fn a_table_is_one_wherever_its_keys_are() {
+    let listen = format!("127.0.0.1:{}", free_ports(3));
+    let server = Server::start(&["namenode", "--listen", &listen, "--cores", "3"]);
+    let _datanode = server.datanode(&["--dram", "64MiB"]);
+    let folder = tempdir().unwrap();
+    let lines: String = (0..1200).map(|at| format!("key{at:04}\tvalue{at}\n")).collect();
+    let file = folder.path().join("lines");
+    fs::write(&file, &lines).unwrap();
+    server.ok(&["kv", "create", "/t"]);
+    server.ok(&["kv", "load", "/t", text(&file)]);
+    assert_eq!(server.ok(&["kv", "scan", "/t", "--values"]), lines);
+    let reversed: String = lines.lines().rev().map(|line| format!("{line}\n")).collect();
+    assert_eq!(
+        server.ok(&["kv", "scan", "/t", "--values", "--reverse"]),
+        reversed
+    );
+    let some = server.ok(&[
+        "kv", "scan", "/t", "--from", "key0100", "--until", "key0900", "--limit", "3",
+    ]);
+    assert_eq!(some, "key0100\nkey0101\nkey0102\n");
+    for at in [0, 7, 1199] {
+        let (key, value) = (format!("key{at:04}"), format!("value{at}"));
+        assert_eq!(server.ok(&["kv", "get", "/t", &key]), value);
+    }
+    let listed = server.ok(&["fs", "ls", "/t"]);
+    assert_eq!(listed.lines().count(), 1200);
+    assert!(listed.lines().is_sorted());
+    assert_eq!(server.rows(&["fs", "stat", "/t"])[0]["size"], 1200);
+    assert_eq!(server.rows(&["fs", "ls", "/"])[0]["size"], 1200);
+    server.ok(&["kv", "del", "/t", "key0000", "key0001", "key0002"]);
+    for number in 1..4 {
+        assert_eq!(server.ok(&["kv", "add", "/t", "visits"]), format!("{number}\n"));
+    }
+    assert_eq!(server.rows(&["fs", "stat", "/t"])[0]["size"], 1198);
+    fs::write(&file, noise(300_000, 1)).unwrap();
+    let stored = command(&["kv", "put", "/t", "large", "-", "--url", server.url()])
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert!(stored.status.success(), "{}", stderr(&stored));
+    assert!(server.ok(&["fsck", "/"]).contains("nothing is wrong"));
+    let refused = server.crake(&["fs", "rm", "/t"]);
+    assert!(!refused.status.success());
+    server.ok(&["fs", "rm", "-r", "/t"]);
+    assert_eq!(server.ok(&["fs", "ls", "/"]), "");
+}
+
 #[test]
 fn several_processes_are_one_namespace() {
     let ports = [free_ports(2), free_ports(2)];

@@ -319,7 +319,7 @@ struct BlockRow {
 pub fn stat(arguments: &StatArguments, config: &Config, output: Output) -> Result<()> {
     for_each(&arguments.paths, config, output, async |client, path| {
         let file = client.store.open(path.as_str()).await?;
-        let attributes = file.attributes();
+        let attributes = super::ls::with_all_keys(client, path, file.attributes()).await?;
         let (blocks, datanodes) = match attributes.kind {
             Node::File => blocks(client, &file).await?,
             _ => Default::default(),

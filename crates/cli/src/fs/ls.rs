@@ -105,7 +105,10 @@ impl Listing<'_> {
                 Ok(attributes) if attributes.is_container() && !self.arguments.directory => {
                     directories.push(path.clone());
                 }
-                Ok(attributes) => self.entry(path, path.as_str(), &attributes)?,
+                Ok(attributes) => {
+                    let attributes = self.whole(path, attributes).await?;
+                    self.entry(path, path.as_str(), &attributes)?;
+                }
                 Err(error) => {
                     if self.report.fail(&error.into()) {
                         return Ok(());
@@ -142,12 +145,21 @@ impl Listing<'_> {
         let mut entries = self.client.store.list(path.as_str());
         while let Some(entry) = entries.next().await? {
             let at = path.join(&entry.name);
-            self.entry(&at, &entry.name, &entry.attributes)?;
+            let attributes = self.whole(&at, entry.attributes).await?;
+            self.entry(&at, &entry.name, &attributes)?;
             if self.arguments.recursive && entry.attributes.kind.holds_files() {
                 below.push(at);
             }
         }
         Ok(below)
+    }
+
+    /// What is shown of an entry: only that asks for the keys of tables that are at other partitions.
+    async fn whole(&self, path: &RemotePath, attributes: Attributes) -> Result<Attributes> {
+        match self.arguments.long || self.output.is_json() {
+            true => with_all_keys(self.client, path, attributes).await,
+            false => Ok(attributes),
+        }
     }
 
     fn entry(&self, path: &RemotePath, name: &str, attributes: &Attributes) -> Result<()> {
@@ -171,6 +183,18 @@ impl Listing<'_> {
             },
         );
         Ok(self.output.line(&line)?)
+    }
+}
+
+/// Attributes of which the size counts the keys of a table wherever they are. A table that is gone meanwhile stays as it was found.
+pub async fn with_all_keys(client: &Client, path: &RemotePath, attributes: Attributes) -> Result<Attributes> {
+    if attributes.kind != Node::Table {
+        return Ok(attributes);
+    }
+    match client.store.attributes(path.as_str()).await {
+        Ok(whole) => Ok(whole),
+        Err(crake_store::Error::NotFound { .. }) => Ok(attributes),
+        Err(error) => Err(error.into()),
     }
 }
 
