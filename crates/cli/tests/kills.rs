@@ -79,7 +79,8 @@ impl Client {
             self.write(store, &path, SIZES[step as usize % SIZES.len()]);
             match step % 4 {
                 1 => self.delete(store, &path),
-                2 => self.rename(store, &path, &format!("{path}-moved")),
+                // From one partition to another, as a rule.
+                2 => self.rename(store, &path, &format!("/c{}/b/{step}-moved", self.number)),
                 _ => {}
             }
             self.steps += 1;
