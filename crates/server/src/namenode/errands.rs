@@ -152,9 +152,10 @@ pub(super) struct Errands {
 struct Partner {
     /// The life of it that is known, 0 if none is.
     incarnation: u64,
-    /// Of the first errand in the queue, less one.
-    done: ErrandId,
-    queue: VecDeque<Errand>,
+    /// Of the latest errand to it.
+    sent: ErrandId,
+    /// What it has yet to do. Numbers follow on each other, but for a gap where some were lost.
+    queue: VecDeque<(ErrandId, Errand)>,
     /// The last errand of it that was done, or refused, here.
     heard: ErrandId,
     /// Those of the last [`ERRANDS_MAX`] that were refused.
@@ -163,7 +164,7 @@ struct Partner {
 
 fields!(Partner {
     incarnation,
-    done,
+    sent,
     queue,
     heard,
     refused
@@ -332,9 +333,10 @@ impl Errands {
         );
         self.has_news = true;
         let partner = self.partners.entry(to).or_default();
-        partner.queue.push_back(errand);
+        partner.sent += 1;
+        partner.queue.push_back((partner.sent, errand));
         if is_awaited {
-            self.awaited.insert(to, partner.done + partner.queue.len() as u64);
+            self.awaited.insert(to, partner.sent);
         }
     }
 
@@ -361,8 +363,20 @@ impl Errands {
     /// The id of the first errand to a partition, and the first ones.
     pub(super) fn first(&self, to: u16) -> (ErrandId, impl Iterator<Item = &Errand>) {
         let partner = self.partners.get(&to);
-        let id = partner.map_or(0, |partner| partner.done) + 1;
-        (id, partner.into_iter().flat_map(|partner| &partner.queue))
+        let id = partner.map_or(1, |partner| match partner.queue.front() {
+            Some((id, _)) => *id,
+            None => partner.sent + 1,
+        });
+        let waiting = partner.into_iter().flat_map(|partner| &partner.queue).zip(id..);
+        let following = waiting.take_while(|((number, _), follows)| number == follows);
+        (id, following.map(|((_, errand), _)| errand))
+    }
+
+    /// Errands may have been lost that others have done: new ones have numbers that these cannot have had.
+    pub(super) fn leave_gap(&mut self, gap: u32) {
+        for partner in self.partners.values_mut() {
+            partner.sent += u64::from(gap);
+        }
     }
 
     /// The life of a partition that is known here, 0 if none is.
@@ -493,10 +507,7 @@ impl Namespace {
         let Some(partner) = self.errands.partners.get_mut(&to) else {
             return Reply::Done;
         };
-        if id == partner.done + 1
-            && let Some(errand) = partner.queue.pop_front()
-        {
-            partner.done = id;
+        if let Some((_, errand)) = partner.queue.pop_front_if(|(first, _)| *first == id) {
             match errand {
                 Errand::Link { branch, .. } => {
                     let refused = refused.filter(|_| !planted(Canary::BelieveRefusedErrand));
@@ -535,11 +546,10 @@ impl Namespace {
         if known != 0 {
             // What was to be done hung on what is gone.
             let lost = std::mem::take(&mut partner.queue);
-            partner.done += lost.len() as u64;
             partner.heard = 0;
             partner.refused.clear();
             lost.into_iter()
-                .for_each(|errand| self.lose_errand(partition, errand));
+                .for_each(|(_, errand)| self.lose_errand(partition, errand));
         }
         Reply::Done
     }
@@ -551,5 +561,31 @@ impl Namespace {
         {
             self.tell_traced(&trace, Some(Failure::Busy));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A partition that does not know any more what it has sent does not take a new errand for done because a lost one had its number.
+    #[test]
+    fn after_a_loss_no_number_comes_twice() {
+        let mut errands = Errands::default();
+        let errand = |id| Errand::Drop { branch: NodeId(id) };
+        errands.send(3, errand(1));
+        errands.send(3, errand(2));
+        errands.leave_gap(1_000);
+        errands.send(3, errand(3));
+        errands.send(3, errand(4));
+        let waiting = |errands: &Errands| {
+            let (id, waiting) = errands.first(3);
+            (id, waiting.cloned().collect::<Vec<_>>())
+        };
+        assert_eq!(waiting(&errands), (1, vec![errand(1), errand(2)]));
+        errands.partners.get_mut(&3).unwrap().queue.drain(..2);
+        assert_eq!(waiting(&errands), (1_003, vec![errand(3), errand(4)]));
+        errands.partners.get_mut(&3).unwrap().queue.clear();
+        assert_eq!(waiting(&errands), (1_005, Vec::new()));
     }
 }
