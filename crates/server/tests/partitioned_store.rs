@@ -79,6 +79,12 @@ async fn pairs(store: &Store, paths: &[String]) -> ([String; 2], [String; 2]) {
     (pair(true), pair(false))
 }
 
+/// An empty file.
+async fn make_file(store: &Store, path: &str) {
+    let file = store.create(path, Node::File).await.unwrap();
+    file.close().await.unwrap();
+}
+
 #[test]
 fn directories_are_spread_and_found_by_everybody() {
     let world = World::new();
@@ -146,25 +152,13 @@ fn renames_move_within_a_partition_and_to_another() {
         let paths = directories(&store).await;
         for [from, to] in <[_; 2]>::from(pairs(&store, &paths).await) {
             let (from, to) = (format!("{from}/file"), format!("{to}/moved"));
-            store
-                .create(&from, Node::File)
-                .await
-                .unwrap()
-                .close()
-                .await
-                .unwrap();
+            make_file(&store, &from).await;
             let moved = store.rename(&from, &to).await.unwrap();
             assert_eq!(store.lookup(&to).await.unwrap(), moved);
             assert!(!store.exists(&from).await.unwrap());
             let error = store.rename(&to, "/nowhere/moved").await.unwrap_err();
             assert!(matches!(error, Error::NotFound { .. }), "{error}");
-            store
-                .create(&from, Node::File)
-                .await
-                .unwrap()
-                .close()
-                .await
-                .unwrap();
+            make_file(&store, &from).await;
             let error = store.rename_new(&from, &to).await.unwrap_err();
             assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
             let new = store.rename(&from, &to).await.unwrap();
@@ -221,13 +215,7 @@ fn a_file_elsewhere_is_used_by_its_name() {
         assert_eq!(others.lookup(&name).await.unwrap(), new);
         assert_eq!(new.size, 0);
         // It ends by itself.
-        store
-            .create(&old, Node::File)
-            .await
-            .unwrap()
-            .close()
-            .await
-            .unwrap();
+        make_file(&store, &old).await;
         store.rename(&old, &name).await.unwrap();
         store
             .set_ttl(&name, Some(Duration::from_millis(20)))

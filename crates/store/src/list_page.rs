@@ -9,10 +9,18 @@ use crake_datapath::Time;
 
 use crate::Error;
 use crate::node::{Entry, Page};
-use crate::operation::{List, Listed, Lookup};
+use crate::operation::{List, Lookup};
 use crate::pending::Pending;
 use crate::session::Session;
 use crate::together;
+
+/// What one partition lists.
+#[derive(Debug)]
+pub struct Listed {
+    pub(crate) page: Page<Entry>,
+    /// Of a table whose keys are spread: the ids of its parts.
+    pub(crate) shards: Vec<u64>,
+}
 
 /// A page of a container's entries in flight: a future of it.
 #[must_use = "an operation that is dropped is cancelled"]

@@ -9,6 +9,7 @@ use crake_wire::WireError;
 use crate::block::{Blocks, read_blocks};
 use crate::cluster::Usage;
 use crate::datanodes::Datanode;
+use crate::list_page::Listed;
 use crate::node::{Attributes, CreateOptions, Entry, Page, ttl_ms};
 use crate::partitions::Way;
 use crate::pending::{Operation, Subject};
@@ -365,14 +366,6 @@ impl Operation for List<'_> {
     }
 
     led!();
-}
-
-/// What one partition lists.
-#[derive(Debug)]
-pub struct Listed {
-    pub(crate) page: Page<Entry>,
-    /// Of a table whose keys are spread: the ids of its parts.
-    pub(crate) shards: Vec<u64>,
 }
 
 /// Of an entry that is at another partition only that, its id there and its kind are known.
