@@ -63,6 +63,9 @@ fn get(store: &Store, path: &str) -> Vec<u8> {
     bytes
 }
 
+/// So many files of a client stand at a time; a multiple of 3.
+const FILES_MAX: u64 = 15;
+
 /// Makes files of all sizes until the datanode is gone, and tells of each that was closed.
 fn write_files(url: &str, client: u64, done: &Sender<(String, usize, u64)>) -> Error {
     // Long enough for the datanode to be away a while, but not for ever.
@@ -77,6 +80,11 @@ fn write_files(url: &str, client: u64, done: &Sender<(String, usize, u64)>) -> E
         if number % 3 == 2 {
             // What is written over what was there before.
             store.delete(&format!("/{client}-{}", number - 2), false).unwrap();
+        }
+        // However fast it goes, the tier does not become full. A third of them are gone already.
+        if number >= FILES_MAX && number % 3 > 0 {
+            let oldest = number - FILES_MAX;
+            store.delete(&format!("/{client}-{oldest}"), false).unwrap();
         }
     }
     unreachable!("it goes on until it fails")
