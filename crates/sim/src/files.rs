@@ -274,6 +274,8 @@ impl Life {
         self.client.does(format!("renaming {from} to {to}"));
         let undo = self.client.tree.borrow().clone();
         let expected = expect_rename(&undo, &from, &to);
+        // Of a directory that is at another partition nobody knows whether it is empty, and may be replaced.
+        let replaces_directory = matches!(undo.known(&to), Some(Known::Directory));
         self.tree().taint(&from);
         self.tree().taint(&to);
         match (
@@ -292,8 +294,10 @@ impl Life {
                 ));
             }
             (Err(error), expected) => {
-                let refused =
-                    |error: &Error| self.is_across(error) || expected.is_err_and(|refusal| refusal.is(error));
+                let refused = |error: &Error| {
+                    let is_across = replaces_directory && self.is_across(error);
+                    is_across || expected.is_err_and(|refusal| refusal.is(error))
+                };
                 self.settle(undo, &from, &error, |error| is_transient(error) || refused(error));
             }
         }
