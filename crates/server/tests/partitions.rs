@@ -373,10 +373,12 @@ fn a_rename_is_done_when_the_other_partition_comes_back() {
     let renaming = cluster.runtime.spawn(renaming);
     cluster.pause(50);
     cluster.run(async {
-        let missing = hasty.lookup(&from).await.unwrap_err();
+        let held = hasty.lookup(&from).await.unwrap_err();
+        assert!(matches!(held, Error::Busy { .. }), "{held:?}");
+        let text = held.to_string();
         assert!(
-            matches!(missing, Error::Full { .. } | Error::TimedOut { .. }),
-            "{missing:?}"
+            text.starts_with(&format!("{from}: the namenode is busy")),
+            "{text}"
         );
     });
     // Whoever has asked for it hears nothing more.
@@ -613,7 +615,7 @@ fn a_table_that_cannot_be_made_everywhere_is_made_nowhere() {
         let error = store.make_table(&path, false).await.err().unwrap();
         let is_expected = matches!(
             error,
-            Error::TimedOut { .. } | Error::Unavailable { .. } | Error::Full { .. }
+            Error::TimedOut { .. } | Error::Unavailable { .. } | Error::Busy { .. }
         );
         assert!(is_expected, "{error:?}");
     });
@@ -621,7 +623,7 @@ fn a_table_that_cannot_be_made_everywhere_is_made_nowhere() {
     assert!(!cluster.run(store.exists(&path)).unwrap());
     let patient = cluster.store_with(Duration::from_secs(3));
     let refused = cluster.run(patient.make_table(&path, false)).err().unwrap();
-    let is_expected = matches!(refused, Error::TimedOut { .. } | Error::Full { .. });
+    let is_expected = matches!(refused, Error::TimedOut { .. } | Error::Busy { .. });
     assert!(is_expected, "{refused:?}");
     // The last attempt ends by itself: who was not answered may have been heard.
     cluster.pause(2200);

@@ -241,7 +241,11 @@ async fn settle_in(world: &Rc<World>, client: &Rc<Client>, runtime: &Runtime) ->
 pub fn is_transient(error: &Error) -> bool {
     matches!(
         error,
-        Error::Unavailable { .. } | Error::TimedOut { .. } | Error::NoSpace { .. } | Error::Full { .. }
+        Error::Unavailable { .. }
+            | Error::TimedOut { .. }
+            | Error::NoSpace { .. }
+            | Error::Full { .. }
+            | Error::Busy { .. }
     )
 }
 

@@ -121,6 +121,18 @@ pub enum Error {
         /// Which limit, may be empty.
         detail: Box<str>,
     },
+    /// The namenode is busy with another change of this place, which ends by itself: a rename on its way, a removal, a partition that
+    /// begins. Nothing was done. The client has asked again until the deadline of the operation.
+    #[error(
+        "{path}: the namenode is busy with another change of it{}; nothing was done, try again later",
+        because(detail)
+    )]
+    Busy {
+        /// What was asked for, or to be changed.
+        path: Box<str>,
+        /// The server's words, may be empty.
+        detail: Box<str>,
+    },
     /// The job in whose directory this would be may not have so much. What it has stays readable, and what is deleted there makes room.
     #[error("{path}: quota exceeded{}", because(detail))]
     QuotaExceeded {
@@ -247,6 +259,7 @@ impl Error {
             Error::LeaseHeld { .. }
                 | Error::NoSpace { .. }
                 | Error::Full { .. }
+                | Error::Busy { .. }
                 | Error::LogFull { .. }
                 | Error::Unavailable { .. }
                 | Error::TimedOut { .. }
@@ -300,7 +313,7 @@ fn io_kind(error: &Error) -> io::ErrorKind {
         Error::NotEmpty { .. } => ErrorKind::DirectoryNotEmpty,
         Error::WrongKind { .. } | Error::Cycle { .. } | Error::RootIsFixed => ErrorKind::InvalidInput,
         Error::InvalidName { .. } | Error::BadUrl { .. } => ErrorKind::InvalidInput,
-        Error::LeaseHeld { .. } => ErrorKind::ResourceBusy,
+        Error::LeaseHeld { .. } | Error::Busy { .. } => ErrorKind::ResourceBusy,
         Error::LeaseLost { .. } | Error::NotWritable { .. } | Error::Sealed { .. } => {
             ErrorKind::PermissionDenied
         }
@@ -347,6 +360,14 @@ mod tests {
             detail: "".into(),
         };
         assert_eq!(full.to_string(), "/a: no space left in the cluster");
+        let busy = Error::Busy {
+            path: "/a".into(),
+            detail: "".into(),
+        };
+        assert_eq!(
+            busy.to_string(),
+            "/a: the namenode is busy with another change of it; nothing was done, try again later"
+        );
     }
 
     #[test]
@@ -366,6 +387,15 @@ mod tests {
             }
             .may_have_run()
         );
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_worth_another_attempt() {
+        let (path, detail) = (Box::<str>::from("/a"), Box::<str>::from(""));
+        let busy = Error::Busy { path, detail };
+        assert!(busy.is_retryable() && !busy.may_have_run());
+        assert_eq!(io::Error::from(busy).kind(), io::ErrorKind::ResourceBusy);
+        assert!(!Error::not_found("/a").is_retryable());
     }
 
     #[test]

@@ -160,6 +160,36 @@ fn a_busy_server_is_asked_again_whatever_the_method() {
 }
 
 #[test]
+fn what_another_change_holds_up_is_asked_again_until_the_deadline_and_called_busy() {
+    let fake = Fake::new(100);
+    fake.put_file(&pattern(10));
+    for _ in 0..3 {
+        fake.instead(Role::Namenode, method::DELETE, Instead::Fail(Code::Busy));
+    }
+    for _ in 0..100 {
+        fake.instead(Role::Namenode, method::LOOKUP, Instead::Fail(Code::Busy));
+    }
+    let mut options = fake.options();
+    options.deadline = Duration::from_millis(300);
+    fake.run_with(options, async |store| {
+        let before = fake.runtime.now_exact();
+        let error = store.lookup("/f").await.unwrap_err();
+        assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+        assert!(error.is_retryable() && !error.may_have_run());
+        let waited = fake.runtime.now_exact() - before;
+        assert!((40..1000).contains(&waited.as_millis()), "{waited:?}");
+        // What ends in time is not told.
+        assert_eq!(store.delete("/f", false).await.unwrap(), 1);
+    });
+    let lookups = fake.count(&Asked::Namenode(method::LOOKUP));
+    assert!(
+        (4..20).contains(&lookups),
+        "{lookups} attempts, each later than the last"
+    );
+    assert_eq!(fake.count(&Asked::Namenode(method::DELETE)), 4);
+}
+
+#[test]
 fn an_answer_that_does_not_come_is_given_up_at_the_deadline() {
     let fake = Fake::new(100);
     fake.instead(Role::Namenode, method::LOOKUP, Instead::Hold);
