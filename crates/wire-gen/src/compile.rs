@@ -1,6 +1,6 @@
 //! The way from files to text: parse, check, emit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -36,6 +36,7 @@ pub struct Config {
     files: Vec<PathBuf>,
     includes: Vec<PathBuf>,
     packages: BTreeMap<String, String>,
+    inlined: BTreeSet<String>,
 }
 
 /// The Rust text of one package.
@@ -73,6 +74,14 @@ impl Config {
     #[must_use]
     pub fn package_path(mut self, package: impl Into<String>, path: impl Into<String>) -> Self {
         self.packages.insert(package.into(), path.into());
+        self
+    }
+
+    /// Has a message put together wherever it is sent from, by its full name: `crake.namenode.LookupReply`. For the few
+    /// that are sent most: what fills them need not lie in memory first, and the code is there once for each place.
+    #[must_use]
+    pub fn inlined(mut self, message: impl Into<String>) -> Self {
+        self.inlined.insert(message.into());
         self
     }
 
@@ -121,7 +130,12 @@ impl Config {
             .filter(|file| !file.is_import())
             .map(|file| file.name())
             .collect();
-        let schemas = schema::check(&parsed.file_descriptor_set(), &given, &self.packages)?;
+        let schemas = schema::check(
+            &parsed.file_descriptor_set(),
+            &given,
+            &self.packages,
+            &self.inlined,
+        )?;
         Ok(schemas
             .into_iter()
             .map(|schema| Module {

@@ -215,3 +215,19 @@ fn packages_find_each_other_by_their_paths() {
         "{error}"
     );
 }
+
+#[test]
+fn a_message_to_be_inlined_has_to_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        "syntax = \"proto3\"; package p; message Sent { uint32 a = 1; } message Other { uint32 a = 1; }";
+    fs::write(folder.path().join("p.proto"), text).unwrap();
+    let config = Config::new().file("p.proto").include(folder.path());
+    let text = |config: &Config| config.compile().unwrap().pop().unwrap().text;
+    // `present`, `encoded_len`, `encode` and `write` of the one.
+    let inlined = text(&config.clone().inlined("p.Sent"));
+    let (sent, other) = inlined.split_once("pub struct Other").unwrap();
+    assert!(sent.matches("#[inline(always)]").count() >= other.matches("#[inline(always)]").count() + 4);
+    let error = config.inlined("p.Missing").compile().unwrap_err();
+    assert!(error.message().contains("`p.Missing`"), "{error}");
+}

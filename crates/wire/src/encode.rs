@@ -67,7 +67,8 @@ impl<'o> Writer<'o> {
     /// # Panics
     ///
     /// As [`Encode::encode`] says.
-    #[inline]
+    // Always: it is little around `write`, which says for itself whether it is put where it is called.
+    #[inline(always)]
     pub fn frame<M: Message + ?Sized>(out: &'o mut [u8], message: &M) {
         assert!(
             u32::try_from(out.len()).is_ok(),

@@ -60,6 +60,13 @@ fn is_message(field: &Field) -> bool {
     matches!(field.kind, Kind::Message { .. })
 }
 
+fn inline(message: &Message) -> &'static str {
+    match message.is_inlined {
+        true => "#[inline(always)]",
+        false => "#[inline]",
+    }
+}
+
 fn present(text: &mut Text, message: &Message) {
     if message.fields.is_empty() {
         return;
@@ -67,7 +74,7 @@ fn present(text: &mut Text, message: &Message) {
     text.blank();
     text.line(format!("impl {} {{", with_lifetime(message, "'_")));
     text.line("/// The fields that are there: what is default is not.");
-    text.line("#[inline]");
+    text.line(inline(message));
     text.line(format!(
         "fn present(&self) -> ::crake_wire::Present<{}> {{",
         message.words()
@@ -99,7 +106,7 @@ fn encode(text: &mut Text, message: &Message) {
         "impl ::crake_wire::Encode for {} {{",
         with_lifetime(message, "'_")
     ));
-    text.line("#[inline]");
+    text.line(inline(message));
     text.line("fn encoded_len(&self) -> usize {");
     text.line(format!("{}.head_bytes()", present_of(message)));
     for payload in message.fields.iter().filter_map(payload_bytes) {
@@ -107,7 +114,7 @@ fn encode(text: &mut Text, message: &Message) {
     }
     text.line("}");
     text.blank();
-    text.line("#[inline]");
+    text.line(inline(message));
     text.line("fn encode(&self, out: &mut [u8]) {");
     text.line("::crake_wire::Writer::frame(out, self);");
     text.lines(["}", "}"]);
@@ -145,7 +152,7 @@ fn write(text: &mut Text, message: &Message) {
         "impl ::crake_wire::Message for {} {{",
         with_lifetime(message, "'_")
     ));
-    text.line("#[inline]");
+    text.line(inline(message));
     text.line("fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {");
     if message.fields.is_empty() {
         text.line(format!("writer.head({});", present_of(message)));

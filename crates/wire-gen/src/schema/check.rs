@@ -19,8 +19,13 @@ pub(crate) fn check(
     files: &FileDescriptorSet,
     given: &[&str],
     paths: &BTreeMap<String, String>,
+    inlined: &BTreeSet<String>,
 ) -> Result<Vec<Schema>, Error> {
     let types = Types::new(files, paths);
+    if let Some(unknown) = inlined.iter().find(|name| !types.has_message(name)) {
+        let message = format!("`{unknown}` is to be inlined, and no message has this name");
+        return Err(Error::new(message));
+    }
     let packages: BTreeSet<&str> = files
         .file
         .iter()
@@ -29,11 +34,16 @@ pub(crate) fn check(
         .collect();
     packages
         .into_iter()
-        .map(|package| check_package(files, package, &types))
+        .map(|package| check_package(files, package, &types, inlined))
         .collect()
 }
 
-fn check_package(files: &FileDescriptorSet, package: &str, types: &Types<'_>) -> Result<Schema, Error> {
+fn check_package(
+    files: &FileDescriptorSet,
+    package: &str,
+    types: &Types<'_>,
+    inlined: &BTreeSet<String>,
+) -> Result<Schema, Error> {
     let mut schema = Schema {
         package: package.to_owned(),
         files: Vec::new(),
@@ -47,6 +57,7 @@ fn check_package(files: &FileDescriptorSet, package: &str, types: &Types<'_>) ->
         FileCheck {
             source: &Source::new(file),
             types,
+            inlined,
             schema: &mut schema,
             names: &mut names,
         }
@@ -59,6 +70,8 @@ fn check_package(files: &FileDescriptorSet, package: &str, types: &Types<'_>) ->
 struct FileCheck<'c, 'd> {
     source: &'c Source<'d>,
     types: &'c Types<'d>,
+    /// Full names of messages.
+    inlined: &'c BTreeSet<String>,
     schema: &'c mut Schema,
     /// Rust names of the package's types and modules.
     names: &'c mut BTreeSet<String>,
@@ -124,6 +137,7 @@ impl<'d> FileCheck<'_, 'd> {
             docs: self.source.docs(path),
             fields,
             borrows: self.types.borrows(&full_name),
+            is_inlined: self.inlined.contains(full_name.trim_start_matches('.')),
         });
         for (index, nested) in declared.enum_type.iter().enumerate() {
             self.enumeration(&within(path, tag::MESSAGE_ENUM, index), &rust_name, nested)?;

@@ -47,6 +47,8 @@ pub(crate) struct Message {
     pub fields: Vec<Field>,
     /// Whether the struct needs a lifetime.
     pub borrows: bool,
+    /// Whether it is put together wherever it is sent from.
+    pub is_inlined: bool,
 }
 
 #[derive(Debug)]

@@ -76,6 +76,12 @@ impl<'d> Types<'d> {
         );
     }
 
+    /// Whether a message has this name, without the point that a full name begins with here.
+    pub(super) fn has_message(&self, name: &str) -> bool {
+        let declared = self.types.get(&format!(".{name}"));
+        declared.is_some_and(|declared| declared.message.is_some())
+    }
+
     /// The Rust path of a type, seen from the module of `package`; or what is missing.
     pub(super) fn path(&self, package: &str, full_name: &str) -> Result<String, String> {
         let declared = self
