@@ -1,8 +1,11 @@
 //! Compiles .proto files (proto3) to Rust over `crake-wire`.
 //!
 //! For each message `Foo` the output has a struct `Foo`, which borrows what it points at and can be encoded, and a
-//! struct `FooView`, which reads received bytes where they lie. Each enum becomes a Rust enum, each service a module of
-//! method numbers. Comments become documentation. `docs/format/wire.md` says what the bytes are.
+//! struct `FooView`, which reads received bytes where they lie. Each enum becomes a Rust enum, aliases of its values are
+//! constants. A `oneof body` becomes an enum `FooBody`, and `FooBodyView` where it is read. A map is a slice of pairs,
+//! read as a `Map`. A message that contains itself, by others perhaps, holds itself by
+//! reference. Each service becomes a module of method numbers. Comments become documentation. `docs/format/wire.md` says
+//! what the bytes are.
 //!
 //! From a `build.rs`:
 //!
@@ -14,9 +17,8 @@
 //! }
 //! ```
 //!
-//! What the format does not carry is refused with an error that names the file, the line and what to use instead: maps,
-//! `oneof`, groups, proto2, extensions, streaming methods, field numbers above [`FIELD_NUMBER_MAX`], and messages that
-//! contain themselves (so that the schema bounds how deep any reader goes).
+//! What the format does not carry is refused with an error that names the file, the line and what to use instead: proto2,
+//! editions, groups, extensions, streaming methods, and field numbers above [`FIELD_NUMBER_MAX`].
 //!
 //! It is not a plugin for `protoc` (the parser is `protox`), and it does not read Protobuf's own wire format.
 

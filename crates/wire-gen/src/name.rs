@@ -7,17 +7,25 @@ pub(crate) fn type_name(name: &str) -> String {
 
 /// An enum value's name, without the enum's own name before it: `KIND_NONE` of `Kind` becomes `None`.
 pub(crate) fn variant_name(enum_name: &str, value: &str) -> String {
-    let own = value
-        .strip_prefix(&snake_case(enum_name).to_uppercase())
-        .and_then(|rest| rest.strip_prefix('_'))
-        .filter(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic()))
-        .unwrap_or(value);
-    let variant: String = own.split('_').map(camel_part).collect();
+    let variant: String = own_name(enum_name, value).split('_').map(camel_part).collect();
     if variant == "Self" {
         "Self_".to_owned()
     } else {
         variant
     }
+}
+
+/// The constant of a further name for an enum's value: `KIND_NOTHING` of `Kind` becomes `NOTHING`.
+pub(crate) fn alias_name(enum_name: &str, value: &str) -> String {
+    constant_name(own_name(enum_name, value))
+}
+
+fn own_name<'v>(enum_name: &str, value: &'v str) -> &'v str {
+    value
+        .strip_prefix(&snake_case(enum_name).to_uppercase())
+        .and_then(|rest| rest.strip_prefix('_'))
+        .filter(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic()))
+        .unwrap_or(value)
 }
 
 /// A method's constant.

@@ -8,6 +8,11 @@ use crate::{Raw, Scalar};
 /// A message that can be written.
 pub trait Encode {
     /// The bytes that [`encode`](Encode::encode) writes.
+    ///
+    /// # Panics
+    ///
+    /// When messages that can contain themselves lie within each other more than [`NESTING_MAX`](crate::NESTING_MAX)
+    /// levels deep.
     fn encoded_len(&self) -> usize;
 
     /// Writes the message.
@@ -15,7 +20,7 @@ pub trait Encode {
     /// # Panics
     ///
     /// When `out` is not exactly [`encoded_len`](Encode::encoded_len) bytes long, or longer than `u32::MAX` bytes (what
-    /// an offset can reach). With the right length nothing here can fail.
+    /// an offset can reach), and when that panics. With the right length nothing here can fail.
     fn encode(&self, out: &mut [u8]);
 
     /// The message in a fresh vector: for tests and paths that are seldom taken.
@@ -58,7 +63,7 @@ impl<T: Message + ?Sized> Message for &T {
 pub struct Writer<'o> {
     rest: &'o mut [u8],
     /// Where `rest` starts, from the start of the outermost message. `rest` ends within reach of a `u32`.
-    offset: usize,
+    pub(crate) offset: usize,
 }
 
 impl<'o> Writer<'o> {
@@ -115,8 +120,14 @@ impl<'o> Writer<'o> {
     /// Appends a nested message.
     #[inline]
     pub fn message<M: Message>(&mut self, message: &M) -> u64 {
+        self.message_with(|writer| message.write(writer))
+    }
+
+    /// Appends a nested message, which `write` is to write.
+    #[inline(always)]
+    pub fn message_with(&mut self, write: impl FnOnce(&mut Self)) -> u64 {
         let start = self.offset;
-        message.write(self);
+        write(self);
         pointer(self.offset - start, start)
     }
 
@@ -143,8 +154,9 @@ impl<'o> Writer<'o> {
         self.table(values, |writer, value| writer.message(value))
     }
 
+    /// Appends a list of what takes a pointer each: a table, then what `append` appends for each value.
     #[inline]
-    fn table<T>(&mut self, values: &[T], append: impl Fn(&mut Self, &T) -> u64) -> u64 {
+    pub fn table<T>(&mut self, values: &[T], append: impl Fn(&mut Self, &T) -> u64) -> u64 {
         let slot = pointer(values.len(), self.offset);
         let table: &mut [[u8; SLOT_BYTES]] = Raw::chunks_mut(self.take(values.len() * SLOT_BYTES));
         for (entry, value) in table.iter_mut().zip(values) {
@@ -155,7 +167,7 @@ impl<'o> Writer<'o> {
 
     /// The next `len_bytes` of the frame.
     #[inline]
-    fn take(&mut self, len_bytes: usize) -> &'o mut [u8] {
+    pub(crate) fn take(&mut self, len_bytes: usize) -> &'o mut [u8] {
         let whole = mem::take(&mut self.rest);
         let (taken, rest) = whole
             .split_at_mut_checked(len_bytes)
@@ -196,7 +208,7 @@ impl Head<'_> {
 
 /// A slot, or an entry of a table, that points at payload. Both parts are below the frame's length, which fits a `u32`.
 #[inline]
-fn pointer(size_or_count: usize, offset: usize) -> u64 {
+pub(crate) fn pointer(size_or_count: usize, offset: usize) -> u64 {
     size_or_count as u64 | (offset as u64) << 32
 }
 
@@ -211,12 +223,18 @@ pub fn scalars_bytes<T: Scalar>(values: &[T]) -> usize {
 #[inline]
 #[must_use]
 pub fn blobs_bytes<T: AsRef<[u8]>>(values: &[T]) -> usize {
-    values.iter().map(|value| SLOT_BYTES + value.as_ref().len()).sum()
+    table_bytes(values, |value| value.as_ref().len())
 }
 
 /// The payload of a list of messages, in bytes.
 #[inline]
 #[must_use]
 pub fn messages_bytes<M: Message>(values: &[M]) -> usize {
-    values.iter().map(|value| SLOT_BYTES + value.encoded_len()).sum()
+    table_bytes(values, M::encoded_len)
+}
+
+/// The payload of a list of what takes a pointer each, in bytes; `payload` says what one takes besides.
+#[inline(always)]
+pub fn table_bytes<T>(values: &[T], payload: impl Fn(&T) -> usize) -> usize {
+    values.iter().map(|value| SLOT_BYTES + payload(value)).sum()
 }

@@ -20,6 +20,13 @@ pub enum WireError {
     /// An enum has a value that the reader's schema does not know; the writer's schema may be newer.
     #[error("{0} is not a value of this enum")]
     UnknownEnum(i32),
+    /// In a message that can contain itself, something lies outside of the message that points at it, or over something
+    /// else.
+    #[error("what a message points at lies outside of it, or over something else")]
+    NotNested,
+    /// Messages lie within each other more than [`NESTING_MAX`](crate::NESTING_MAX) levels deep.
+    #[error("messages lie within each other too deep")]
+    TooDeep,
     /// A string is not UTF-8.
     #[error("a string is not UTF-8")]
     NotUtf8,

@@ -98,6 +98,17 @@ impl<const W: usize> Known<W> {
             .sum();
         Some(before + ones_below(self.words[word], bit))
     }
+
+    /// As [`slot_of`](Known::slot_of), for a field number that is found at run time.
+    pub(crate) fn slot_at(&self, field: u32) -> Option<usize> {
+        let word = ((field - 1) / FIELDS_PER_WORD) as usize;
+        let below = (1 << bit_of(field)) - 1;
+        if self.words.get(word)? >> bit_of(field) & 1 == 0 {
+            return None;
+        }
+        let before: u32 = self.words[..word].iter().map(|word| word.count_ones()).sum();
+        Some((before + (self.words[word] & below).count_ones()) as usize)
+    }
 }
 
 /// The word that holds a field's bit.
@@ -170,6 +181,8 @@ mod tests {
         assert_eq!(known.slot_of::<63>(), Some(2));
         assert_eq!(known.slot_of::<64>(), Some(3));
         assert_eq!(known.slot_of::<65>(), None);
+        let slots = [1, 2, 5, 63, 64, 65, 127].map(|field| known.slot_at(field));
+        assert_eq!(slots, [None, Some(0), Some(1), Some(2), Some(3), None, None]);
     }
 
     #[test]

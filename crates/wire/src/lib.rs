@@ -14,6 +14,7 @@
 //!   checked before it is used.
 //! - Writing into a place of [`encoded_len`](Encode::encoded_len) bytes cannot fail, and equal messages are equal bytes.
 //! - Fields that a reader does not know are passed over.
+//! - Messages that can contain themselves are read in a number of steps that their bytes bound ([`StrictReader`]).
 //!
 //! What `wire-gen` writes looks like this, for a message with a number and a string:
 //!
@@ -71,12 +72,16 @@ mod encode;
 mod error;
 mod layout;
 mod list;
+mod map;
+mod nested;
 mod reader;
 mod scalar;
 
-pub use encode::{Encode, Head, Message, Writer, blobs_bytes, messages_bytes, scalars_bytes};
+pub use encode::{Encode, Head, Message, Writer, blobs_bytes, messages_bytes, scalars_bytes, table_bytes};
 pub use error::WireError;
 pub use layout::Present;
 pub use list::{Element, List};
+pub use map::{InEntry, Key, Map, map_bytes};
+pub use nested::{NESTING_MAX, NestedList, Shape, StrictReader, below};
 pub use reader::{Fields, Reader, View};
 pub use scalar::{Raw, Scalar};

@@ -3,7 +3,7 @@
 use std::slice;
 
 use crate::layout::{FIELDS_PER_WORD, Known, MORE, SLOT_BYTES};
-use crate::{Element, List, Scalar, WireError};
+use crate::{Element, InEntry, Key, List, Map, Scalar, WireError};
 
 /// A message read where it lies. `wire-gen` writes the implementations, each with a getter for every field.
 ///
@@ -15,15 +15,23 @@ pub trait View<'a>: Sized {
 
     /// Checks the head of a nested message, which a slot or table entry of `frame` points at.
     fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, WireError>;
+
+    /// As [`nested`](View::nested), `depth` levels within messages of the same circle. Only messages that can contain
+    /// themselves count the levels.
+    #[inline]
+    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, WireError> {
+        let _ = depth;
+        Self::nested(frame, pointer)
+    }
 }
 
 /// The head of a message whose field numbers, as far as the schema goes, fit `W` words of bitmap.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a, const W: usize> {
     /// The outermost message: what offsets count from.
-    frame: &'a [u8],
-    slots: &'a [[u8; SLOT_BYTES]],
-    known: Known<W>,
+    pub(crate) frame: &'a [u8],
+    pub(crate) slots: &'a [[u8; SLOT_BYTES]],
+    pub(crate) known: Known<W>,
 }
 
 impl<'a, const W: usize> Reader<'a, W> {
@@ -124,14 +132,20 @@ impl<'a, const W: usize> Reader<'a, W> {
         List::new(self.frame, self.slot_or_zero::<FIELD>())
     }
 
+    /// A map; empty when absent.
+    #[inline]
+    pub fn map<K: Key<'a>, V: InEntry<'a>, const FIELD: u32>(&self) -> Result<Map<'a, K, V>, WireError> {
+        Map::new(self.frame, self.slot_or_zero::<FIELD>(), 0)
+    }
+
     /// What an absent field reads as is, for every type, what a slot of zeros reads as.
     #[inline]
-    fn slot_or_zero<const FIELD: u32>(&self) -> u64 {
+    pub(crate) fn slot_or_zero<const FIELD: u32>(&self) -> u64 {
         self.slot::<FIELD>().unwrap_or(0)
     }
 
     #[inline]
-    fn slot<const FIELD: u32>(&self) -> Option<u64> {
+    pub(crate) fn slot<const FIELD: u32>(&self) -> Option<u64> {
         let slot = self.slots.get(self.known.slot_of::<FIELD>()?)?;
         Some(u64::from_le_bytes(*slot))
     }

@@ -5,9 +5,11 @@ use crate::schema::Enum;
 
 pub(super) fn emit(text: &mut Text, enumeration: &Enum) {
     declaration(text, enumeration);
+    aliases(text, enumeration);
     from_number(text, enumeration);
     as_scalar(text, &enumeration.name);
     as_element(text, &enumeration.name);
+    in_entry(text, &enumeration.name);
 }
 
 fn declaration(
@@ -17,6 +19,7 @@ fn declaration(
         proto_name,
         docs,
         values,
+        ..
     }: &Enum,
 ) {
     text.blank();
@@ -30,6 +33,20 @@ fn declaration(
             text.line("#[default]");
         }
         text.line(format!("{} = {},", value.name, value.number));
+    }
+    text.line("}");
+}
+
+/// A Rust enum has one variant for each number; its other names are constants.
+fn aliases(text: &mut Text, Enum { name, aliases, .. }: &Enum) {
+    if aliases.is_empty() {
+        return;
+    }
+    text.blank();
+    text.line(format!("impl {name} {{"));
+    for alias in aliases {
+        text.docs(&alias.docs, &format!("Another name of [`{name}::{}`].", alias.of));
+        text.line(format!("pub const {}: Self = Self::{};", alias.name, alias.of));
     }
     text.line("}");
 }
@@ -84,5 +101,14 @@ fn as_element(text: &mut Text, name: &str) {
     text.line("#[inline]");
     text.line("fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {");
     text.line("<Self as ::crake_wire::Scalar>::from_raw(*raw)");
+    text.lines(["}", "}"]);
+}
+
+fn in_entry(text: &mut Text, name: &str) {
+    text.blank();
+    text.line(format!("impl ::crake_wire::InEntry<'_> for {name} {{"));
+    text.line("#[inline]");
+    text.line("fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {");
+    text.line("<Self as ::crake_wire::Scalar>::from_slot(slot)");
     text.lines(["}", "}"]);
 }

@@ -1,7 +1,7 @@
 //! The struct of a message, and its encoder.
 
 use super::text::Text;
-use crate::schema::{Field, Kind, Label, Message};
+use crate::schema::{Field, Item, Kind, Label, Message, Oneof};
 
 pub(super) fn emit(text: &mut Text, message: &Message) {
     declaration(text, message);
@@ -15,7 +15,7 @@ fn with_lifetime(message: &Message, lifetime: &str) -> String {
     lifetime_of(&message.name, message.borrows, lifetime)
 }
 
-fn lifetime_of(path: &str, borrows: bool, lifetime: &str) -> String {
+pub(super) fn lifetime_of(path: &str, borrows: bool, lifetime: &str) -> String {
     if borrows {
         format!("{path}<{lifetime}>")
     } else {
@@ -32,27 +32,48 @@ fn declaration(text: &mut Text, message: &Message) {
         return;
     }
     text.line(format!("pub struct {} {{", with_lifetime(message, "'a")));
-    for field in &message.fields {
-        text.docs(&field.docs, &format!("Field {}.", field.number));
-        text.line(format!("pub {}: {},", field.name, field_type(field)));
+    for item in message.items() {
+        match item {
+            Item::Field(field) => {
+                text.docs(&field.docs, &format!("Field {}.", field.number));
+                text.line(format!("pub {}: {},", field.name, field_type(field)));
+            }
+            Item::Oneof(oneof) => {
+                text.docs(&oneof.docs, &format!("One of `{}`, or none.", oneof.proto_name));
+                let value = lifetime_of(&oneof.type_name, oneof.borrows, "'a");
+                text.line(format!("pub {}: Option<{value}>,", oneof.name));
+            }
+        }
     }
     text.line("}");
 }
 
 fn field_type(field: &Field) -> String {
-    let one = match &field.kind {
+    match (field.label, &field.kind) {
+        (Label::Repeated, kind) => format!("&'a [{}]", element_type(kind)),
+        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{}>", value_type(&field.kind)),
+        (Label::Singular, _) => value_type(&field.kind),
+    }
+}
+
+/// The type of one value. One that can contain the message that it lies in has to lie elsewhere.
+pub(super) fn value_type(kind: &Kind) -> String {
+    match kind {
+        Kind::Message { in_circle: true, .. } => format!("&'a {}", element_type(kind)),
+        _ => element_type(kind),
+    }
+}
+
+/// The type of an element of a slice.
+fn element_type(kind: &Kind) -> String {
+    match kind {
         Kind::Integer(name) | Kind::Float(name) => (*name).to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::Enum(path) => path.clone(),
         Kind::String => "&'a str".to_owned(),
         Kind::Bytes => "&'a [u8]".to_owned(),
-        Kind::Message { path, borrows } => lifetime_of(path, *borrows, "'a"),
-    };
-    match field.label {
-        Label::Repeated => format!("&'a [{one}]"),
-        Label::Optional => format!("Option<{one}>"),
-        Label::Singular if is_message(field) => format!("Option<{one}>"),
-        Label::Singular => one,
+        Kind::Message { path, borrows, .. } => lifetime_of(path, *borrows, "'a"),
+        Kind::Map { key, value } => format!("({}, {})", element_type(key), element_type(value)),
     }
 }
 
@@ -81,9 +102,18 @@ fn present(text: &mut Text, message: &Message) {
     ));
     text.line("::crake_wire::Present::none()");
     for field in &message.fields {
-        text.line(format!("    .with::<{}>({})", field.number, is_present(field)));
+        let is_present = match message.oneof_of(field) {
+            None => is_present(field),
+            Some(oneof) => format!("matches!(self.{}, {})", oneof.name, pattern(oneof, field, "_")),
+        };
+        text.line(format!("    .with::<{}>({is_present})", field.number));
     }
     text.lines(["}", "}"]);
+}
+
+/// What the member of a oneof is when it is there.
+fn pattern(oneof: &Oneof, member: &Field, value: &str) -> String {
+    format!("Some({}::{}({value}))", oneof.type_name, member.variant())
 }
 
 /// A condition on a field of `self`.
@@ -92,7 +122,7 @@ fn is_present(field: &Field) -> String {
     match (field.label, &field.kind) {
         (Label::Repeated, _) => format!("!self.{name}.is_empty()"),
         (Label::Optional, _) | (_, Kind::Message { .. }) => format!("self.{name}.is_some()"),
-        (_, Kind::String | Kind::Bytes) => format!("!self.{name}.is_empty()"),
+        (_, Kind::String | Kind::Bytes | Kind::Map { .. }) => format!("!self.{name}.is_empty()"),
         (_, Kind::Integer(_)) => format!("self.{name} != 0"),
         (_, Kind::Float(_)) => format!("self.{name}.to_bits() != 0"),
         (_, Kind::Bool) => format!("self.{name}"),
@@ -101,16 +131,23 @@ fn is_present(field: &Field) -> String {
 }
 
 fn encode(text: &mut Text, message: &Message) {
+    let name = with_lifetime(message, "'_");
+    if message.in_circle {
+        text.blank();
+        text.line(format!("impl {name} {{"));
+        text.doc("The bytes of the message, so many levels within messages that it can lie in.");
+        text.line("fn len_at(&self, depth: u32) -> usize {");
+        encoded_len(text, message);
+        text.lines(["}", "}"]);
+    }
     text.blank();
-    text.line(format!(
-        "impl ::crake_wire::Encode for {} {{",
-        with_lifetime(message, "'_")
-    ));
+    text.line(format!("impl ::crake_wire::Encode for {name} {{"));
     text.line(inline(message));
     text.line("fn encoded_len(&self) -> usize {");
-    text.line(format!("{}.head_bytes()", present_of(message)));
-    for payload in message.fields.iter().filter_map(payload_bytes) {
-        text.line(format!("    + {payload}"));
+    if message.in_circle {
+        text.line("self.len_at(0)");
+    } else {
+        encoded_len(text, message);
     }
     text.line("}");
     text.blank();
@@ -118,6 +155,42 @@ fn encode(text: &mut Text, message: &Message) {
     text.line("fn encode(&self, out: &mut [u8]) {");
     text.line("::crake_wire::Writer::frame(out, self);");
     text.lines(["}", "}"]);
+}
+
+fn encoded_len(text: &mut Text, message: &Message) {
+    text.line(format!("{}.head_bytes()", present_of(message)));
+    for item in message.items() {
+        match item {
+            Item::Field(field) => {
+                if let Some(payload) = payload_bytes(field) {
+                    text.line(format!("    + {payload}"));
+                }
+            }
+            Item::Oneof(oneof) => oneof_bytes(text, message, oneof),
+        }
+    }
+}
+
+/// The bytes that a oneof takes outside of its slot, if it can take any.
+fn oneof_bytes(text: &mut Text, message: &Message, oneof: &Oneof) {
+    let payloads: Vec<_> = message
+        .members(oneof)
+        .filter_map(|member| {
+            Some((
+                pattern(oneof, member, "value"),
+                value_bytes(&member.kind, "value")?,
+            ))
+        })
+        .collect();
+    if payloads.is_empty() {
+        return;
+    }
+    text.line(format!("    + match &self.{} {{", oneof.name));
+    for (pattern, bytes) in payloads {
+        text.line(format!("    {pattern} => {bytes},"));
+    }
+    text.line("    _ => 0,");
+    text.line("    }");
 }
 
 /// What says which fields are there. A message without fields has no method for it.
@@ -133,52 +206,91 @@ fn present_of(message: &Message) -> &'static str {
 fn payload_bytes(field: &Field) -> Option<String> {
     let name = &field.name;
     Some(match (field.label, &field.kind) {
+        (_, Kind::Map { key, value }) => {
+            let [key, value] = [key, value].map(|kind| match (&**kind, value_bytes(kind, "value")) {
+                (Kind::Message { in_circle: false, .. }, _) => "::crake_wire::Encode::encoded_len".to_owned(),
+                (_, Some(bytes)) => format!("|value| {bytes}"),
+                (_, None) => "|_| 0".to_owned(),
+            });
+            format!("::crake_wire::map_bytes(self.{name}, {key}, {value})")
+        }
         (Label::Repeated, Kind::String | Kind::Bytes) => format!("::crake_wire::blobs_bytes(self.{name})"),
+        (Label::Repeated, kind @ Kind::Message { in_circle: true, .. }) => {
+            let bytes = value_bytes(kind, "value")?;
+            format!("::crake_wire::table_bytes(self.{name}, |value| {bytes})")
+        }
         (Label::Repeated, Kind::Message { .. }) => format!("::crake_wire::messages_bytes(self.{name})"),
         (Label::Repeated, _) => format!("::crake_wire::scalars_bytes(self.{name})"),
         (Label::Optional, Kind::String) => format!("self.{name}.map_or(0, str::len)"),
         (Label::Optional, Kind::Bytes) => format!("self.{name}.map_or(0, <[u8]>::len)"),
+        (_, kind @ Kind::Message { in_circle: true, .. }) => {
+            format!("self.{name}.map_or(0, |value| {})", value_bytes(kind, "value")?)
+        }
         (_, Kind::Message { .. }) => {
             format!("self.{name}.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)")
         }
-        (Label::Singular, Kind::String | Kind::Bytes) => format!("self.{name}.len()"),
-        _ => return None,
+        (_, kind) => return value_bytes(kind, &format!("self.{name}")),
     })
 }
 
+/// The bytes that one value takes outside of its slot, if it can take any. `value` is a place or a reference.
+fn value_bytes(kind: &Kind, value: &str) -> Option<String> {
+    match kind {
+        Kind::String | Kind::Bytes => Some(format!("{value}.len()")),
+        Kind::Message { in_circle: true, .. } => Some(format!("{value}.len_at(::crake_wire::below(depth))")),
+        Kind::Message { .. } => Some(format!("::crake_wire::Encode::encoded_len({value})")),
+        _ => None,
+    }
+}
+
 fn write(text: &mut Text, message: &Message) {
+    let name = with_lifetime(message, "'_");
+    if message.in_circle {
+        text.blank();
+        text.line(format!("impl {name} {{"));
+        text.doc("Writes the message, so many levels within messages that it can lie in.");
+        text.line("fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {");
+        write_fields(text, message);
+        text.lines(["}", "}"]);
+    }
     text.blank();
-    text.line(format!(
-        "impl ::crake_wire::Message for {} {{",
-        with_lifetime(message, "'_")
-    ));
+    text.line(format!("impl ::crake_wire::Message for {name} {{"));
     text.line(inline(message));
     text.line("fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {");
+    if message.in_circle {
+        text.line("self.write_at(writer, 0);");
+    } else {
+        write_fields(text, message);
+    }
+    text.lines(["}", "}"]);
+}
+
+fn write_fields(text: &mut Text, message: &Message) {
     if message.fields.is_empty() {
         text.line(format!("writer.head({});", present_of(message)));
-    } else {
-        text.line(format!("let mut head = writer.head({});", present_of(message)));
+        return;
     }
+    text.line(format!("let mut head = writer.head({});", present_of(message)));
     for field in &message.fields {
         let in_option = field.label == Label::Optional || field.label == Label::Singular && is_message(field);
-        if in_option {
-            text.line(format!(
-                "if let Some(value) = {}self.{} {{",
-                borrow(field),
-                field.name
-            ));
-        } else {
-            text.line(format!("if {} {{", is_present(field)));
-        }
-        let value = if in_option {
-            "value".to_owned()
-        } else {
-            format!("self.{}", field.name)
+        let (condition, value) = match message.oneof_of(field) {
+            Some(oneof) => {
+                let pattern = pattern(oneof, field, "value");
+                (
+                    format!("let {pattern} = {}self.{}", borrow(field), oneof.name),
+                    "value".to_owned(),
+                )
+            }
+            None if in_option => {
+                let condition = format!("let Some(value) = {}self.{}", borrow(field), field.name);
+                (condition, "value".to_owned())
+            }
+            None => (is_present(field), format!("self.{}", field.name)),
         };
+        text.line(format!("if {condition} {{"));
         text.line(format!("head.{};", put(field, &value)));
         text.line("}");
     }
-    text.lines(["}", "}"]);
 }
 
 fn borrow(field: &Field) -> &'static str {
@@ -188,12 +300,34 @@ fn borrow(field: &Field) -> &'static str {
 /// The call that fills the slot of a field, and appends its payload.
 fn put(field: &Field, value: &str) -> String {
     match (field.label, &field.kind) {
+        (_, Kind::Map { key, value: of_key }) => {
+            let [key, of_key] = [key, of_key].map(|kind| put_in_entry(kind));
+            format!("put(writer.map({value}, {key}, {of_key}))")
+        }
         (Label::Repeated, Kind::String | Kind::Bytes) => format!("put(writer.blobs({value}))"),
+        (Label::Repeated, Kind::Message { in_circle: true, .. }) => {
+            format!("put(writer.table({value}, |writer, value| {PUT_DEEPER}))")
+        }
         (Label::Repeated, Kind::Message { .. }) => format!("put(writer.messages({value}))"),
         (Label::Repeated, _) => format!("put(writer.scalars({value}))"),
         (_, Kind::String) => format!("put(writer.bytes({value}.as_bytes()))"),
         (_, Kind::Bytes) => format!("put(writer.bytes({value}))"),
+        (_, Kind::Message { in_circle: true, .. }) => format!("put({PUT_DEEPER})"),
         (_, Kind::Message { .. }) => format!("put(writer.message({value}))"),
         _ => format!("put_scalar({value})"),
+    }
+}
+
+/// Appends `value`, a message that can contain the one that is written.
+const PUT_DEEPER: &str = "writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))";
+
+/// What fills the slot of a key or value of a map.
+fn put_in_entry(kind: &Kind) -> String {
+    match kind {
+        Kind::String => "|writer, value| writer.blob_in_entry(value.as_bytes())".to_owned(),
+        Kind::Bytes => "|writer, value| writer.blob_in_entry(value)".to_owned(),
+        Kind::Message { in_circle: true, .. } => format!("|writer, value| {PUT_DEEPER}"),
+        Kind::Message { .. } => "|writer, value| writer.message(value)".to_owned(),
+        _ => "|_, value| ::crake_wire::Scalar::to_slot(*value)".to_owned(),
     }
 }

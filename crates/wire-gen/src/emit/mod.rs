@@ -5,6 +5,7 @@
 
 mod enumeration;
 mod message;
+mod oneof;
 mod service;
 mod text;
 mod view;
@@ -24,6 +25,7 @@ pub(crate) fn module(schema: &Schema) -> String {
     }
     for message in &schema.messages {
         message::emit(&mut text, message);
+        oneof::emit(&mut text, message);
         view::emit(&mut text, message);
     }
     for service in &schema.services {

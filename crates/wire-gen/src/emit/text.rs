@@ -11,7 +11,7 @@ impl Text {
     /// by opening one is indented more.
     pub(super) fn line(&mut self, line: impl AsRef<str>) {
         let line = line.as_ref();
-        if line.starts_with(['}', ')']) {
+        if line.trim_start().starts_with(['}', ')']) {
             self.depth -= 1;
         }
         self.text.push_str(&"    ".repeat(self.depth));

@@ -1,7 +1,8 @@
 //! The view of a message: a getter for each field.
 
+use super::oneof;
 use super::text::Text;
-use crate::schema::{Field, Kind, Label, Message};
+use crate::schema::{Field, Item, Kind, Label, Message};
 
 pub(super) fn emit(text: &mut Text, message: &Message) {
     declaration(text, message);
@@ -20,14 +21,23 @@ fn reader(message: &Message) -> &'static str {
     }
 }
 
+fn reader_type(message: &Message) -> &'static str {
+    if message.in_circle {
+        "StrictReader"
+    } else {
+        "Reader"
+    }
+}
+
 fn declaration(text: &mut Text, message: &Message) {
     text.blank();
     text.doc(&format!("Reads the message [`{}`] where it lies.", message.name));
     text.line("#[derive(Clone, Copy)]");
     text.line(format!("pub struct {}View<'a> {{", message.name));
     text.line(format!(
-        "{}: ::crake_wire::Reader<'a, {}>,",
+        "{}: ::crake_wire::{}<'a, {}>,",
         reader(message),
+        reader_type(message),
         message.words()
     ));
     text.line("}");
@@ -36,28 +46,80 @@ fn declaration(text: &mut Text, message: &Message) {
 fn getters(text: &mut Text, message: &Message) {
     text.blank();
     text.line(format!("impl<'a> {}View<'a> {{", message.name));
-    text.doc("Checks the head of the message that `frame` starts with. Each getter checks what it reads.");
+    if message.in_circle {
+        pointers(text, message);
+        text.doc("Checks the head of the message that `frame` starts with, and that all it points at lies in order.");
+    } else {
+        text.doc(
+            "Checks the head of the message that `frame` starts with. Each getter checks what it reads.",
+        );
+    }
     text.line("#[inline]");
     text.line("pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {");
+    let fields = if message.in_circle { ", Self::POINTERS" } else { "" };
     text.line(format!(
-        "Ok(Self {{ {}: ::crake_wire::Reader::parse(frame)? }})",
-        reader(message)
+        "Ok(Self {{ {}: ::crake_wire::{}::parse(frame{fields})? }})",
+        reader(message),
+        reader_type(message)
     ));
     text.line("}");
-    for field in &message.fields {
-        text.blank();
-        text.docs(&field.docs, &format!("Field {}.", field.number));
-        text.line("#[inline]");
-        text.line(format!(
-            "pub fn {}(&self) -> {} {{",
-            field.name,
-            getter_type(field)
-        ));
-        text.line(getter_body(field));
-        text.line("}");
-        bytes_getter(text, field);
+    for item in message.items() {
+        match item {
+            Item::Field(field) => getter(text, field),
+            Item::Oneof(oneof) => oneof::getter(text, message, oneof),
+        }
     }
     text.line("}");
+}
+
+/// What the fields of a message of a circle point at.
+fn pointers(text: &mut Text, message: &Message) {
+    text.doc("The fields that are pointers, and at what.");
+    text.line("const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[");
+    for field in &message.fields {
+        if let Some(shape) = shape(field) {
+            text.line(format!("    ({}, ::crake_wire::Shape::{shape}),", field.number));
+        }
+    }
+    text.line("];");
+    text.blank();
+}
+
+fn shape(field: &Field) -> Option<String> {
+    let is_pointer = |kind: &Kind| matches!(kind, Kind::String | Kind::Bytes | Kind::Message { .. });
+    match (field.label, &field.kind) {
+        (_, Kind::Map { key, value }) => Some(format!(
+            "Map {{ key: {}, value: {} }}",
+            is_pointer(key),
+            is_pointer(value)
+        )),
+        (Label::Repeated, kind) if is_pointer(kind) => Some("Table".to_owned()),
+        (Label::Repeated, kind) => Some(format!("Packed({})", element_bytes(kind))),
+        (_, kind) => is_pointer(kind).then(|| "Packed(1)".to_owned()),
+    }
+}
+
+/// Of an element of a packed list.
+fn element_bytes(kind: &Kind) -> usize {
+    match kind {
+        Kind::Bool => 1,
+        Kind::Integer("u64" | "i64") | Kind::Float("f64") => 8,
+        _ => 4,
+    }
+}
+
+fn getter(text: &mut Text, field: &Field) {
+    text.blank();
+    text.docs(&field.docs, &format!("Field {}.", field.number));
+    text.line("#[inline]");
+    text.line(format!(
+        "pub fn {}(&self) -> {} {{",
+        field.name,
+        getter_type(field)
+    ));
+    text.line(getter_body(field));
+    text.line("}");
+    bytes_getter(text, field);
 }
 
 /// For a string, so that a reader who compares it with what is known to be UTF-8 need not check it first.
@@ -80,21 +142,31 @@ fn bytes_getter(text: &mut Text, field: &Field) {
 
 fn getter_type(field: &Field) -> String {
     let one = element(&field.kind);
-    let read = match field.label {
-        Label::Repeated => format!("::crake_wire::List<'a, {one}>"),
-        Label::Optional => format!("Option<{one}>"),
-        Label::Singular if matches!(field.kind, Kind::Message { .. }) => format!("Option<{one}>"),
-        Label::Singular => one,
+    let read = match (field.label, &field.kind) {
+        (_, Kind::Map { key, value }) => {
+            format!("::crake_wire::Map<'a, {}, {}>", element(key), element(value))
+        }
+        (Label::Repeated, Kind::Message { in_circle: true, .. }) => {
+            format!("::crake_wire::NestedList<'a, {one}>")
+        }
+        (Label::Repeated, _) => format!("::crake_wire::List<'a, {one}>"),
+        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{one}>"),
+        (Label::Singular, _) => one,
     };
-    if field.label != Label::Repeated && matches!(field.kind, Kind::Integer(_) | Kind::Float(_)) {
-        read
-    } else {
+    if may_fail(field) {
         format!("Result<{read}, ::crake_wire::WireError>")
+    } else {
+        read
     }
 }
 
+/// Whether the getter gives a `Result`.
+pub(super) fn may_fail(field: &Field) -> bool {
+    field.label == Label::Repeated || !matches!(field.kind, Kind::Integer(_) | Kind::Float(_))
+}
+
 /// What one value reads as, and what a list is a list of.
-fn element(kind: &Kind) -> String {
+pub(super) fn element(kind: &Kind) -> String {
     match kind {
         Kind::Integer(name) | Kind::Float(name) => (*name).to_owned(),
         Kind::Bool => "bool".to_owned(),
@@ -102,19 +174,32 @@ fn element(kind: &Kind) -> String {
         Kind::String => "&'a str".to_owned(),
         Kind::Bytes => "&'a [u8]".to_owned(),
         Kind::Message { path, .. } => format!("{path}View<'a>"),
+        Kind::Map { key, value } => format!("({}, {})", element(key), element(value)),
     }
 }
 
-fn getter_body(field: &Field) -> String {
+pub(super) fn getter_body(field: &Field) -> String {
     let number = field.number;
+    let one = element(&field.kind);
     let read = match (field.label, &field.kind) {
-        (Label::Repeated, kind) => return format!("self.reader.list::<{}, {number}>()", element(kind)),
-        (_, Kind::Message { path, .. }) => {
-            return format!("self.reader.message::<{path}View<'a>, {number}>()");
+        (_, Kind::Map { key, value }) => {
+            return format!(
+                "self.reader.map::<{}, {}, {number}>()",
+                element(key),
+                element(value)
+            );
         }
+        (Label::Repeated, Kind::Message { in_circle: true, .. }) => {
+            return format!("self.reader.nested_list::<{one}, {number}>()");
+        }
+        (Label::Repeated, _) => return format!("self.reader.list::<{one}, {number}>()"),
+        (_, Kind::Message { in_circle: true, .. }) => {
+            return format!("self.reader.nested::<{one}, {number}>()");
+        }
+        (_, Kind::Message { .. }) => return format!("self.reader.message::<{one}, {number}>()"),
         (_, Kind::String) => format!("string::<{number}>()"),
         (_, Kind::Bytes) => format!("bytes::<{number}>()"),
-        (_, kind) => format!("scalar::<{}, {number}>()", element(kind)),
+        _ => format!("scalar::<{one}, {number}>()"),
     };
     match (field.label, &field.kind) {
         (Label::Optional, Kind::Bool | Kind::Enum(_)) => format!("self.reader.optional_{read}.transpose()"),
@@ -136,10 +221,22 @@ fn as_view(text: &mut Text, message: &Message) {
     text.blank();
     text.line("#[inline]");
     text.line("fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {");
-    text.line(format!(
-        "Ok(Self {{ {}: ::crake_wire::Reader::nested(frame, pointer)? }})",
-        reader(message)
-    ));
+    if message.in_circle {
+        text.line("<Self as ::crake_wire::View>::nested_at(frame, pointer, 0)");
+        text.line("}");
+        text.blank();
+        text.line("#[inline]");
+        text.line("fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {");
+        text.line(
+            "let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;",
+        );
+        text.line("Ok(Self { reader })");
+    } else {
+        text.line(format!(
+            "Ok(Self {{ {}: ::crake_wire::Reader::nested(frame, pointer)? }})",
+            reader(message)
+        ));
+    }
     text.lines(["}", "}"]);
 }
 
@@ -178,7 +275,10 @@ fn into_message(text: &mut Text, message: &Message) {
 }
 
 fn is_one_scalar(field: &Field) -> bool {
-    let is_scalar = !matches!(field.kind, Kind::String | Kind::Bytes | Kind::Message { .. });
+    let is_scalar = matches!(
+        field.kind,
+        Kind::Integer(_) | Kind::Float(_) | Kind::Bool | Kind::Enum(_)
+    );
     is_scalar && field.label == Label::Singular
 }
 
@@ -187,12 +287,13 @@ fn debug(text: &mut Text, message: &Message) {
     text.line(format!("impl ::core::fmt::Debug for {}View<'_> {{", message.name));
     text.line("fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {");
     text.line(format!("f.debug_struct(\"{}View\")", message.name));
-    for field in &message.fields {
-        text.line(format!(
-            "    .field(\"{}\", &self.{}())",
-            field.shown_name(),
-            field.name
-        ));
+    for item in message.items() {
+        let name = match item {
+            Item::Field(field) => &field.name,
+            Item::Oneof(oneof) => &oneof.name,
+        };
+        let shown = name.trim_start_matches("r#");
+        text.line(format!("    .field(\"{shown}\", &self.{name}())"));
     }
     text.line("    .finish()");
     text.lines(["}", "}"]);

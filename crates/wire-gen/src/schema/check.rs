@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost_types::field_descriptor_proto::Type;
 use prost_types::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
-    ServiceDescriptorProto,
+    DescriptorProto, EnumDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
 };
 
 use super::source::{Source, tag, within};
-use super::types::{Types, is_repeated};
-use super::{Enum, FIELD_NUMBER_MAX, Field, Kind, Label, Message, Method, Schema, Service, Value};
+use super::types::{Types, is_map_entry};
+use super::{Alias, Enum, Message, Method, Schema, Service, Value};
 use crate::{Error, name};
 
 /// The packages of the `given` files, in the order of their names. A file that is only imported is part of the output
@@ -67,9 +65,9 @@ fn check_package(
 }
 
 /// The check of one file, and what it adds to its package.
-struct FileCheck<'c, 'd> {
-    source: &'c Source<'d>,
-    types: &'c Types<'d>,
+pub(super) struct FileCheck<'c, 'd> {
+    pub(super) source: &'c Source<'d>,
+    pub(super) types: &'c Types<'d>,
     /// Full names of messages.
     inlined: &'c BTreeSet<String>,
     schema: &'c mut Schema,
@@ -119,30 +117,30 @@ impl<'d> FileCheck<'_, 'd> {
             return Err(self.no_extensions(&within(path, tag::MESSAGE_EXTENSION_RANGE, 0)));
         }
         let full_name = format!("{scope}.{}", declared.name());
-        if let Some(cycle) = self.types.cycle(&full_name) {
-            let message = format!(
-                "a message that contains itself is not supported ({}): a reader could not know how deep it goes; \
-                 use a list of nodes that name each other by index",
-                cycle.join(" -> ")
-            );
-            return Err(self.source.error(path, message));
-        }
         let rust_name = outer.to_owned() + &name::type_name(declared.name());
         self.claim(path, &rust_name)?;
         self.claim(path, &format!("{rust_name}View"))?;
-        let fields = self.fields(path, declared)?;
+        let mut fields = self.fields(path, &full_name, declared)?;
+        let oneofs = self.oneofs(path, &rust_name, declared, &fields)?;
+        self.refuse_names_that_meet(path, &fields, &oneofs)?;
+        fields.sort_by_key(|field| field.number);
         self.schema.messages.push(Message {
             name: rust_name.clone(),
             proto_name: declared.name().to_owned(),
             docs: self.source.docs(path),
             fields,
+            oneofs,
             borrows: self.types.borrows(&full_name),
             is_inlined: self.inlined.contains(full_name.trim_start_matches('.')),
+            in_circle: self.types.is_in_circle(&full_name, &full_name),
         });
         for (index, nested) in declared.enum_type.iter().enumerate() {
             self.enumeration(&within(path, tag::MESSAGE_ENUM, index), &rust_name, nested)?;
         }
         for (index, nested) in declared.nested_type.iter().enumerate() {
+            if is_map_entry(nested) {
+                continue;
+            }
             self.message(
                 &within(path, tag::MESSAGE_NESTED, index),
                 &full_name,
@@ -153,112 +151,6 @@ impl<'d> FileCheck<'_, 'd> {
         Ok(())
     }
 
-    /// Their Rust names differ: protox refuses names that are one but for case and `_`.
-    fn fields(&self, path: &[i32], message: &DescriptorProto) -> Result<Vec<Field>, Error> {
-        let mut fields = Vec::new();
-        for (index, declared) in message.field.iter().enumerate() {
-            let path = within(path, tag::MESSAGE_FIELD, index);
-            self.refuse_map_and_oneof(&path, message, declared)?;
-            fields.push(self.field(&path, declared)?);
-        }
-        self.refuse_bytes_of_strings(path, &fields)?;
-        fields.sort_by_key(|field| field.number);
-        Ok(fields)
-    }
-
-    /// `fields` are in the order of their declaration.
-    fn refuse_bytes_of_strings(&self, path: &[i32], fields: &[Field]) -> Result<(), Error> {
-        for string in fields {
-            let getter = string.bytes_getter();
-            let taken = fields
-                .iter()
-                .position(|field| getter.as_ref() == Some(&field.name));
-            if let Some(index) = taken {
-                let (name, taken) = (string.shown_name(), &fields[index].name);
-                let message =
-                    format!("the getter of the bytes of string `{name}` is `{taken}` too: use another name");
-                return Err(self
-                    .source
-                    .error(&within(path, tag::MESSAGE_FIELD, index), message));
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_map_and_oneof(
-        &self,
-        path: &[i32],
-        message: &DescriptorProto,
-        field: &FieldDescriptorProto,
-    ) -> Result<(), Error> {
-        let is_map = message.nested_type.iter().any(|nested| {
-            nested.options.as_ref().is_some_and(|options| options.map_entry())
-                && field
-                    .type_name()
-                    .ends_with(&format!(".{}.{}", message.name(), nested.name()))
-        });
-        if is_map {
-            let message = "maps are not supported: use a repeated message with a key and a value";
-            return Err(self.source.error(path, message));
-        }
-        if let Some(oneof) = field.oneof_index.filter(|_| !field.proto3_optional()) {
-            let name = message.oneof_decl[oneof as usize].name();
-            let parent = &path[..path.len() - 2];
-            let message = format!(
-                "oneof `{name}` is not supported: use an `optional` field for each, and an enum that says which"
-            );
-            return Err(self
-                .source
-                .error(&within(parent, tag::MESSAGE_ONEOF, oneof as usize), message));
-        }
-        Ok(())
-    }
-
-    fn field(&self, path: &[i32], declared: &FieldDescriptorProto) -> Result<Field, Error> {
-        let number = u32::try_from(declared.number()).unwrap_or(0);
-        if !(1..=FIELD_NUMBER_MAX).contains(&number) {
-            let message = format!(
-                "field number {number} is not supported: use 1 to {FIELD_NUMBER_MAX}, so that the bitmap stays short"
-            );
-            return Err(self.source.error(path, message));
-        }
-        let label = match declared {
-            _ if is_repeated(declared) => Label::Repeated,
-            _ if declared.proto3_optional() => Label::Optional,
-            _ => Label::Singular,
-        };
-        Ok(Field {
-            name: self.usable(path, name::identifier(declared.name()))?,
-            docs: self.source.docs(path),
-            number,
-            label,
-            kind: self.kind(path, declared)?,
-        })
-    }
-
-    fn kind(&self, path: &[i32], declared: &FieldDescriptorProto) -> Result<Kind, Error> {
-        Ok(match declared.r#type() {
-            Type::Uint32 | Type::Fixed32 => Kind::Integer("u32"),
-            Type::Uint64 | Type::Fixed64 => Kind::Integer("u64"),
-            Type::Int32 | Type::Sint32 | Type::Sfixed32 => Kind::Integer("i32"),
-            Type::Int64 | Type::Sint64 | Type::Sfixed64 => Kind::Integer("i64"),
-            Type::Float => Kind::Float("f32"),
-            Type::Double => Kind::Float("f64"),
-            Type::Bool => Kind::Bool,
-            Type::String => Kind::String,
-            Type::Bytes => Kind::Bytes,
-            Type::Enum => Kind::Enum(self.type_path(path, declared.type_name())?),
-            Type::Message => Kind::Message {
-                path: self.type_path(path, declared.type_name())?,
-                borrows: self.types.borrows(declared.type_name()),
-            },
-            Type::Group => {
-                let message = "groups are not supported: use a message field";
-                return Err(self.source.error(path, message));
-            }
-        })
-    }
-
     fn enumeration(
         &mut self,
         path: &[i32],
@@ -267,32 +159,39 @@ impl<'d> FileCheck<'_, 'd> {
     ) -> Result<(), Error> {
         let rust_name = outer.to_owned() + &name::type_name(declared.name());
         self.claim(path, &rust_name)?;
-        let mut values: Vec<Value> = Vec::new();
+        let (mut values, mut aliases): (Vec<Value>, Vec<Alias>) = Default::default();
         for (index, value) in declared.value.iter().enumerate() {
             let path = within(path, tag::ENUM_VALUE, index);
-            let name = self.usable(&path, name::variant_name(declared.name(), value.name()))?;
-            if let Some(other) = values.iter().find(|other| other.number == value.number()) {
-                let message = format!(
-                    "an alias of `{}` is not supported: give each value its own number",
-                    other.name
-                );
-                return Err(self.source.error(&path, message));
-            }
-            if values.iter().any(|other| other.name == name) {
+            let variant = self.usable(&path, name::variant_name(declared.name(), value.name()))?;
+            let first = values.iter().find(|other| other.number == value.number());
+            let name = match first {
+                Some(_) => name::alias_name(declared.name(), value.name()),
+                None => variant,
+            };
+            let mut taken = values
+                .iter()
+                .map(|other| &other.name)
+                .chain(aliases.iter().map(|other| &other.name));
+            if taken.any(|taken| *taken == name) {
                 let message = format!("another value of this enum is `{name}` in Rust: rename one");
                 return Err(self.source.error(&path, message));
             }
-            values.push(Value {
-                name,
-                docs: self.source.docs(&path),
-                number: value.number(),
-            });
+            let docs = self.source.docs(&path);
+            match first.map(|first| first.name.clone()) {
+                Some(of) => aliases.push(Alias { name, docs, of }),
+                None => values.push(Value {
+                    name,
+                    docs,
+                    number: value.number(),
+                }),
+            }
         }
         self.schema.enums.push(Enum {
             name: rust_name,
             proto_name: declared.name().to_owned(),
             docs: self.source.docs(path),
             values,
+            aliases,
         });
         Ok(())
     }
@@ -342,14 +241,14 @@ impl<'d> FileCheck<'_, 'd> {
         })
     }
 
-    fn type_path(&self, path: &[i32], full_name: &str) -> Result<String, Error> {
+    pub(super) fn type_path(&self, path: &[i32], full_name: &str) -> Result<String, Error> {
         self.types
             .path(self.source.file.package(), full_name)
             .map_err(|message| self.source.error(path, message))
     }
 
     /// Takes a Rust name for a type or module of this package.
-    fn claim(&mut self, path: &[i32], rust_name: &str) -> Result<(), Error> {
+    pub(super) fn claim(&mut self, path: &[i32], rust_name: &str) -> Result<(), Error> {
         self.usable(path, rust_name.to_owned())?;
         if name::TAKEN.contains(&rust_name) {
             let message = format!("`{rust_name}` is a name that the Rust output itself needs: rename it");
@@ -363,7 +262,7 @@ impl<'d> FileCheck<'_, 'd> {
     }
 
     /// Refuses names that nothing is left of in Rust, such as `_` and, for a type, `_1`.
-    fn usable(&self, path: &[i32], rust_name: String) -> Result<String, Error> {
+    pub(super) fn usable(&self, path: &[i32], rust_name: String) -> Result<String, Error> {
         let first = rust_name.chars().find(|letter| *letter != '_');
         if first.is_none() || rust_name.starts_with(|first: char| first.is_ascii_digit()) {
             let message =

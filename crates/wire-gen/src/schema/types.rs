@@ -1,6 +1,6 @@
 //! All types of all files: what a name in one package is in Rust, seen from another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
@@ -101,44 +101,41 @@ impl<'d> Types<'d> {
         Ok(format!("{module}::{}", declared.rust_name))
     }
 
-    /// Whether the struct of a message has a lifetime. Call it only when [`cycle`](Types::cycle) found none.
+    /// Whether the struct of a message has a lifetime: something within it borrows.
     pub(super) fn borrows(&self, full_name: &str) -> bool {
-        self.fields(full_name).any(|field| match field.r#type() {
-            _ if is_repeated(field) => true,
-            Type::String | Type::Bytes => true,
-            Type::Message => self.borrows(field.type_name()),
-            _ => false,
+        let mut within = self.reachable(full_name);
+        within.insert(full_name.to_owned());
+        within.iter().any(|name| {
+            let mut fields = self.fields(name);
+            self.is_in_circle(name, name)
+                || fields
+                    .any(|field| is_repeated(field) || matches!(field.r#type(), Type::String | Type::Bytes))
         })
     }
 
-    /// The way from a message back to itself, if there is one.
-    pub(super) fn cycle(&self, full_name: &str) -> Option<Vec<String>> {
-        let mut trail = vec![full_name.to_owned()];
-        let mut cleared = Vec::new();
-        self.cycle_below(&mut trail, &mut cleared).then_some(trail)
+    /// Whether two messages, or one, can contain each other.
+    pub(super) fn is_in_circle(&self, one: &str, other: &str) -> bool {
+        self.reachable(one).contains(other) && self.reachable(other).contains(one)
     }
 
-    fn cycle_below(&self, trail: &mut Vec<String>, cleared: &mut Vec<String>) -> bool {
-        let here = trail[trail.len() - 1].clone();
-        for field in self.fields(&here).filter(|field| field.r#type() == Type::Message) {
-            let next = field.type_name().to_owned();
-            if cleared.contains(&next) {
-                continue;
+    /// The messages that a message can contain, however deep.
+    fn reachable(&self, full_name: &str) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![full_name.to_owned()];
+        while let Some(name) = open.pop() {
+            for field in self.fields(&name).filter(|field| field.r#type() == Type::Message) {
+                if reached.insert(field.type_name().to_owned()) {
+                    open.push(field.type_name().to_owned());
+                }
             }
-            let closes = next == trail[0];
-            // A cycle that does not pass the start is found when its own members are the start.
-            let seen = trail.contains(&next);
-            if seen && !closes {
-                continue;
-            }
-            trail.push(next);
-            if closes || self.cycle_below(trail, cleared) {
-                return true;
-            }
-            trail.pop();
         }
-        cleared.push(here);
-        false
+        reached
+    }
+
+    /// The entry of a map, if that is what a field is a list of.
+    pub(super) fn map_entry(&self, field: &FieldDescriptorProto) -> Option<&'d DescriptorProto> {
+        let entry = self.types.get(field.type_name())?.message?;
+        is_map_entry(entry).then_some(entry)
     }
 
     fn fields(&self, full_name: &str) -> impl Iterator<Item = &'d FieldDescriptorProto> {
@@ -152,4 +149,12 @@ impl<'d> Types<'d> {
 
 pub(super) fn is_repeated(field: &FieldDescriptorProto) -> bool {
     field.label() == prost_types::field_descriptor_proto::Label::Repeated
+}
+
+/// Whether a message was made by the parser for a map.
+pub(super) fn is_map_entry(message: &DescriptorProto) -> bool {
+    message
+        .options
+        .as_ref()
+        .is_some_and(|options| options.map_entry())
 }

@@ -17,6 +17,13 @@ pub enum Colour {
     Blue = 2147483647,
 }
 
+impl Colour {
+    /// as `RED`
+    pub const CRIMSON: Self = Self::Red;
+    /// Another name of [`Colour::None`].
+    pub const BLACK: Self = Self::None;
+}
+
 impl TryFrom<i32> for Colour {
     type Error = ::crake_wire::WireError;
 
@@ -64,6 +71,13 @@ impl ::crake_wire::Element<'_> for Colour {
     #[inline]
     fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
+    }
+}
+
+impl ::crake_wire::InEntry<'_> for Colour {
+    #[inline]
+    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
 
@@ -126,6 +140,13 @@ impl ::crake_wire::Element<'_> for InnerLeafSide {
     #[inline]
     fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
+    }
+}
+
+impl ::crake_wire::InEntry<'_> for InnerLeafSide {
+    #[inline]
+    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
 
@@ -1283,12 +1304,14 @@ pub struct Sparse<'a> {
     pub start_of_three: &'a [u64],
     /// Field 252.
     pub last: bool,
+    /// Field 1008.
+    pub end: &'a str,
 }
 
 impl Sparse<'_> {
     /// The fields that are there: what is default is not.
     #[inline]
-    fn present(&self) -> ::crake_wire::Present<4> {
+    fn present(&self) -> ::crake_wire::Present<16> {
         ::crake_wire::Present::none()
             .with::<1>(self.first != 0)
             .with::<63>(self.end_of_one != 0)
@@ -1296,6 +1319,7 @@ impl Sparse<'_> {
             .with::<126>(self.end_of_two != 0)
             .with::<127>(!self.start_of_three.is_empty())
             .with::<252>(self.last)
+            .with::<1008>(!self.end.is_empty())
     }
 }
 
@@ -1305,6 +1329,7 @@ impl ::crake_wire::Encode for Sparse<'_> {
         self.present().head_bytes()
             + self.start_of_two.len()
             + ::crake_wire::scalars_bytes(self.start_of_three)
+            + self.end.len()
     }
 
     #[inline]
@@ -1335,13 +1360,16 @@ impl ::crake_wire::Message for Sparse<'_> {
         if self.last {
             head.put_scalar(self.last);
         }
+        if !self.end.is_empty() {
+            head.put(writer.bytes(self.end.as_bytes()));
+        }
     }
 }
 
 /// Reads the message [`Sparse`] where it lies.
 #[derive(Clone, Copy)]
 pub struct SparseView<'a> {
-    reader: ::crake_wire::Reader<'a, 4>,
+    reader: ::crake_wire::Reader<'a, 16>,
 }
 
 impl<'a> SparseView<'a> {
@@ -1392,6 +1420,18 @@ impl<'a> SparseView<'a> {
     pub fn last(&self) -> Result<bool, ::crake_wire::WireError> {
         self.reader.scalar::<bool, 252>()
     }
+
+    /// Field 1008.
+    #[inline]
+    pub fn end(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<1008>()
+    }
+
+    /// The bytes of `end`, which may not be UTF-8.
+    #[inline]
+    pub fn end_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<1008>()
+    }
 }
 
 impl<'a> ::crake_wire::View<'a> for SparseView<'a> {
@@ -1415,6 +1455,7 @@ impl ::core::fmt::Debug for SparseView<'_> {
             .field("end_of_two", &self.end_of_two())
             .field("start_of_three", &self.start_of_three())
             .field("last", &self.last())
+            .field("end", &self.end())
             .finish()
     }
 }
@@ -1636,6 +1677,685 @@ impl ::core::fmt::Debug for EmptyView<'_> {
     }
 }
 
+/// Every kind of key, and every kind of value.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Maps<'a> {
+    /// Field 1.
+    pub unsigned32: &'a [(u32, u32)],
+    /// Field 2.
+    pub unsigned64: &'a [(u64, u64)],
+    /// Field 3.
+    pub signed32: &'a [(i32, i32)],
+    /// Field 4.
+    pub signed64: &'a [(i64, i64)],
+    /// Field 5.
+    pub zigzag32: &'a [(i32, i32)],
+    /// Field 6.
+    pub zigzag64: &'a [(i64, i64)],
+    /// Field 7.
+    pub fixed_unsigned32: &'a [(u32, u32)],
+    /// Field 8.
+    pub fixed_unsigned64: &'a [(u64, u64)],
+    /// Field 9.
+    pub fixed_signed32: &'a [(i32, i32)],
+    /// Field 10.
+    pub fixed_signed64: &'a [(i64, i64)],
+    /// Field 11.
+    pub single: &'a [(bool, f32)],
+    /// Field 12.
+    pub twice: &'a [(&'a str, f64)],
+    /// Field 13.
+    pub flag: &'a [(u32, bool)],
+    /// Field 14.
+    pub colour: &'a [(&'a str, Colour)],
+    /// Field 15.
+    pub text: &'a [(&'a str, &'a str)],
+    /// Field 16.
+    pub data: &'a [(&'a str, &'a [u8])],
+    /// Field 17.
+    pub inner: &'a [(i64, Inner<'a>)],
+}
+
+impl Maps<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(!self.unsigned32.is_empty())
+            .with::<2>(!self.unsigned64.is_empty())
+            .with::<3>(!self.signed32.is_empty())
+            .with::<4>(!self.signed64.is_empty())
+            .with::<5>(!self.zigzag32.is_empty())
+            .with::<6>(!self.zigzag64.is_empty())
+            .with::<7>(!self.fixed_unsigned32.is_empty())
+            .with::<8>(!self.fixed_unsigned64.is_empty())
+            .with::<9>(!self.fixed_signed32.is_empty())
+            .with::<10>(!self.fixed_signed64.is_empty())
+            .with::<11>(!self.single.is_empty())
+            .with::<12>(!self.twice.is_empty())
+            .with::<13>(!self.flag.is_empty())
+            .with::<14>(!self.colour.is_empty())
+            .with::<15>(!self.text.is_empty())
+            .with::<16>(!self.data.is_empty())
+            .with::<17>(!self.inner.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Maps<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + ::crake_wire::map_bytes(self.unsigned32, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.unsigned64, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.signed32, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.signed64, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.zigzag32, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.zigzag64, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.fixed_unsigned32, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.fixed_unsigned64, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.fixed_signed32, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.fixed_signed64, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.single, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.twice, |value| value.len(), |_| 0)
+            + ::crake_wire::map_bytes(self.flag, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.colour, |value| value.len(), |_| 0)
+            + ::crake_wire::map_bytes(self.text, |value| value.len(), |value| value.len())
+            + ::crake_wire::map_bytes(self.data, |value| value.len(), |value| value.len())
+            + ::crake_wire::map_bytes(self.inner, |_| 0, ::crake_wire::Encode::encoded_len)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Maps<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if !self.unsigned32.is_empty() {
+            head.put(writer.map(self.unsigned32, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.unsigned64.is_empty() {
+            head.put(writer.map(self.unsigned64, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.signed32.is_empty() {
+            head.put(writer.map(self.signed32, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.signed64.is_empty() {
+            head.put(writer.map(self.signed64, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.zigzag32.is_empty() {
+            head.put(writer.map(self.zigzag32, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.zigzag64.is_empty() {
+            head.put(writer.map(self.zigzag64, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.fixed_unsigned32.is_empty() {
+            head.put(writer.map(self.fixed_unsigned32, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.fixed_unsigned64.is_empty() {
+            head.put(writer.map(self.fixed_unsigned64, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.fixed_signed32.is_empty() {
+            head.put(writer.map(self.fixed_signed32, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.fixed_signed64.is_empty() {
+            head.put(writer.map(self.fixed_signed64, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.single.is_empty() {
+            head.put(writer.map(self.single, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.twice.is_empty() {
+            head.put(writer.map(self.twice, |writer, value| writer.blob_in_entry(value.as_bytes()), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.flag.is_empty() {
+            head.put(writer.map(self.flag, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.colour.is_empty() {
+            head.put(writer.map(self.colour, |writer, value| writer.blob_in_entry(value.as_bytes()), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if !self.text.is_empty() {
+            head.put(writer.map(self.text, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.blob_in_entry(value.as_bytes())));
+        }
+        if !self.data.is_empty() {
+            head.put(writer.map(self.data, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.blob_in_entry(value)));
+        }
+        if !self.inner.is_empty() {
+            head.put(writer.map(self.inner, |_, value| ::crake_wire::Scalar::to_slot(*value), |writer, value| writer.message(value)));
+        }
+    }
+}
+
+/// Reads the message [`Maps`] where it lies.
+#[derive(Clone, Copy)]
+pub struct MapsView<'a> {
+    reader: ::crake_wire::Reader<'a, 1>,
+}
+
+impl<'a> MapsView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn unsigned32(&self) -> Result<::crake_wire::Map<'a, u32, u32>, ::crake_wire::WireError> {
+        self.reader.map::<u32, u32, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn unsigned64(&self) -> Result<::crake_wire::Map<'a, u64, u64>, ::crake_wire::WireError> {
+        self.reader.map::<u64, u64, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn signed32(&self) -> Result<::crake_wire::Map<'a, i32, i32>, ::crake_wire::WireError> {
+        self.reader.map::<i32, i32, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn signed64(&self) -> Result<::crake_wire::Map<'a, i64, i64>, ::crake_wire::WireError> {
+        self.reader.map::<i64, i64, 4>()
+    }
+
+    /// Field 5.
+    #[inline]
+    pub fn zigzag32(&self) -> Result<::crake_wire::Map<'a, i32, i32>, ::crake_wire::WireError> {
+        self.reader.map::<i32, i32, 5>()
+    }
+
+    /// Field 6.
+    #[inline]
+    pub fn zigzag64(&self) -> Result<::crake_wire::Map<'a, i64, i64>, ::crake_wire::WireError> {
+        self.reader.map::<i64, i64, 6>()
+    }
+
+    /// Field 7.
+    #[inline]
+    pub fn fixed_unsigned32(&self) -> Result<::crake_wire::Map<'a, u32, u32>, ::crake_wire::WireError> {
+        self.reader.map::<u32, u32, 7>()
+    }
+
+    /// Field 8.
+    #[inline]
+    pub fn fixed_unsigned64(&self) -> Result<::crake_wire::Map<'a, u64, u64>, ::crake_wire::WireError> {
+        self.reader.map::<u64, u64, 8>()
+    }
+
+    /// Field 9.
+    #[inline]
+    pub fn fixed_signed32(&self) -> Result<::crake_wire::Map<'a, i32, i32>, ::crake_wire::WireError> {
+        self.reader.map::<i32, i32, 9>()
+    }
+
+    /// Field 10.
+    #[inline]
+    pub fn fixed_signed64(&self) -> Result<::crake_wire::Map<'a, i64, i64>, ::crake_wire::WireError> {
+        self.reader.map::<i64, i64, 10>()
+    }
+
+    /// Field 11.
+    #[inline]
+    pub fn single(&self) -> Result<::crake_wire::Map<'a, bool, f32>, ::crake_wire::WireError> {
+        self.reader.map::<bool, f32, 11>()
+    }
+
+    /// Field 12.
+    #[inline]
+    pub fn twice(&self) -> Result<::crake_wire::Map<'a, &'a str, f64>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, f64, 12>()
+    }
+
+    /// Field 13.
+    #[inline]
+    pub fn flag(&self) -> Result<::crake_wire::Map<'a, u32, bool>, ::crake_wire::WireError> {
+        self.reader.map::<u32, bool, 13>()
+    }
+
+    /// Field 14.
+    #[inline]
+    pub fn colour(&self) -> Result<::crake_wire::Map<'a, &'a str, Colour>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, Colour, 14>()
+    }
+
+    /// Field 15.
+    #[inline]
+    pub fn text(&self) -> Result<::crake_wire::Map<'a, &'a str, &'a str>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, &'a str, 15>()
+    }
+
+    /// Field 16.
+    #[inline]
+    pub fn data(&self) -> Result<::crake_wire::Map<'a, &'a str, &'a [u8]>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, &'a [u8], 16>()
+    }
+
+    /// Field 17.
+    #[inline]
+    pub fn inner(&self) -> Result<::crake_wire::Map<'a, i64, InnerView<'a>>, ::crake_wire::WireError> {
+        self.reader.map::<i64, InnerView<'a>, 17>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for MapsView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for MapsView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("MapsView")
+            .field("unsigned32", &self.unsigned32())
+            .field("unsigned64", &self.unsigned64())
+            .field("signed32", &self.signed32())
+            .field("signed64", &self.signed64())
+            .field("zigzag32", &self.zigzag32())
+            .field("zigzag64", &self.zigzag64())
+            .field("fixed_unsigned32", &self.fixed_unsigned32())
+            .field("fixed_unsigned64", &self.fixed_unsigned64())
+            .field("fixed_signed32", &self.fixed_signed32())
+            .field("fixed_signed64", &self.fixed_signed64())
+            .field("single", &self.single())
+            .field("twice", &self.twice())
+            .field("flag", &self.flag())
+            .field("colour", &self.colour())
+            .field("text", &self.text())
+            .field("data", &self.data())
+            .field("inner", &self.inner())
+            .finish()
+    }
+}
+
+/// The message `Choice`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Choice<'a> {
+    /// Field 1.
+    pub before: u32,
+    /// What it is about.
+    pub body: Option<ChoiceBody<'a>>,
+    /// Field 16.
+    pub between: &'a str,
+    /// One of `type`, or none.
+    pub r#type: Option<ChoiceType>,
+    /// Field 22.
+    pub after: Option<u32>,
+}
+
+impl Choice<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<2> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.before != 0)
+            .with::<2>(matches!(self.body, Some(ChoiceBody::Unsigned32(_))))
+            .with::<3>(matches!(self.body, Some(ChoiceBody::Unsigned64(_))))
+            .with::<4>(matches!(self.body, Some(ChoiceBody::Signed32(_))))
+            .with::<5>(matches!(self.body, Some(ChoiceBody::Signed64(_))))
+            .with::<6>(matches!(self.body, Some(ChoiceBody::Zigzag32(_))))
+            .with::<7>(matches!(self.body, Some(ChoiceBody::Zigzag64(_))))
+            .with::<8>(matches!(self.body, Some(ChoiceBody::FixedUnsigned32(_))))
+            .with::<9>(matches!(self.body, Some(ChoiceBody::FixedUnsigned64(_))))
+            .with::<10>(matches!(self.body, Some(ChoiceBody::FixedSigned32(_))))
+            .with::<11>(matches!(self.body, Some(ChoiceBody::FixedSigned64(_))))
+            .with::<12>(matches!(self.body, Some(ChoiceBody::Single(_))))
+            .with::<13>(matches!(self.body, Some(ChoiceBody::Twice(_))))
+            .with::<14>(matches!(self.body, Some(ChoiceBody::Flag(_))))
+            .with::<15>(matches!(self.body, Some(ChoiceBody::Colour(_))))
+            .with::<16>(!self.between.is_empty())
+            .with::<17>(matches!(self.body, Some(ChoiceBody::Text(_))))
+            .with::<18>(matches!(self.body, Some(ChoiceBody::Data(_))))
+            .with::<19>(matches!(self.body, Some(ChoiceBody::Inner(_))))
+            .with::<20>(matches!(self.r#type, Some(ChoiceType::Yes(_))))
+            .with::<21>(matches!(self.r#type, Some(ChoiceType::SoMany(_))))
+            .with::<22>(self.after.is_some())
+            .with::<70>(matches!(self.body, Some(ChoiceBody::Self_(_))))
+    }
+}
+
+impl ::crake_wire::Encode for Choice<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + match &self.body {
+                Some(ChoiceBody::Text(value)) => value.len(),
+                Some(ChoiceBody::Data(value)) => value.len(),
+                Some(ChoiceBody::Inner(value)) => ::crake_wire::Encode::encoded_len(value),
+                Some(ChoiceBody::Self_(value)) => ::crake_wire::Encode::encoded_len(value),
+                _ => 0,
+            }
+            + self.between.len()
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Choice<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if self.before != 0 {
+            head.put_scalar(self.before);
+        }
+        if let Some(ChoiceBody::Unsigned32(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Unsigned64(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Signed32(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Signed64(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Zigzag32(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Zigzag64(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::FixedUnsigned32(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::FixedUnsigned64(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::FixedSigned32(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::FixedSigned64(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Single(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Twice(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Flag(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Colour(value)) = self.body {
+            head.put_scalar(value);
+        }
+        if !self.between.is_empty() {
+            head.put(writer.bytes(self.between.as_bytes()));
+        }
+        if let Some(ChoiceBody::Text(value)) = self.body {
+            head.put(writer.bytes(value.as_bytes()));
+        }
+        if let Some(ChoiceBody::Data(value)) = self.body {
+            head.put(writer.bytes(value));
+        }
+        if let Some(ChoiceBody::Inner(value)) = &self.body {
+            head.put(writer.message(value));
+        }
+        if let Some(ChoiceType::Yes(value)) = self.r#type {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceType::SoMany(value)) = self.r#type {
+            head.put_scalar(value);
+        }
+        if let Some(value) = self.after {
+            head.put_scalar(value);
+        }
+        if let Some(ChoiceBody::Self_(value)) = &self.body {
+            head.put(writer.message(value));
+        }
+    }
+}
+
+/// What it is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ChoiceBody<'a> {
+    /// Field 2.
+    Unsigned32(u32),
+    /// Field 3.
+    Unsigned64(u64),
+    /// Field 4.
+    Signed32(i32),
+    /// Field 5.
+    Signed64(i64),
+    /// Field 6.
+    Zigzag32(i32),
+    /// Field 7.
+    Zigzag64(i64),
+    /// With a comment of its own.
+    FixedUnsigned32(u32),
+    /// Field 9.
+    FixedUnsigned64(u64),
+    /// Field 10.
+    FixedSigned32(i32),
+    /// Field 11.
+    FixedSigned64(i64),
+    /// Field 12.
+    Single(f32),
+    /// Field 13.
+    Twice(f64),
+    /// Field 14.
+    Flag(bool),
+    /// Field 15.
+    Colour(Colour),
+    /// Field 17.
+    Text(&'a str),
+    /// Field 18.
+    Data(&'a [u8]),
+    /// Field 19.
+    Inner(Inner<'a>),
+    /// Field 70.
+    Self_(Empty),
+}
+
+/// What [`ChoiceBody`] reads as.
+#[derive(Debug, Clone, Copy)]
+pub enum ChoiceBodyView<'a> {
+    /// Field 2.
+    Unsigned32(u32),
+    /// Field 3.
+    Unsigned64(u64),
+    /// Field 4.
+    Signed32(i32),
+    /// Field 5.
+    Signed64(i64),
+    /// Field 6.
+    Zigzag32(i32),
+    /// Field 7.
+    Zigzag64(i64),
+    /// With a comment of its own.
+    FixedUnsigned32(u32),
+    /// Field 9.
+    FixedUnsigned64(u64),
+    /// Field 10.
+    FixedSigned32(i32),
+    /// Field 11.
+    FixedSigned64(i64),
+    /// Field 12.
+    Single(f32),
+    /// Field 13.
+    Twice(f64),
+    /// Field 14.
+    Flag(bool),
+    /// Field 15.
+    Colour(Colour),
+    /// Field 17.
+    Text(&'a str),
+    /// Field 18.
+    Data(&'a [u8]),
+    /// Field 19.
+    Inner(InnerView<'a>),
+    /// Field 70.
+    Self_(EmptyView<'a>),
+}
+
+/// What `type` of [`Choice`] can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ChoiceType {
+    /// Field 20.
+    Yes(bool),
+    /// Field 21.
+    SoMany(i32),
+}
+
+/// What [`ChoiceType`] reads as.
+#[derive(Debug, Clone, Copy)]
+pub enum ChoiceTypeView {
+    /// Field 20.
+    Yes(bool),
+    /// Field 21.
+    SoMany(i32),
+}
+
+/// Reads the message [`Choice`] where it lies.
+#[derive(Clone, Copy)]
+pub struct ChoiceView<'a> {
+    reader: ::crake_wire::Reader<'a, 2>,
+}
+
+impl<'a> ChoiceView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn before(&self) -> u32 {
+        self.reader.scalar::<u32, 1>()
+    }
+
+    /// What it is about.
+    #[inline]
+    pub fn body(&self) -> Result<Option<ChoiceBodyView<'a>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.optional_scalar::<u32, 2>() {
+            return Ok(Some(ChoiceBodyView::Unsigned32(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<u64, 3>() {
+            return Ok(Some(ChoiceBodyView::Unsigned64(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i32, 4>() {
+            return Ok(Some(ChoiceBodyView::Signed32(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i64, 5>() {
+            return Ok(Some(ChoiceBodyView::Signed64(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i32, 6>() {
+            return Ok(Some(ChoiceBodyView::Zigzag32(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i64, 7>() {
+            return Ok(Some(ChoiceBodyView::Zigzag64(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<u32, 8>() {
+            return Ok(Some(ChoiceBodyView::FixedUnsigned32(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<u64, 9>() {
+            return Ok(Some(ChoiceBodyView::FixedUnsigned64(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i32, 10>() {
+            return Ok(Some(ChoiceBodyView::FixedSigned32(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i64, 11>() {
+            return Ok(Some(ChoiceBodyView::FixedSigned64(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<f32, 12>() {
+            return Ok(Some(ChoiceBodyView::Single(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<f64, 13>() {
+            return Ok(Some(ChoiceBodyView::Twice(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<bool, 14>().transpose()? {
+            return Ok(Some(ChoiceBodyView::Flag(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<Colour, 15>().transpose()? {
+            return Ok(Some(ChoiceBodyView::Colour(value)));
+        }
+        if let Some(value) = self.reader.optional_string::<17>()? {
+            return Ok(Some(ChoiceBodyView::Text(value)));
+        }
+        if let Some(value) = self.reader.optional_bytes::<18>()? {
+            return Ok(Some(ChoiceBodyView::Data(value)));
+        }
+        if let Some(value) = self.reader.message::<InnerView<'a>, 19>()? {
+            return Ok(Some(ChoiceBodyView::Inner(value)));
+        }
+        if let Some(value) = self.reader.message::<EmptyView<'a>, 70>()? {
+            return Ok(Some(ChoiceBodyView::Self_(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 16.
+    #[inline]
+    pub fn between(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<16>()
+    }
+
+    /// The bytes of `between`, which may not be UTF-8.
+    #[inline]
+    pub fn between_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<16>()
+    }
+
+    /// One of `type`, or none.
+    #[inline]
+    pub fn r#type(&self) -> Result<Option<ChoiceTypeView>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.optional_scalar::<bool, 20>().transpose()? {
+            return Ok(Some(ChoiceTypeView::Yes(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<i32, 21>() {
+            return Ok(Some(ChoiceTypeView::SoMany(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 22.
+    #[inline]
+    pub fn after(&self) -> Option<u32> {
+        self.reader.optional_scalar::<u32, 22>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for ChoiceView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for ChoiceView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ChoiceView")
+            .field("before", &self.before())
+            .field("body", &self.body())
+            .field("between", &self.between())
+            .field("type", &self.r#type())
+            .field("after", &self.after())
+            .finish()
+    }
+}
+
 /// The message `Every`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Every<'a> {
@@ -1649,6 +2369,12 @@ pub struct Every<'a> {
     pub sparse: Option<Sparse<'a>>,
     /// Field 5.
     pub empty: Option<Empty>,
+    /// Field 6.
+    pub maps: Option<Maps<'a>>,
+    /// Field 7.
+    pub choices: &'a [Choice<'a>],
+    /// Field 8.
+    pub tree: Option<Tree<'a>>,
 }
 
 impl Every<'_> {
@@ -1661,6 +2387,9 @@ impl Every<'_> {
             .with::<3>(self.many.is_some())
             .with::<4>(self.sparse.is_some())
             .with::<5>(self.empty.is_some())
+            .with::<6>(self.maps.is_some())
+            .with::<7>(!self.choices.is_empty())
+            .with::<8>(self.tree.is_some())
     }
 }
 
@@ -1673,6 +2402,9 @@ impl ::crake_wire::Encode for Every<'_> {
             + self.many.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
             + self.sparse.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
             + self.empty.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + self.maps.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::messages_bytes(self.choices)
+            + self.tree.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
     }
 
     #[inline]
@@ -1698,6 +2430,15 @@ impl ::crake_wire::Message for Every<'_> {
             head.put(writer.message(value));
         }
         if let Some(value) = &self.empty {
+            head.put(writer.message(value));
+        }
+        if let Some(value) = &self.maps {
+            head.put(writer.message(value));
+        }
+        if !self.choices.is_empty() {
+            head.put(writer.messages(self.choices));
+        }
+        if let Some(value) = &self.tree {
             head.put(writer.message(value));
         }
     }
@@ -1745,6 +2486,24 @@ impl<'a> EveryView<'a> {
     pub fn empty(&self) -> Result<Option<EmptyView<'a>>, ::crake_wire::WireError> {
         self.reader.message::<EmptyView<'a>, 5>()
     }
+
+    /// Field 6.
+    #[inline]
+    pub fn maps(&self) -> Result<Option<MapsView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<MapsView<'a>, 6>()
+    }
+
+    /// Field 7.
+    #[inline]
+    pub fn choices(&self) -> Result<::crake_wire::List<'a, ChoiceView<'a>>, ::crake_wire::WireError> {
+        self.reader.list::<ChoiceView<'a>, 7>()
+    }
+
+    /// Field 8.
+    #[inline]
+    pub fn tree(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<TreeView<'a>, 8>()
+    }
 }
 
 impl<'a> ::crake_wire::View<'a> for EveryView<'a> {
@@ -1767,6 +2526,460 @@ impl ::core::fmt::Debug for EveryView<'_> {
             .field("many", &self.many())
             .field("sparse", &self.sparse())
             .field("empty", &self.empty())
+            .field("maps", &self.maps())
+            .field("choices", &self.choices())
+            .field("tree", &self.tree())
+            .finish()
+    }
+}
+
+/// A message that contains itself in every way.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Tree<'a> {
+    /// Field 1.
+    pub name: &'a str,
+    /// Field 2.
+    pub first: Option<&'a Tree<'a>>,
+    /// Field 3.
+    pub children: &'a [Tree<'a>],
+    /// Field 4.
+    pub named: &'a [(&'a str, Tree<'a>)],
+    /// One of `next`, or none.
+    pub next: Option<TreeNext<'a>>,
+    /// Field 8.
+    pub numbers: &'a [u32],
+    /// Field 9.
+    pub labels: &'a [&'a str],
+    /// Field 10.
+    pub data: &'a [u8],
+    /// Field 11.
+    pub inner: Option<Inner<'a>>,
+    /// Field 12.
+    pub parts: &'a [(u32, &'a [u8])],
+    /// Field 13.
+    pub flags: &'a [bool],
+    /// Field 14.
+    pub id: u64,
+}
+
+impl Tree<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(!self.name.is_empty())
+            .with::<2>(self.first.is_some())
+            .with::<3>(!self.children.is_empty())
+            .with::<4>(!self.named.is_empty())
+            .with::<5>(matches!(self.next, Some(TreeNext::Left(_))))
+            .with::<6>(matches!(self.next, Some(TreeNext::Branch(_))))
+            .with::<7>(matches!(self.next, Some(TreeNext::Leaf(_))))
+            .with::<8>(!self.numbers.is_empty())
+            .with::<9>(!self.labels.is_empty())
+            .with::<10>(!self.data.is_empty())
+            .with::<11>(self.inner.is_some())
+            .with::<12>(!self.parts.is_empty())
+            .with::<13>(!self.flags.is_empty())
+            .with::<14>(self.id != 0)
+    }
+}
+
+impl Tree<'_> {
+    /// The bytes of the message, so many levels within messages that it can lie in.
+    fn len_at(&self, depth: u32) -> usize {
+        self.present().head_bytes()
+            + self.name.len()
+            + self.first.map_or(0, |value| value.len_at(::crake_wire::below(depth)))
+            + ::crake_wire::table_bytes(self.children, |value| value.len_at(::crake_wire::below(depth)))
+            + ::crake_wire::map_bytes(self.named, |value| value.len(), |value| value.len_at(::crake_wire::below(depth)))
+            + match &self.next {
+                Some(TreeNext::Left(value)) => value.len_at(::crake_wire::below(depth)),
+                Some(TreeNext::Branch(value)) => value.len_at(::crake_wire::below(depth)),
+                _ => 0,
+            }
+            + ::crake_wire::scalars_bytes(self.numbers)
+            + ::crake_wire::blobs_bytes(self.labels)
+            + self.data.len()
+            + self.inner.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::map_bytes(self.parts, |_| 0, |value| value.len())
+            + ::crake_wire::scalars_bytes(self.flags)
+    }
+}
+
+impl ::crake_wire::Encode for Tree<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.len_at(0)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl Tree<'_> {
+    /// Writes the message, so many levels within messages that it can lie in.
+    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+        let mut head = writer.head(self.present());
+        if !self.name.is_empty() {
+            head.put(writer.bytes(self.name.as_bytes()));
+        }
+        if let Some(value) = &self.first {
+            head.put(writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth))));
+        }
+        if !self.children.is_empty() {
+            head.put(writer.table(self.children, |writer, value| writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))));
+        }
+        if !self.named.is_empty() {
+            head.put(writer.map(self.named, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))));
+        }
+        if let Some(TreeNext::Left(value)) = &self.next {
+            head.put(writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth))));
+        }
+        if let Some(TreeNext::Branch(value)) = &self.next {
+            head.put(writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth))));
+        }
+        if let Some(TreeNext::Leaf(value)) = self.next {
+            head.put_scalar(value);
+        }
+        if !self.numbers.is_empty() {
+            head.put(writer.scalars(self.numbers));
+        }
+        if !self.labels.is_empty() {
+            head.put(writer.blobs(self.labels));
+        }
+        if !self.data.is_empty() {
+            head.put(writer.bytes(self.data));
+        }
+        if let Some(value) = &self.inner {
+            head.put(writer.message(value));
+        }
+        if !self.parts.is_empty() {
+            head.put(writer.map(self.parts, |_, value| ::crake_wire::Scalar::to_slot(*value), |writer, value| writer.blob_in_entry(value)));
+        }
+        if !self.flags.is_empty() {
+            head.put(writer.scalars(self.flags));
+        }
+        if self.id != 0 {
+            head.put_scalar(self.id);
+        }
+    }
+}
+
+impl ::crake_wire::Message for Tree<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        self.write_at(writer, 0);
+    }
+}
+
+/// What `next` of [`Tree`] can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TreeNext<'a> {
+    /// Field 5.
+    Left(&'a Tree<'a>),
+    /// Field 6.
+    Branch(&'a Branch<'a>),
+    /// Field 7.
+    Leaf(u32),
+}
+
+/// What [`TreeNext`] reads as.
+#[derive(Debug, Clone, Copy)]
+pub enum TreeNextView<'a> {
+    /// Field 5.
+    Left(TreeView<'a>),
+    /// Field 6.
+    Branch(BranchView<'a>),
+    /// Field 7.
+    Leaf(u32),
+}
+
+/// Reads the message [`Tree`] where it lies.
+#[derive(Clone, Copy)]
+pub struct TreeView<'a> {
+    reader: ::crake_wire::StrictReader<'a, 1>,
+}
+
+impl<'a> TreeView<'a> {
+    /// The fields that are pointers, and at what.
+    const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
+        (1, ::crake_wire::Shape::Packed(1)),
+        (2, ::crake_wire::Shape::Packed(1)),
+        (3, ::crake_wire::Shape::Table),
+        (4, ::crake_wire::Shape::Map { key: true, value: true }),
+        (5, ::crake_wire::Shape::Packed(1)),
+        (6, ::crake_wire::Shape::Packed(1)),
+        (8, ::crake_wire::Shape::Packed(4)),
+        (9, ::crake_wire::Shape::Table),
+        (10, ::crake_wire::Shape::Packed(1)),
+        (11, ::crake_wire::Shape::Packed(1)),
+        (12, ::crake_wire::Shape::Map { key: false, value: true }),
+        (13, ::crake_wire::Shape::Packed(1)),
+    ];
+
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
+        self.reader.string::<1>()
+    }
+
+    /// The bytes of `name`, which may not be UTF-8.
+    #[inline]
+    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn first(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
+        self.reader.nested::<TreeView<'a>, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn children(&self) -> Result<::crake_wire::NestedList<'a, TreeView<'a>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<TreeView<'a>, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn named(&self) -> Result<::crake_wire::Map<'a, &'a str, TreeView<'a>>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, TreeView<'a>, 4>()
+    }
+
+    /// One of `next`, or none.
+    #[inline]
+    pub fn next(&self) -> Result<Option<TreeNextView<'a>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.nested::<TreeView<'a>, 5>()? {
+            return Ok(Some(TreeNextView::Left(value)));
+        }
+        if let Some(value) = self.reader.nested::<BranchView<'a>, 6>()? {
+            return Ok(Some(TreeNextView::Branch(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<u32, 7>() {
+            return Ok(Some(TreeNextView::Leaf(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 8.
+    #[inline]
+    pub fn numbers(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+        self.reader.list::<u32, 8>()
+    }
+
+    /// Field 9.
+    #[inline]
+    pub fn labels(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
+        self.reader.list::<&'a str, 9>()
+    }
+
+    /// Field 10.
+    #[inline]
+    pub fn data(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+        self.reader.bytes::<10>()
+    }
+
+    /// Field 11.
+    #[inline]
+    pub fn inner(&self) -> Result<Option<InnerView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<InnerView<'a>, 11>()
+    }
+
+    /// Field 12.
+    #[inline]
+    pub fn parts(&self) -> Result<::crake_wire::Map<'a, u32, &'a [u8]>, ::crake_wire::WireError> {
+        self.reader.map::<u32, &'a [u8], 12>()
+    }
+
+    /// Field 13.
+    #[inline]
+    pub fn flags(&self) -> Result<::crake_wire::List<'a, bool>, ::crake_wire::WireError> {
+        self.reader.list::<bool, 13>()
+    }
+
+    /// Field 14.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        self.reader.scalar::<u64, 14>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for TreeView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
+    }
+
+    #[inline]
+    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+        let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
+        Ok(Self { reader })
+    }
+}
+
+impl ::core::fmt::Debug for TreeView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("TreeView")
+            .field("name", &self.name())
+            .field("first", &self.first())
+            .field("children", &self.children())
+            .field("named", &self.named())
+            .field("next", &self.next())
+            .field("numbers", &self.numbers())
+            .field("labels", &self.labels())
+            .field("data", &self.data())
+            .field("inner", &self.inner())
+            .field("parts", &self.parts())
+            .field("flags", &self.flags())
+            .field("id", &self.id())
+            .finish()
+    }
+}
+
+/// A message that contains itself by another.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Branch<'a> {
+    /// Field 1.
+    pub tree: Option<&'a Tree<'a>>,
+    /// Field 2.
+    pub other: Option<&'a Branch<'a>>,
+    /// Field 3.
+    pub colours: &'a [(u32, Colour)],
+}
+
+impl Branch<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.tree.is_some())
+            .with::<2>(self.other.is_some())
+            .with::<3>(!self.colours.is_empty())
+    }
+}
+
+impl Branch<'_> {
+    /// The bytes of the message, so many levels within messages that it can lie in.
+    fn len_at(&self, depth: u32) -> usize {
+        self.present().head_bytes()
+            + self.tree.map_or(0, |value| value.len_at(::crake_wire::below(depth)))
+            + self.other.map_or(0, |value| value.len_at(::crake_wire::below(depth)))
+            + ::crake_wire::map_bytes(self.colours, |_| 0, |_| 0)
+    }
+}
+
+impl ::crake_wire::Encode for Branch<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.len_at(0)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl Branch<'_> {
+    /// Writes the message, so many levels within messages that it can lie in.
+    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+        let mut head = writer.head(self.present());
+        if let Some(value) = &self.tree {
+            head.put(writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth))));
+        }
+        if let Some(value) = &self.other {
+            head.put(writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth))));
+        }
+        if !self.colours.is_empty() {
+            head.put(writer.map(self.colours, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+    }
+}
+
+impl ::crake_wire::Message for Branch<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        self.write_at(writer, 0);
+    }
+}
+
+/// Reads the message [`Branch`] where it lies.
+#[derive(Clone, Copy)]
+pub struct BranchView<'a> {
+    reader: ::crake_wire::StrictReader<'a, 1>,
+}
+
+impl<'a> BranchView<'a> {
+    /// The fields that are pointers, and at what.
+    const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
+        (1, ::crake_wire::Shape::Packed(1)),
+        (2, ::crake_wire::Shape::Packed(1)),
+        (3, ::crake_wire::Shape::Map { key: false, value: false }),
+    ];
+
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn tree(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
+        self.reader.nested::<TreeView<'a>, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn other(&self) -> Result<Option<BranchView<'a>>, ::crake_wire::WireError> {
+        self.reader.nested::<BranchView<'a>, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn colours(&self) -> Result<::crake_wire::Map<'a, u32, Colour>, ::crake_wire::WireError> {
+        self.reader.map::<u32, Colour, 3>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for BranchView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
+    }
+
+    #[inline]
+    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+        let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
+        Ok(Self { reader })
+    }
+}
+
+impl ::core::fmt::Debug for BranchView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("BranchView")
+            .field("tree", &self.tree())
+            .field("other", &self.other())
+            .field("colours", &self.colours())
             .finish()
     }
 }

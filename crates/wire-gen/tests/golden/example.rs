@@ -62,6 +62,13 @@ impl ::crake_wire::Element<'_> for Kind {
     }
 }
 
+impl ::crake_wire::InEntry<'_> for Kind {
+    #[inline]
+    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::Scalar>::from_slot(slot)
+    }
+}
+
 /// The message `LookupRequest`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LookupRequest<'a> {

@@ -59,6 +59,13 @@ impl ::crake_wire::Element<'_> for State {
     }
 }
 
+impl ::crake_wire::InEntry<'_> for State {
+    #[inline]
+    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::Scalar>::from_slot(slot)
+    }
+}
+
 /// The message `Record`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Record<'a> {

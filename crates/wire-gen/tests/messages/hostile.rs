@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crake_wire::{Element, Encode, List, View, WireError};
+use crake_wire::{Element, Encode, InEntry, Key, List, Map, NestedList, View, WireError};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
@@ -28,7 +28,8 @@ impl<'a> Frame<'a> {
     fn holds(&self, part: &[u8]) {
         let (frame, part) = (self.bytes.as_ptr_range(), part.as_ptr_range());
         assert!(
-            frame.start <= part.start && part.end <= frame.end,
+            // No byte is in any frame: that of a message that an entry of a map has none of, for example.
+            part.is_empty() || frame.start <= part.start && part.end <= frame.end,
             "bytes that are not in the frame"
         );
     }
@@ -85,6 +86,57 @@ impl<'a, T: Element<'a, Item: Walk>> Walk for List<'a, T> {
     }
 }
 
+impl<'a, K: Key<'a> + Walk, V: InEntry<'a> + Walk> Walk for Map<'a, K, V> {
+    fn walk(&self, frame: &Frame<'_>) {
+        assert!(
+            self.len() <= frame.bytes.len() / 16,
+            "more entries than bytes for them"
+        );
+        for entry in self.clone() {
+            if !frame.may_go_on() {
+                return;
+            }
+            entry.walk(frame);
+        }
+        assert!(self.clone().nth(self.len()).is_none());
+    }
+}
+
+impl<K: Walk, V: Walk> Walk for (K, V) {
+    fn walk(&self, frame: &Frame<'_>) {
+        self.0.walk(frame);
+        self.1.walk(frame);
+    }
+}
+
+impl<'a, V: View<'a> + Walk> Walk for NestedList<'a, V> {
+    fn walk(&self, frame: &Frame<'_>) {
+        assert!(
+            self.len() <= frame.bytes.len() / 8,
+            "more messages than bytes for their pointers"
+        );
+        for message in self.clone() {
+            if !frame.may_go_on() {
+                return;
+            }
+            message.walk(frame);
+        }
+        assert!(self.get(self.len()).is_none());
+    }
+}
+
+macro_rules! walk_variants {
+    ($view:ty: $($variant:ident)*) => {
+        impl Walk for $view {
+            fn walk(&self, frame: &Frame<'_>) {
+                match self {
+                    $(Self::$variant(value) => value.walk(frame),)*
+                }
+            }
+        }
+    };
+}
+
 macro_rules! walk_nothing {
     ($($type:ty)*) => {$(
         impl Walk for $type {
@@ -113,9 +165,18 @@ walk_fields!(every::ManyView<'_>: unsigned32 unsigned64 signed32 signed64 zigzag
     fixed_unsigned64 fixed_signed32 fixed_signed64 single twice flag colour text data inner);
 walk_fields!(every::InnerView<'_>: leaf name leaves parts);
 walk_fields!(every::InnerLeafView<'_>: id data numbers side);
-walk_fields!(every::SparseView<'_>: last first end_of_one start_of_two end_of_two start_of_three);
+walk_fields!(every::SparseView<'_>: last first end_of_one start_of_two end_of_two start_of_three end);
 walk_fields!(every::EmptyView<'_>:);
-walk_fields!(every::EveryView<'_>: one maybe many sparse empty);
+walk_fields!(every::EveryView<'_>: one maybe many sparse empty maps choices tree);
+walk_fields!(every::MapsView<'_>: unsigned32 unsigned64 signed32 signed64 zigzag32 zigzag64 fixed_unsigned32
+    fixed_unsigned64 fixed_signed32 fixed_signed64 single twice flag colour text data inner);
+walk_fields!(every::ChoiceView<'_>: before body between r#type after);
+walk_variants!(every::ChoiceBodyView<'_>: Unsigned32 Unsigned64 Signed32 Signed64 Zigzag32 Zigzag64 FixedUnsigned32
+    FixedUnsigned64 FixedSigned32 FixedSigned64 Single Twice Flag Colour Text Data Inner Self_);
+walk_variants!(every::ChoiceTypeView: Yes SoMany);
+walk_fields!(every::TreeView<'_>: name first children named next numbers labels data inner parts flags id);
+walk_variants!(every::TreeNextView<'_>: Left Branch Leaf);
+walk_fields!(every::BranchView<'_>: tree other colours);
 walk_fields!(example::AttributesView<'_>: id kind size modified_ns storage_class);
 walk_fields!(example::BlockView<'_>: offset length handle);
 walk_fields!(example::LookupReplyView<'_>: node blocks inline_value replicas hosts);
@@ -160,22 +221,22 @@ impl Tally {
 }
 
 /// Splitmix64: a fixed sequence, so a failure repeats.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ mixed >> 31
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }
 
-fn mutate(frame: &mut Vec<u8>, random: &mut Random) {
+pub fn mutate(frame: &mut Vec<u8>, random: &mut Random) {
     match random.below(6) {
         0 => {
             let at = random.below(frame.len());
@@ -256,6 +317,9 @@ fn random_bytes_are_harmless() {
         tally.read::<every::EveryView<'_>>(&frame);
         tally.read::<every::ManyView<'_>>(&frame);
         tally.read::<every::SparseView<'_>>(&frame);
+        tally.read::<every::MapsView<'_>>(&frame);
+        tally.read::<every::ChoiceView<'_>>(&frame);
+        tally.read::<every::TreeView<'_>>(&frame);
         tally.read::<example::LookupReplyView<'_>>(&frame);
         tally.read::<example::LookupRequestView<'_>>(&frame);
     }

@@ -2,9 +2,12 @@
 //!
 //! What is compiled here is what `tests/golden.rs` holds equal to the compiler's output.
 
+mod circles;
 mod evolution;
 mod format_text;
 mod hostile;
+mod maps;
+mod oneofs;
 mod read;
 mod round_trip;
 mod sample;

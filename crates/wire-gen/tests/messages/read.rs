@@ -1,10 +1,11 @@
 //! From views back to messages: every field is read, and the first error ends it.
 
-use crake_wire::{Element, List, WireError};
+use crake_wire::{Element, InEntry, Key, List, Map, NestedList, WireError};
 
 use crate::every::{
-    Every, EveryView, Inner, InnerLeaf, InnerLeafView, InnerView, Many, ManyView, Maybe, MaybeView, One,
-    OneView, Sparse, SparseView,
+    Branch, BranchView, Choice, ChoiceBody, ChoiceBodyView, ChoiceType, ChoiceTypeView, ChoiceView, Empty,
+    Every, EveryView, Inner, InnerLeaf, InnerLeafView, InnerView, Many, ManyView, Maps, MapsView, Maybe,
+    MaybeView, One, OneView, Sparse, SparseView, Tree, TreeNext, TreeNextView, TreeView,
 };
 
 pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
@@ -13,7 +14,105 @@ pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
         maybe: view.maybe()?.map(|view| maybe(&view)).transpose()?,
         many: view.many()?.map(|view| many(&view)).transpose()?,
         sparse: view.sparse()?.map(|view| sparse(&view)).transpose()?,
-        empty: view.empty()?.map(|_| crate::every::Empty {}),
+        empty: view.empty()?.map(|_| Empty {}),
+        maps: view.maps()?.map(|view| maps(&view)).transpose()?,
+        choices: each(view.choices()?, choice)?,
+        tree: view.tree()?.map(|view| tree(&view)).transpose()?,
+    })
+}
+
+fn maps<'a>(view: &MapsView<'a>) -> Result<Maps<'a>, WireError> {
+    Ok(Maps {
+        unsigned32: entries(view.unsigned32()?)?,
+        unsigned64: entries(view.unsigned64()?)?,
+        signed32: entries(view.signed32()?)?,
+        signed64: entries(view.signed64()?)?,
+        zigzag32: entries(view.zigzag32()?)?,
+        zigzag64: entries(view.zigzag64()?)?,
+        fixed_unsigned32: entries(view.fixed_unsigned32()?)?,
+        fixed_unsigned64: entries(view.fixed_unsigned64()?)?,
+        fixed_signed32: entries(view.fixed_signed32()?)?,
+        fixed_signed64: entries(view.fixed_signed64()?)?,
+        single: entries(view.single()?)?,
+        twice: entries(view.twice()?)?,
+        flag: entries(view.flag()?)?,
+        colour: entries(view.colour()?)?,
+        text: entries(view.text()?)?,
+        data: entries(view.data()?)?,
+        inner: entries_of(view.inner()?, inner)?,
+    })
+}
+
+fn choice<'a>(view: &ChoiceView<'a>) -> Result<Choice<'a>, WireError> {
+    Ok(Choice {
+        before: view.before(),
+        body: view.body()?.map(body).transpose()?,
+        between: view.between()?,
+        r#type: view.r#type()?.map(|view| match view {
+            ChoiceTypeView::Yes(value) => ChoiceType::Yes(value),
+            ChoiceTypeView::SoMany(value) => ChoiceType::SoMany(value),
+        }),
+        after: view.after(),
+    })
+}
+
+fn body(view: ChoiceBodyView<'_>) -> Result<ChoiceBody<'_>, WireError> {
+    Ok(match view {
+        ChoiceBodyView::Unsigned32(value) => ChoiceBody::Unsigned32(value),
+        ChoiceBodyView::Unsigned64(value) => ChoiceBody::Unsigned64(value),
+        ChoiceBodyView::Signed32(value) => ChoiceBody::Signed32(value),
+        ChoiceBodyView::Signed64(value) => ChoiceBody::Signed64(value),
+        ChoiceBodyView::Zigzag32(value) => ChoiceBody::Zigzag32(value),
+        ChoiceBodyView::Zigzag64(value) => ChoiceBody::Zigzag64(value),
+        ChoiceBodyView::FixedUnsigned32(value) => ChoiceBody::FixedUnsigned32(value),
+        ChoiceBodyView::FixedUnsigned64(value) => ChoiceBody::FixedUnsigned64(value),
+        ChoiceBodyView::FixedSigned32(value) => ChoiceBody::FixedSigned32(value),
+        ChoiceBodyView::FixedSigned64(value) => ChoiceBody::FixedSigned64(value),
+        ChoiceBodyView::Single(value) => ChoiceBody::Single(value),
+        ChoiceBodyView::Twice(value) => ChoiceBody::Twice(value),
+        ChoiceBodyView::Flag(value) => ChoiceBody::Flag(value),
+        ChoiceBodyView::Colour(value) => ChoiceBody::Colour(value),
+        ChoiceBodyView::Text(value) => ChoiceBody::Text(value),
+        ChoiceBodyView::Data(value) => ChoiceBody::Data(value),
+        ChoiceBodyView::Inner(value) => ChoiceBody::Inner(inner(&value)?),
+        ChoiceBodyView::Self_(_) => ChoiceBody::Self_(Empty {}),
+    })
+}
+
+pub fn tree<'a>(view: &TreeView<'a>) -> Result<Tree<'a>, WireError> {
+    Ok(Tree {
+        name: view.name()?,
+        first: view.first()?.map(|view| leaked(tree(&view))).transpose()?,
+        children: nodes(view.children()?)?,
+        named: entries_of(view.named()?, tree)?,
+        next: match view.next()? {
+            None => None,
+            Some(TreeNextView::Left(view)) => Some(TreeNext::Left(leaked(tree(&view))?)),
+            Some(TreeNextView::Branch(view)) => Some(TreeNext::Branch(leaked(branch(&view))?)),
+            Some(TreeNextView::Leaf(value)) => Some(TreeNext::Leaf(value)),
+        },
+        numbers: numbers(view.numbers()?),
+        labels: all(view.labels()?)?,
+        data: view.data()?,
+        inner: view.inner()?.map(|view| inner(&view)).transpose()?,
+        parts: entries(view.parts()?)?,
+        flags: all(view.flags()?)?,
+        id: view.id(),
+    })
+}
+
+fn nodes<'a>(list: NestedList<'a, TreeView<'a>>) -> Result<&'a [Tree<'a>], WireError> {
+    let declared = list.len();
+    let read = list.map(|view| tree(&view?)).collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(read.len(), declared);
+    Ok(read.leak())
+}
+
+fn branch<'a>(view: &BranchView<'a>) -> Result<Branch<'a>, WireError> {
+    Ok(Branch {
+        tree: view.tree()?.map(|view| leaked(tree(&view))).transpose()?,
+        other: view.other()?.map(|view| leaked(branch(&view))).transpose()?,
+        colours: entries(view.colours()?)?,
     })
 }
 
@@ -109,6 +208,7 @@ fn sparse<'a>(view: &SparseView<'a>) -> Result<Sparse<'a>, WireError> {
         start_of_two: view.start_of_two()?,
         end_of_two: view.end_of_two(),
         start_of_three: numbers(view.start_of_three()?),
+        end: view.end()?,
     })
 }
 
@@ -133,4 +233,23 @@ fn each<'a, V: Element<'a, Item = Result<V, WireError>>, M>(
         .map(|view| message(&view?))
         .collect::<Result<Vec<M>, _>>()?
         .leak())
+}
+
+fn entries<'a, K: Key<'a>, V: InEntry<'a> + Copy>(map: Map<'a, K, V>) -> Result<&'a [(K, V)], WireError> {
+    entries_of(map, |value| Ok(*value))
+}
+
+fn entries_of<'a, K: Key<'a>, V: InEntry<'a>, M>(
+    map: Map<'a, K, V>,
+    message: impl Fn(&V) -> Result<M, WireError>,
+) -> Result<&'a [(K, M)], WireError> {
+    let declared = map.len();
+    let read = map.map(|entry| entry.and_then(|(key, value)| Ok((key, message(&value)?))));
+    let read = read.collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(read.len(), declared);
+    Ok(read.leak())
+}
+
+fn leaked<'a, T>(value: Result<T, WireError>) -> Result<&'a T, WireError> {
+    value.map(|value| &*Box::leak(Box::new(value)))
 }

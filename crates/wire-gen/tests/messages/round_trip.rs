@@ -79,6 +79,7 @@ fn the_edges_of_the_bitmaps_words() {
         start_of_two: "64",
         end_of_two: 126,
         start_of_three: &[127, 128],
+        end: "",
     };
     let frame = message.encode_to_vec();
     // Four words, six slots, then "64" and two numbers.
@@ -87,6 +88,14 @@ fn the_edges_of_the_bitmaps_words() {
     assert_eq!((view.first(), view.end_of_one(), view.end_of_two()), (1, 63, 126));
     assert_eq!((view.last(), view.start_of_two()), (Ok(true), Ok("64")));
     assert_eq!(view.start_of_three().unwrap().collect::<Vec<_>>(), [127, 128]);
+    let end = Sparse {
+        end: "1008",
+        ..message
+    }
+    .encode_to_vec();
+    assert_eq!(end.len(), 16 * 8 + 7 * 8 + 2 + 2 * 8 + 4);
+    assert_eq!(SparseView::parse(&end).unwrap().end(), Ok("1008"));
+    assert_eq!(SparseView::parse(&end).unwrap().last(), Ok(true));
     // A field in the second word alone brings the first with it, and not the third.
     assert_eq!(
         Sparse {

@@ -4,23 +4,32 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::every::{Colour, Empty, Every, Inner, InnerLeaf, InnerLeafSide, Many, Maybe, One, Sparse};
+use crate::every::{
+    Branch, Choice, ChoiceBody, ChoiceType, Colour, Empty, Every, Inner, InnerLeaf, InnerLeafSide, Many,
+    Maps, Maybe, One, Sparse, Tree, TreeNext,
+};
 
 pub fn every() -> impl Strategy<Value = Every<'static>> {
-    (
+    let before = (
         option::of(one()),
         option::of(maybe()),
         option::of(many()),
         option::of(sparse()),
         any::<bool>(),
-    )
-        .prop_map(|(one, maybe, many, sparse, empty)| Every {
+    );
+    let after = (option::of(maps()), list(choice(), 3), option::of(tree()));
+    (before, after).prop_map(
+        |((one, maybe, many, sparse, empty), (maps, choices, tree))| Every {
             one,
             maybe,
             many,
             sparse,
             empty: empty.then_some(Empty {}),
-        })
+            maps,
+            choices,
+            tree,
+        },
+    )
 }
 
 fn one() -> impl Strategy<Value = One<'static>> {
@@ -194,8 +203,8 @@ fn sparse() -> impl Strategy<Value = Sparse<'static>> {
         or_default(any::<u32>()),
         or_default(any::<u64>()),
     );
-    (any::<bool>(), numbers, texts(), list(any::<u64>(), 3)).prop_map(
-        |(last, numbers, start_of_two, start_of_three)| {
+    (any::<bool>(), numbers, texts(), list(any::<u64>(), 3), texts()).prop_map(
+        |(last, numbers, start_of_two, start_of_three, end)| {
             let (first, end_of_one, end_of_two) = numbers;
             Sparse {
                 last,
@@ -204,9 +213,162 @@ fn sparse() -> impl Strategy<Value = Sparse<'static>> {
                 start_of_two,
                 end_of_two,
                 start_of_three,
+                end,
             }
         },
     )
+}
+
+fn maps() -> impl Strategy<Value = Maps<'static>> {
+    let group0 = (
+        entries(any::<u32>(), any::<u32>()),
+        entries(any::<u64>(), any::<u64>()),
+        entries(any::<i32>(), any::<i32>()),
+        entries(any::<i64>(), any::<i64>()),
+        entries(any::<i32>(), any::<i32>()),
+        entries(any::<i64>(), any::<i64>()),
+        entries(any::<u32>(), any::<u32>()),
+        entries(any::<u64>(), any::<u64>()),
+    );
+    let group1 = (
+        entries(any::<i32>(), any::<i32>()),
+        entries(any::<i64>(), any::<i64>()),
+        entries(any::<bool>(), any::<f32>()),
+        entries(texts(), any::<f64>()),
+        entries(any::<u32>(), any::<bool>()),
+        entries(texts(), colours()),
+        entries(texts(), texts()),
+        entries(texts(), blobs()),
+    );
+    (group0, group1, entries(any::<i64>(), inner())).prop_map(|(group0, group1, inner)| {
+        let (
+            unsigned32,
+            unsigned64,
+            signed32,
+            signed64,
+            zigzag32,
+            zigzag64,
+            fixed_unsigned32,
+            fixed_unsigned64,
+        ) = group0;
+        let (fixed_signed32, fixed_signed64, single, twice, flag, colour, text, data) = group1;
+        Maps {
+            unsigned32,
+            unsigned64,
+            signed32,
+            signed64,
+            zigzag32,
+            zigzag64,
+            fixed_unsigned32,
+            fixed_unsigned64,
+            fixed_signed32,
+            fixed_signed64,
+            single,
+            twice,
+            flag,
+            colour,
+            text,
+            data,
+            inner,
+        }
+    })
+}
+
+fn choice() -> impl Strategy<Value = Choice<'static>> {
+    let before = or_default(any::<u32>());
+    let which = prop_oneof![
+        any::<bool>().prop_map(ChoiceType::Yes),
+        any::<i32>().prop_map(ChoiceType::SoMany)
+    ];
+    let after = option::of(any::<u32>());
+    (before, option::of(body()), texts(), option::of(which), after).prop_map(
+        |(before, body, between, r#type, after)| Choice {
+            before,
+            body,
+            between,
+            r#type,
+            after,
+        },
+    )
+}
+
+fn body() -> impl Strategy<Value = ChoiceBody<'static>> {
+    prop_oneof![
+        or_default(any::<u32>()).prop_map(ChoiceBody::Unsigned32),
+        or_default(any::<u64>()).prop_map(ChoiceBody::Unsigned64),
+        or_default(any::<i32>()).prop_map(ChoiceBody::Signed32),
+        or_default(any::<i64>()).prop_map(ChoiceBody::Signed64),
+        or_default(any::<i32>()).prop_map(ChoiceBody::Zigzag32),
+        or_default(any::<i64>()).prop_map(ChoiceBody::Zigzag64),
+        or_default(any::<u32>()).prop_map(ChoiceBody::FixedUnsigned32),
+        or_default(any::<u64>()).prop_map(ChoiceBody::FixedUnsigned64),
+        or_default(any::<i32>()).prop_map(ChoiceBody::FixedSigned32),
+        or_default(any::<i64>()).prop_map(ChoiceBody::FixedSigned64),
+        or_default(any::<f32>()).prop_map(ChoiceBody::Single),
+        or_default(any::<f64>()).prop_map(ChoiceBody::Twice),
+        any::<bool>().prop_map(ChoiceBody::Flag),
+        colours().prop_map(ChoiceBody::Colour),
+        texts().prop_map(ChoiceBody::Text),
+        blobs().prop_map(ChoiceBody::Data),
+        inner().prop_map(ChoiceBody::Inner),
+        Just(ChoiceBody::Self_(Empty {})),
+    ]
+}
+
+pub fn tree() -> impl Strategy<Value = Tree<'static>> {
+    tree_of(Just(Tree::default()).boxed()).prop_recursive(4, 16, 3, |tree| tree_of(tree.boxed()))
+}
+
+fn tree_of(tree: BoxedStrategy<Tree<'static>>) -> impl Strategy<Value = Tree<'static>> {
+    let trees = (
+        option::of(leaked(tree.clone())),
+        list(tree.clone(), 2),
+        entries(texts(), tree.clone()),
+    );
+    let next = prop_oneof![
+        leaked(tree.clone()).prop_map(TreeNext::Left),
+        leaked(branch(tree)).prop_map(TreeNext::Branch),
+        or_default(any::<u32>()).prop_map(TreeNext::Leaf),
+    ];
+    let others = (
+        list(any::<u32>(), 3),
+        list(texts(), 3),
+        blobs(),
+        option::of(inner()),
+    );
+    let last = (
+        entries(any::<u32>(), blobs()),
+        list(any::<bool>(), 3),
+        or_default(any::<u64>()),
+    );
+    (texts(), trees, option::of(next), others, last).prop_map(|(name, trees, next, others, last)| {
+        let (first, children, named) = trees;
+        let (numbers, labels, data, inner) = others;
+        let (parts, flags, id) = last;
+        Tree {
+            name,
+            first,
+            children,
+            named,
+            next,
+            numbers,
+            labels,
+            data,
+            inner,
+            parts,
+            flags,
+            id,
+        }
+    })
+}
+
+fn branch(tree: BoxedStrategy<Tree<'static>>) -> impl Strategy<Value = Branch<'static>> {
+    let other = option::of(leaked(option::of(leaked(tree.clone())).prop_map(|tree| Branch {
+        tree,
+        ..Branch::default()
+    })));
+    (option::of(leaked(tree)), other, entries(any::<u32>(), colours()))
+        .prop_map(|(tree, other, colours)| Branch { tree, other, colours })
 }
 
 fn inner() -> impl Strategy<Value = Inner<'static>> {
@@ -264,4 +426,17 @@ fn list<S: Strategy<Value: 'static>>(one: S, len_max: usize) -> impl Strategy<Va
 
 fn or_default<S: Strategy<Value: Default>>(any: S) -> impl Strategy<Value = S::Value> {
     option::of(any).prop_map(Option::unwrap_or_default)
+}
+
+/// Empty keys and values more often than by chance.
+fn entries<K, V>(keys: K, values: V) -> impl Strategy<Value = &'static [(K::Value, V::Value)]>
+where
+    K: Strategy<Value: Default + 'static>,
+    V: Strategy<Value: Default + 'static>,
+{
+    list((or_default(keys), or_default(values)), 3)
+}
+
+fn leaked<S: Strategy<Value: 'static>>(one: S) -> impl Strategy<Value = &'static S::Value> {
+    one.prop_map(|value| &*Box::leak(Box::new(value)))
 }

@@ -1,0 +1,76 @@
+//! The enums of a oneof: what is written, and what is read.
+
+use super::message::{lifetime_of, value_type};
+use super::text::Text;
+use super::view;
+use crate::schema::{Field, Kind, Message, Oneof};
+
+pub(super) fn emit(text: &mut Text, message: &Message) {
+    for oneof in &message.oneofs {
+        declaration(text, message, oneof);
+        view_declaration(text, message, oneof);
+    }
+}
+
+fn declaration(text: &mut Text, message: &Message, oneof: &Oneof) {
+    text.blank();
+    text.docs(
+        &oneof.docs,
+        &format!("What `{}` of [`{}`] can be.", oneof.proto_name, message.name),
+    );
+    text.line("#[derive(Debug, Clone, Copy, PartialEq)]");
+    text.line(format!(
+        "pub enum {} {{",
+        lifetime_of(&oneof.type_name, oneof.borrows, "'a")
+    ));
+    variants(text, message.members(oneof), value_type);
+    text.line("}");
+}
+
+fn view_declaration(text: &mut Text, message: &Message, oneof: &Oneof) {
+    text.blank();
+    text.doc(&format!("What [`{}`] reads as.", oneof.type_name));
+    text.line("#[derive(Debug, Clone, Copy)]");
+    text.line(format!("pub enum {} {{", view_type(message, oneof)));
+    variants(text, message.members(oneof), view::element);
+    text.line("}");
+}
+
+fn variants<'m>(text: &mut Text, members: impl Iterator<Item = &'m Field>, value: fn(&Kind) -> String) {
+    for member in members {
+        text.docs(&member.docs, &format!("Field {}.", member.number));
+        text.line(format!("{}({}),", member.variant(), value(&member.kind)));
+    }
+}
+
+/// The type that the getter gives.
+pub(super) fn view_type(message: &Message, oneof: &Oneof) -> String {
+    let mut kinds = message.members(oneof).map(|member| &member.kind);
+    let borrows = kinds.any(|kind| matches!(kind, Kind::String | Kind::Bytes | Kind::Message { .. }));
+    lifetime_of(&format!("{}View", oneof.type_name), borrows, "'a")
+}
+
+pub(super) fn getter(text: &mut Text, message: &Message, oneof: &Oneof) {
+    text.blank();
+    text.docs(&oneof.docs, &format!("One of `{}`, or none.", oneof.proto_name));
+    text.line("#[inline]");
+    text.line(format!(
+        "pub fn {}(&self) -> Result<Option<{}>, ::crake_wire::WireError> {{",
+        oneof.name,
+        view_type(message, oneof)
+    ));
+    for member in message.members(oneof) {
+        // What cannot fail to be read has no error to hand on.
+        let read = view::getter_body(member);
+        let may_fail = if view::may_fail(member) { "?" } else { "" };
+        text.line(format!("if let Some(value) = {read}{may_fail} {{"));
+        text.line(format!(
+            "return Ok(Some({}View::{}(value)));",
+            oneof.type_name,
+            member.variant()
+        ));
+        text.line("}");
+    }
+    text.line("Ok(None)");
+    text.line("}");
+}
