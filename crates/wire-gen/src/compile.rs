@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use crate::{Error, emit, schema};
+use crate::schema::{self, well_known};
+use crate::{Error, emit};
 
 /// Compiles .proto files of one package, found below `includes`, and gives the Rust text.
 ///
@@ -70,7 +71,7 @@ impl Config {
     }
 
     /// Says under which Rust path the items of `package` are found by other packages, `crate::protocol::common` for
-    /// example.
+    /// example. Package `google.protobuf` is found at `::crake_wire::well_known` unless this says something else.
     #[must_use]
     pub fn package_path(mut self, package: impl Into<String>, path: impl Into<String>) -> Self {
         self.packages.insert(package.into(), path.into());
@@ -130,12 +131,11 @@ impl Config {
             .filter(|file| !file.is_import())
             .map(|file| file.name())
             .collect();
-        let schemas = schema::check(
-            &parsed.file_descriptor_set(),
-            &given,
-            &self.packages,
-            &self.inlined,
-        )?;
+        let mut packages = self.packages.clone();
+        packages
+            .entry(well_known::PACKAGE.to_owned())
+            .or_insert_with(|| well_known::RUST_PATH.to_owned());
+        let schemas = schema::check(&parsed.file_descriptor_set(), &given, &packages, &self.inlined)?;
         Ok(schemas
             .into_iter()
             .map(|schema| Module {

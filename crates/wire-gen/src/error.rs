@@ -86,8 +86,28 @@ impl From<protox::Error> for Error {
             parts.next().map(str::parse::<u32>),
             parts.next(),
         ) {
-            (Some(Ok(line)), Some(Ok(_column)), Some(message)) => Self::at(file, Some(line), message.trim()),
+            (Some(Ok(line)), Some(Ok(_column)), Some(message)) => {
+                Self::at(file, Some(line), instead_of(message.trim()))
+            }
             _ => Self::at(file, None, rest.trim()),
         }
+    }
+}
+
+/// The parser does not know what to use instead of what it refuses.
+fn instead_of(message: &str) -> &str {
+    match message {
+        _ if message.ends_with("but found 'edition'") => {
+            "editions are not supported: begin the file with `syntax = \"proto3\";`, and say `optional` of fields that \
+             have to tell whether they are set"
+        }
+        "groups are not allowed in proto3 syntax" => "groups are not supported: use a message field",
+        "required fields are not allowed in proto3 syntax" => {
+            "required fields are not supported: say `optional`, and let the service refuse what it needs and does not get"
+        }
+        "default values are not allowed in proto3" => {
+            "default values are not supported: say `optional`, and let who reads the field choose what it is when not set"
+        }
+        _ => message,
     }
 }

@@ -86,10 +86,50 @@ fn names_that_nothing_is_left_of_in_rust() {
 
 #[test]
 fn types_of_packages_whose_place_is_not_known() {
-    assert_refused(
-        "import \"google/protobuf/timestamp.proto\";\nmessage M {\n  google.protobuf.Timestamp t = 1;\n}",
-        5,
-        "Config::package_path(\"google.protobuf\", ...)",
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("other.proto", "syntax = \"proto3\"; package other; message O {}");
+    write(
+        "t.proto",
+        &format!("{HEAD}import \"other.proto\";\nmessage M {{\n  other.O o = 1;\n}}"),
+    );
+    let error = compile(&["t.proto"], &[folder.path()]).unwrap_err();
+    assert_eq!(
+        (error.file(), error.line()),
+        (Some("t.proto"), Some(5)),
+        "{error}"
+    );
+    assert!(
+        error.message().contains("Config::package_path(\"other\", ...)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn files_of_protobuf_that_nobody_has_compiled() {
+    for file in ["api", "descriptor", "source_context", "type", "compiler/plugin"] {
+        assert_refused(
+            &format!("import \"google/protobuf/empty.proto\";\nimport \"google/protobuf/{file}.proto\";"),
+            4,
+            &format!("the types of google/protobuf/{file}.proto are not supported"),
+        );
+    }
+    // Who has compiled them says where.
+    let folder = tempfile::tempdir().unwrap();
+    let source =
+        format!("{HEAD}import \"google/protobuf/api.proto\";\nmessage M {{ google.protobuf.Api api = 1; }}");
+    fs::write(folder.path().join("t.proto"), source).unwrap();
+    let config = Config::new().file("t.proto").include(folder.path());
+    let modules = config
+        .package_path("google.protobuf", "crate::google")
+        .compile()
+        .unwrap();
+    assert!(
+        modules[0]
+            .text
+            .contains("pub api: Option<crate::google::Api<'a>>,"),
+        "{}",
+        modules[0].text
     );
 }
 
@@ -112,6 +152,57 @@ fn proto2_and_groups() {
     let error = refused("message M {}");
     assert_eq!(error.file(), Some("t.proto"), "{error}");
     assert!(error.message().contains("only proto3"), "{error}");
+}
+
+#[test]
+fn editions() {
+    let error = refused("edition = \"2023\";\npackage p;\nmessage M {\n  int32 a = 1;\n}");
+    assert_eq!(
+        (error.file(), error.line()),
+        (Some("t.proto"), Some(1)),
+        "{error}"
+    );
+    assert!(
+        error
+            .message()
+            .contains("editions are not supported: begin the file with `syntax = \"proto3\";`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_only_proto2_has() {
+    assert_refused(
+        "message M {\n  repeated group G = 1 {\n    uint32 a = 1;\n  }\n}",
+        4,
+        "groups are not supported: use a message field",
+    );
+    assert_refused("message M {\n  required uint32 a = 1;\n}", 4, "say `optional`");
+    assert_refused(
+        "message M {\n  optional uint32 a = 1 [default = 5];\n}",
+        4,
+        "say `optional`",
+    );
+    assert_refused(
+        "message M {\n  extensions 100 to 200;\n}",
+        4,
+        "extensions are not supported: add fields to the message itself",
+    );
+}
+
+#[test]
+fn maps_and_oneofs_that_proto3_has_not() {
+    assert_refused(
+        "message M {\n  map<float, uint32> a = 1;\n}",
+        4,
+        "an integer, boolean or string",
+    );
+    assert_refused(
+        "message M {\n  oneof x {\n    repeated uint32 a = 1;\n  }\n}",
+        5,
+        "cannot have labels",
+    );
+    assert_refused("enum E {\n  A = 0;\n  B = 0;\n}", 5, "already been used");
 }
 
 #[test]

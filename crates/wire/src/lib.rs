@@ -76,6 +76,10 @@ mod map;
 mod nested;
 mod reader;
 mod scalar;
+pub mod well_known;
+
+// The compiled text names this crate by its full path.
+extern crate self as crake_wire;
 
 pub use encode::{Encode, Head, Message, Writer, blobs_bytes, messages_bytes, scalars_bytes, table_bytes};
 pub use error::WireError;

@@ -5,6 +5,10 @@ use super::text::Text;
 use super::view;
 use crate::schema::{Field, Kind, Message, Oneof};
 
+/// What the schema says is no matter of Rust's taste.
+const ALLOW: &str =
+    "#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = \"as the schema has it\")]";
+
 pub(super) fn emit(text: &mut Text, message: &Message) {
     for oneof in &message.oneofs {
         declaration(text, message, oneof);
@@ -19,6 +23,7 @@ fn declaration(text: &mut Text, message: &Message, oneof: &Oneof) {
         &format!("What `{}` of [`{}`] can be.", oneof.proto_name, message.name),
     );
     text.line("#[derive(Debug, Clone, Copy, PartialEq)]");
+    text.line(ALLOW);
     text.line(format!(
         "pub enum {} {{",
         lifetime_of(&oneof.type_name, oneof.borrows, "'a")
@@ -31,6 +36,7 @@ fn view_declaration(text: &mut Text, message: &Message, oneof: &Oneof) {
     text.blank();
     text.doc(&format!("What [`{}`] reads as.", oneof.type_name));
     text.line("#[derive(Debug, Clone, Copy)]");
+    text.line(ALLOW);
     text.line(format!("pub enum {} {{", view_type(message, oneof)));
     variants(text, message.members(oneof), view::element);
     text.line("}");

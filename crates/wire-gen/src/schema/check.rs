@@ -8,7 +8,7 @@ use prost_types::{
 
 use super::source::{Source, tag, within};
 use super::types::{Types, is_map_entry};
-use super::{Alias, Enum, Message, Method, Schema, Service, Value};
+use super::{Alias, Enum, Message, Method, Schema, Service, Value, well_known};
 use crate::{Error, name};
 
 /// The packages of the `given` files, in the order of their names. A file that is only imported is part of the output
@@ -85,6 +85,7 @@ impl<'d> FileCheck<'_, 'd> {
         if !file.extension.is_empty() {
             return Err(self.no_extensions(&within(&[], tag::FILE_EXTENSION, 0)));
         }
+        self.refuse_files_without_types()?;
         let scope = if file.package().is_empty() {
             String::new()
         } else {
@@ -100,6 +101,24 @@ impl<'d> FileCheck<'_, 'd> {
             self.service(&within(&[], tag::FILE_SERVICE, index), declared)?;
         }
         Ok(())
+    }
+
+    /// Those of Protobuf's own, unless the user says where their types are.
+    fn refuse_files_without_types(&self) -> Result<(), Error> {
+        let imports = self.source.file.dependency.iter();
+        let missing = imports.enumerate().find(|(_, file)| well_known::is_missing(file));
+        match missing {
+            Some((index, file)) if self.types.finds_well_known() => {
+                let message = format!(
+                    "the types of {file} are not supported: `crake_wire::well_known` has those of any, duration, empty, \
+                     field_mask, struct, timestamp and wrappers; declare what you need of the others in your own package"
+                );
+                Err(self
+                    .source
+                    .error(&within(&[], tag::FILE_DEPENDENCY, index), message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adds a message and those within it. `outer` is the Rust name of the message that it is declared in.

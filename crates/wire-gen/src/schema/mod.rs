@@ -4,6 +4,7 @@ mod check;
 mod fields;
 mod source;
 mod types;
+pub(crate) mod well_known;
 
 pub(crate) use check::check;
 

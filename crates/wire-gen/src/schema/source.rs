@@ -9,6 +9,7 @@ use crate::{Error, comment};
 
 /// Field numbers of descriptor.proto, which the paths of source locations are made of.
 pub(super) mod tag {
+    pub const FILE_DEPENDENCY: i32 = 3;
     pub const FILE_MESSAGE: i32 = 4;
     pub const FILE_ENUM: i32 = 5;
     pub const FILE_SERVICE: i32 = 6;

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
+use super::well_known;
 use crate::name;
 
 /// Full names, `.crake.namenode.Block`, to types.
 pub(super) struct Types<'d> {
     types: BTreeMap<String, Declared<'d>>,
-    /// Packages to Rust paths, as the user gave them.
+    /// Packages to Rust paths, as the user gave them, and that of the well-known types.
     paths: &'d BTreeMap<String, String>,
 }
 
@@ -80,6 +81,13 @@ impl<'d> Types<'d> {
     pub(super) fn has_message(&self, name: &str) -> bool {
         let declared = self.types.get(&format!(".{name}"));
         declared.is_some_and(|declared| declared.message.is_some())
+    }
+
+    /// Whether the types of Protobuf's own files are those of `crake-wire`.
+    pub(super) fn finds_well_known(&self) -> bool {
+        self.paths
+            .get(well_known::PACKAGE)
+            .is_some_and(|path| path == well_known::RUST_PATH)
     }
 
     /// The Rust path of a type, seen from the module of `package`; or what is missing.

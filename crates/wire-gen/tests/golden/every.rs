@@ -2124,6 +2124,7 @@ impl ::crake_wire::Message for Choice<'_> {
 
 /// What it is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
 pub enum ChoiceBody<'a> {
     /// Field 2.
     Unsigned32(u32),
@@ -2165,6 +2166,7 @@ pub enum ChoiceBody<'a> {
 
 /// What [`ChoiceBody`] reads as.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
 pub enum ChoiceBodyView<'a> {
     /// Field 2.
     Unsigned32(u32),
@@ -2206,6 +2208,7 @@ pub enum ChoiceBodyView<'a> {
 
 /// What `type` of [`Choice`] can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
 pub enum ChoiceType {
     /// Field 20.
     Yes(bool),
@@ -2215,6 +2218,7 @@ pub enum ChoiceType {
 
 /// What [`ChoiceType`] reads as.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
 pub enum ChoiceTypeView {
     /// Field 20.
     Yes(bool),
@@ -2375,6 +2379,8 @@ pub struct Every<'a> {
     pub choices: &'a [Choice<'a>],
     /// Field 8.
     pub tree: Option<Tree<'a>>,
+    /// Field 9.
+    pub known: Option<Known<'a>>,
 }
 
 impl Every<'_> {
@@ -2390,6 +2396,7 @@ impl Every<'_> {
             .with::<6>(self.maps.is_some())
             .with::<7>(!self.choices.is_empty())
             .with::<8>(self.tree.is_some())
+            .with::<9>(self.known.is_some())
     }
 }
 
@@ -2405,6 +2412,7 @@ impl ::crake_wire::Encode for Every<'_> {
             + self.maps.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
             + ::crake_wire::messages_bytes(self.choices)
             + self.tree.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + self.known.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
     }
 
     #[inline]
@@ -2439,6 +2447,9 @@ impl ::crake_wire::Message for Every<'_> {
             head.put(writer.messages(self.choices));
         }
         if let Some(value) = &self.tree {
+            head.put(writer.message(value));
+        }
+        if let Some(value) = &self.known {
             head.put(writer.message(value));
         }
     }
@@ -2504,6 +2515,12 @@ impl<'a> EveryView<'a> {
     pub fn tree(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
         self.reader.message::<TreeView<'a>, 8>()
     }
+
+    /// Field 9.
+    #[inline]
+    pub fn known(&self) -> Result<Option<KnownView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<KnownView<'a>, 9>()
+    }
 }
 
 impl<'a> ::crake_wire::View<'a> for EveryView<'a> {
@@ -2529,6 +2546,229 @@ impl ::core::fmt::Debug for EveryView<'_> {
             .field("maps", &self.maps())
             .field("choices", &self.choices())
             .field("tree", &self.tree())
+            .field("known", &self.known())
+            .finish()
+    }
+}
+
+/// Types of Protobuf's own files, which need no setting.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Known<'a> {
+    /// Field 1.
+    pub at: Option<::crake_wire::well_known::Timestamp>,
+    /// Field 2.
+    pub took: &'a [::crake_wire::well_known::Duration],
+    /// Field 3.
+    pub any: Option<::crake_wire::well_known::Any<'a>>,
+    /// Field 4.
+    pub values: &'a [(&'a str, ::crake_wire::well_known::Value<'a>)],
+    /// One of `which`, or none.
+    pub which: Option<KnownWhich<'a>>,
+    /// Field 8.
+    pub mask: Option<::crake_wire::well_known::FieldMask<'a>>,
+    /// Field 9.
+    pub text: Option<::crake_wire::well_known::StringValue<'a>>,
+    /// Field 10.
+    pub numbers: &'a [::crake_wire::well_known::Int64Value],
+}
+
+impl Known<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.at.is_some())
+            .with::<2>(!self.took.is_empty())
+            .with::<3>(self.any.is_some())
+            .with::<4>(!self.values.is_empty())
+            .with::<5>(matches!(self.which, Some(KnownWhich::Object(_))))
+            .with::<6>(matches!(self.which, Some(KnownWhich::Nothing(_))))
+            .with::<7>(matches!(self.which, Some(KnownWhich::Empty(_))))
+            .with::<8>(self.mask.is_some())
+            .with::<9>(self.text.is_some())
+            .with::<10>(!self.numbers.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Known<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.at.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::messages_bytes(self.took)
+            + self.any.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::map_bytes(self.values, |value| value.len(), ::crake_wire::Encode::encoded_len)
+            + match &self.which {
+                Some(KnownWhich::Object(value)) => ::crake_wire::Encode::encoded_len(value),
+                Some(KnownWhich::Empty(value)) => ::crake_wire::Encode::encoded_len(value),
+                _ => 0,
+            }
+            + self.mask.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + self.text.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::messages_bytes(self.numbers)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Known<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        let mut head = writer.head(self.present());
+        if let Some(value) = &self.at {
+            head.put(writer.message(value));
+        }
+        if !self.took.is_empty() {
+            head.put(writer.messages(self.took));
+        }
+        if let Some(value) = &self.any {
+            head.put(writer.message(value));
+        }
+        if !self.values.is_empty() {
+            head.put(writer.map(self.values, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.message(value)));
+        }
+        if let Some(KnownWhich::Object(value)) = &self.which {
+            head.put(writer.message(value));
+        }
+        if let Some(KnownWhich::Nothing(value)) = self.which {
+            head.put_scalar(value);
+        }
+        if let Some(KnownWhich::Empty(value)) = &self.which {
+            head.put(writer.message(value));
+        }
+        if let Some(value) = &self.mask {
+            head.put(writer.message(value));
+        }
+        if let Some(value) = &self.text {
+            head.put(writer.message(value));
+        }
+        if !self.numbers.is_empty() {
+            head.put(writer.messages(self.numbers));
+        }
+    }
+}
+
+/// What `which` of [`Known`] can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum KnownWhich<'a> {
+    /// Field 5.
+    Object(::crake_wire::well_known::Struct<'a>),
+    /// Field 6.
+    Nothing(::crake_wire::well_known::NullValue),
+    /// Field 7.
+    Empty(::crake_wire::well_known::Empty),
+}
+
+/// What [`KnownWhich`] reads as.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum KnownWhichView<'a> {
+    /// Field 5.
+    Object(::crake_wire::well_known::StructView<'a>),
+    /// Field 6.
+    Nothing(::crake_wire::well_known::NullValue),
+    /// Field 7.
+    Empty(::crake_wire::well_known::EmptyView<'a>),
+}
+
+/// Reads the message [`Known`] where it lies.
+#[derive(Clone, Copy)]
+pub struct KnownView<'a> {
+    reader: ::crake_wire::Reader<'a, 1>,
+}
+
+impl<'a> KnownView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn at(&self) -> Result<Option<::crake_wire::well_known::TimestampView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::TimestampView<'a>, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn took(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::DurationView<'a>>, ::crake_wire::WireError> {
+        self.reader.list::<::crake_wire::well_known::DurationView<'a>, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn any(&self) -> Result<Option<::crake_wire::well_known::AnyView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::AnyView<'a>, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn values(&self) -> Result<::crake_wire::Map<'a, &'a str, ::crake_wire::well_known::ValueView<'a>>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, ::crake_wire::well_known::ValueView<'a>, 4>()
+    }
+
+    /// One of `which`, or none.
+    #[inline]
+    pub fn which(&self) -> Result<Option<KnownWhichView<'a>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.message::<::crake_wire::well_known::StructView<'a>, 5>()? {
+            return Ok(Some(KnownWhichView::Object(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<::crake_wire::well_known::NullValue, 6>().transpose()? {
+            return Ok(Some(KnownWhichView::Nothing(value)));
+        }
+        if let Some(value) = self.reader.message::<::crake_wire::well_known::EmptyView<'a>, 7>()? {
+            return Ok(Some(KnownWhichView::Empty(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 8.
+    #[inline]
+    pub fn mask(&self) -> Result<Option<::crake_wire::well_known::FieldMaskView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::FieldMaskView<'a>, 8>()
+    }
+
+    /// Field 9.
+    #[inline]
+    pub fn text(&self) -> Result<Option<::crake_wire::well_known::StringValueView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::StringValueView<'a>, 9>()
+    }
+
+    /// Field 10.
+    #[inline]
+    pub fn numbers(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::Int64ValueView<'a>>, ::crake_wire::WireError> {
+        self.reader.list::<::crake_wire::well_known::Int64ValueView<'a>, 10>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for KnownView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl ::core::fmt::Debug for KnownView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("KnownView")
+            .field("at", &self.at())
+            .field("took", &self.took())
+            .field("any", &self.any())
+            .field("values", &self.values())
+            .field("which", &self.which())
+            .field("mask", &self.mask())
+            .field("text", &self.text())
+            .field("numbers", &self.numbers())
             .finish()
     }
 }
@@ -2676,6 +2916,7 @@ impl ::crake_wire::Message for Tree<'_> {
 
 /// What `next` of [`Tree`] can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
 pub enum TreeNext<'a> {
     /// Field 5.
     Left(&'a Tree<'a>),
@@ -2687,6 +2928,7 @@ pub enum TreeNext<'a> {
 
 /// What [`TreeNext`] reads as.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
 pub enum TreeNextView<'a> {
     /// Field 5.
     Left(TreeView<'a>),
@@ -3128,12 +3370,16 @@ pub mod questions {
     /// [`Empty`](super::Empty) to [`InnerLeaf`](super::InnerLeaf).
     pub const DO_NOTHING: u16 = 2;
 
+    /// [`Empty`](::crake_wire::well_known::Empty) to [`Timestamp`](::crake_wire::well_known::Timestamp).
+    pub const WHAT_TIME: u16 = 3;
+
     /// What a method is called, for people; `unknown` when there is none of this number.
     #[must_use]
     pub const fn name(method: u16) -> &'static str {
         match method {
             ECHO => "Echo",
             DO_NOTHING => "DoNothing",
+            WHAT_TIME => "WhatTime",
             _ => "unknown",
         }
     }

@@ -549,3 +549,170 @@ impl ::core::fmt::Debug for LookupReplyView<'_> {
             .finish()
     }
 }
+
+/// The message `Folder`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Folder<'a> {
+    /// Field 1.
+    pub sizes: &'a [(&'a str, u64)],
+    /// One of `owner`, or none.
+    pub owner: Option<FolderOwner<'a>>,
+    /// Field 4.
+    pub below: &'a [Folder<'a>],
+}
+
+impl Folder<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(!self.sizes.is_empty())
+            .with::<2>(matches!(self.owner, Some(FolderOwner::User(_))))
+            .with::<3>(matches!(self.owner, Some(FolderOwner::Job(_))))
+            .with::<4>(!self.below.is_empty())
+    }
+}
+
+impl Folder<'_> {
+    /// The bytes of the message, so many levels within messages that it can lie in.
+    fn len_at(&self, depth: u32) -> usize {
+        self.present().head_bytes()
+            + ::crake_wire::map_bytes(self.sizes, |value| value.len(), |_| 0)
+            + match &self.owner {
+                Some(FolderOwner::User(value)) => value.len(),
+                _ => 0,
+            }
+            + ::crake_wire::table_bytes(self.below, |value| value.len_at(::crake_wire::below(depth)))
+    }
+}
+
+impl ::crake_wire::Encode for Folder<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.len_at(0)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl Folder<'_> {
+    /// Writes the message, so many levels within messages that it can lie in.
+    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+        let mut head = writer.head(self.present());
+        if !self.sizes.is_empty() {
+            head.put(writer.map(self.sizes, |writer, value| writer.blob_in_entry(value.as_bytes()), |_, value| ::crake_wire::Scalar::to_slot(*value)));
+        }
+        if let Some(FolderOwner::User(value)) = self.owner {
+            head.put(writer.bytes(value.as_bytes()));
+        }
+        if let Some(FolderOwner::Job(value)) = self.owner {
+            head.put_scalar(value);
+        }
+        if !self.below.is_empty() {
+            head.put(writer.table(self.below, |writer, value| writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))));
+        }
+    }
+}
+
+impl ::crake_wire::Message for Folder<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        self.write_at(writer, 0);
+    }
+}
+
+/// What `owner` of [`Folder`] can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum FolderOwner<'a> {
+    /// Field 2.
+    User(&'a str),
+    /// Field 3.
+    Job(u32),
+}
+
+/// What [`FolderOwner`] reads as.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum FolderOwnerView<'a> {
+    /// Field 2.
+    User(&'a str),
+    /// Field 3.
+    Job(u32),
+}
+
+/// Reads the message [`Folder`] where it lies.
+#[derive(Clone, Copy)]
+pub struct FolderView<'a> {
+    reader: ::crake_wire::StrictReader<'a, 1>,
+}
+
+impl<'a> FolderView<'a> {
+    /// The fields that are pointers, and at what.
+    const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
+        (1, ::crake_wire::Shape::Map { key: true, value: false }),
+        (2, ::crake_wire::Shape::Packed(1)),
+        (4, ::crake_wire::Shape::Table),
+    ];
+
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
+    }
+
+    /// Field 1.
+    #[inline]
+    pub fn sizes(&self) -> Result<::crake_wire::Map<'a, &'a str, u64>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, u64, 1>()
+    }
+
+    /// One of `owner`, or none.
+    #[inline]
+    pub fn owner(&self) -> Result<Option<FolderOwnerView<'a>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.optional_string::<2>()? {
+            return Ok(Some(FolderOwnerView::User(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<u32, 3>() {
+            return Ok(Some(FolderOwnerView::Job(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn below(&self) -> Result<::crake_wire::NestedList<'a, FolderView<'a>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<FolderView<'a>, 4>()
+    }
+}
+
+impl<'a> ::crake_wire::View<'a> for FolderView<'a> {
+    #[inline]
+    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        Self::parse(frame)
+    }
+
+    #[inline]
+    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
+    }
+
+    #[inline]
+    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+        let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
+        Ok(Self { reader })
+    }
+}
+
+impl ::core::fmt::Debug for FolderView<'_> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("FolderView")
+            .field("sizes", &self.sizes())
+            .field("owner", &self.owner())
+            .field("below", &self.below())
+            .finish()
+    }
+}

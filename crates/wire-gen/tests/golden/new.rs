@@ -86,6 +86,10 @@ pub struct Record<'a> {
     pub parts: &'a [Part<'a>],
     /// Field 9.
     pub tail: &'a [u8],
+    /// One of `end`, or none.
+    pub end: Option<RecordEnd<'a>>,
+    /// Field 12.
+    pub index: &'a [(&'a str, Part<'a>)],
     /// Field 64.
     pub main: Option<Part<'a>>,
     /// Field 200.
@@ -104,6 +108,10 @@ impl Record<'_> {
             .with::<7>(self.state as i32 != 0)
             .with::<8>(!self.parts.is_empty())
             .with::<9>(!self.tail.is_empty())
+            .with::<10>(matches!(self.end, Some(RecordEnd::Code(_))))
+            .with::<11>(matches!(self.end, Some(RecordEnd::Reason(_))))
+            .with::<12>(!self.index.is_empty())
+            .with::<13>(matches!(self.end, Some(RecordEnd::Lost(_))))
             .with::<64>(self.main.is_some())
             .with::<200>(!self.note.is_empty())
     }
@@ -117,6 +125,11 @@ impl ::crake_wire::Encode for Record<'_> {
             + ::crake_wire::scalars_bytes(self.marks)
             + ::crake_wire::messages_bytes(self.parts)
             + self.tail.len()
+            + match &self.end {
+                Some(RecordEnd::Reason(value)) => value.len(),
+                _ => 0,
+            }
+            + ::crake_wire::map_bytes(self.index, |value| value.len(), ::crake_wire::Encode::encoded_len)
             + self.main.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
             + self.note.len()
     }
@@ -152,6 +165,18 @@ impl ::crake_wire::Message for Record<'_> {
         if !self.tail.is_empty() {
             head.put(writer.bytes(self.tail));
         }
+        if let Some(RecordEnd::Code(value)) = self.end {
+            head.put_scalar(value);
+        }
+        if let Some(RecordEnd::Reason(value)) = self.end {
+            head.put(writer.bytes(value.as_bytes()));
+        }
+        if !self.index.is_empty() {
+            head.put(writer.map(self.index, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.message(value)));
+        }
+        if let Some(RecordEnd::Lost(value)) = self.end {
+            head.put_scalar(value);
+        }
         if let Some(value) = &self.main {
             head.put(writer.message(value));
         }
@@ -159,6 +184,30 @@ impl ::crake_wire::Message for Record<'_> {
             head.put(writer.bytes(self.note.as_bytes()));
         }
     }
+}
+
+/// What `end` of [`Record`] can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum RecordEnd<'a> {
+    /// Field 10.
+    Code(u32),
+    /// Field 11.
+    Reason(&'a str),
+    /// Field 13.
+    Lost(bool),
+}
+
+/// What [`RecordEnd`] reads as.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum RecordEndView<'a> {
+    /// Field 10.
+    Code(u32),
+    /// Field 11.
+    Reason(&'a str),
+    /// Field 13.
+    Lost(bool),
 }
 
 /// Reads the message [`Record`] where it lies.
@@ -222,6 +271,27 @@ impl<'a> RecordView<'a> {
         self.reader.bytes::<9>()
     }
 
+    /// One of `end`, or none.
+    #[inline]
+    pub fn end(&self) -> Result<Option<RecordEndView<'a>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.optional_scalar::<u32, 10>() {
+            return Ok(Some(RecordEndView::Code(value)));
+        }
+        if let Some(value) = self.reader.optional_string::<11>()? {
+            return Ok(Some(RecordEndView::Reason(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<bool, 13>().transpose()? {
+            return Ok(Some(RecordEndView::Lost(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 12.
+    #[inline]
+    pub fn index(&self) -> Result<::crake_wire::Map<'a, &'a str, PartView<'a>>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, PartView<'a>, 12>()
+    }
+
     /// Field 64.
     #[inline]
     pub fn main(&self) -> Result<Option<PartView<'a>>, ::crake_wire::WireError> {
@@ -263,6 +333,8 @@ impl ::core::fmt::Debug for RecordView<'_> {
             .field("state", &self.state())
             .field("parts", &self.parts())
             .field("tail", &self.tail())
+            .field("end", &self.end())
+            .field("index", &self.index())
             .field("main", &self.main())
             .field("note", &self.note())
             .finish()
@@ -278,6 +350,8 @@ pub struct Part<'a> {
     pub name: &'a str,
     /// Field 3.
     pub labels: &'a [&'a str],
+    /// Field 4.
+    pub below: &'a [Part<'a>],
 }
 
 impl Part<'_> {
@@ -288,15 +362,24 @@ impl Part<'_> {
             .with::<1>(self.number != 0)
             .with::<2>(!self.name.is_empty())
             .with::<3>(!self.labels.is_empty())
+            .with::<4>(!self.below.is_empty())
+    }
+}
+
+impl Part<'_> {
+    /// The bytes of the message, so many levels within messages that it can lie in.
+    fn len_at(&self, depth: u32) -> usize {
+        self.present().head_bytes()
+            + self.name.len()
+            + ::crake_wire::blobs_bytes(self.labels)
+            + ::crake_wire::table_bytes(self.below, |value| value.len_at(::crake_wire::below(depth)))
     }
 }
 
 impl ::crake_wire::Encode for Part<'_> {
     #[inline]
     fn encoded_len(&self) -> usize {
-        self.present().head_bytes()
-            + self.name.len()
-            + ::crake_wire::blobs_bytes(self.labels)
+        self.len_at(0)
     }
 
     #[inline]
@@ -305,9 +388,9 @@ impl ::crake_wire::Encode for Part<'_> {
     }
 }
 
-impl ::crake_wire::Message for Part<'_> {
-    #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+impl Part<'_> {
+    /// Writes the message, so many levels within messages that it can lie in.
+    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
         let mut head = writer.head(self.present());
         if self.number != 0 {
             head.put_scalar(self.number);
@@ -318,20 +401,37 @@ impl ::crake_wire::Message for Part<'_> {
         if !self.labels.is_empty() {
             head.put(writer.blobs(self.labels));
         }
+        if !self.below.is_empty() {
+            head.put(writer.table(self.below, |writer, value| writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))));
+        }
+    }
+}
+
+impl ::crake_wire::Message for Part<'_> {
+    #[inline]
+    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+        self.write_at(writer, 0);
     }
 }
 
 /// Reads the message [`Part`] where it lies.
 #[derive(Clone, Copy)]
 pub struct PartView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+    reader: ::crake_wire::StrictReader<'a, 1>,
 }
 
 impl<'a> PartView<'a> {
-    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    /// The fields that are pointers, and at what.
+    const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
+        (2, ::crake_wire::Shape::Packed(1)),
+        (3, ::crake_wire::Shape::Table),
+        (4, ::crake_wire::Shape::Table),
+    ];
+
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     /// Field 1.
@@ -357,6 +457,12 @@ impl<'a> PartView<'a> {
     pub fn labels(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
         self.reader.list::<&'a str, 3>()
     }
+
+    /// Field 4.
+    #[inline]
+    pub fn below(&self) -> Result<::crake_wire::NestedList<'a, PartView<'a>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<PartView<'a>, 4>()
+    }
 }
 
 impl<'a> ::crake_wire::View<'a> for PartView<'a> {
@@ -367,7 +473,13 @@ impl<'a> ::crake_wire::View<'a> for PartView<'a> {
 
     #[inline]
     fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+        <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
+    }
+
+    #[inline]
+    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+        let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
+        Ok(Self { reader })
     }
 }
 
@@ -377,6 +489,7 @@ impl ::core::fmt::Debug for PartView<'_> {
             .field("number", &self.number())
             .field("name", &self.name())
             .field("labels", &self.labels())
+            .field("below", &self.below())
             .finish()
     }
 }

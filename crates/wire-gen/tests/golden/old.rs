@@ -81,6 +81,12 @@ pub struct Record<'a> {
     pub parts: &'a [Part<'a>],
     /// Field 9.
     pub tail: &'a [u8],
+    /// Field 10.
+    pub code: Option<u32>,
+    /// Field 11.
+    pub reason: Option<&'a str>,
+    /// Field 12.
+    pub index: &'a [(&'a str, Part<'a>)],
 }
 
 impl Record<'_> {
@@ -94,6 +100,9 @@ impl Record<'_> {
             .with::<7>(self.state as i32 != 0)
             .with::<8>(!self.parts.is_empty())
             .with::<9>(!self.tail.is_empty())
+            .with::<10>(self.code.is_some())
+            .with::<11>(self.reason.is_some())
+            .with::<12>(!self.index.is_empty())
     }
 }
 
@@ -104,6 +113,8 @@ impl ::crake_wire::Encode for Record<'_> {
             + self.owner.len()
             + ::crake_wire::messages_bytes(self.parts)
             + self.tail.len()
+            + self.reason.map_or(0, str::len)
+            + ::crake_wire::map_bytes(self.index, |value| value.len(), ::crake_wire::Encode::encoded_len)
     }
 
     #[inline]
@@ -133,6 +144,15 @@ impl ::crake_wire::Message for Record<'_> {
         }
         if !self.tail.is_empty() {
             head.put(writer.bytes(self.tail));
+        }
+        if let Some(value) = self.code {
+            head.put_scalar(value);
+        }
+        if let Some(value) = self.reason {
+            head.put(writer.bytes(value.as_bytes()));
+        }
+        if !self.index.is_empty() {
+            head.put(writer.map(self.index, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.message(value)));
         }
     }
 }
@@ -191,6 +211,30 @@ impl<'a> RecordView<'a> {
     pub fn tail(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
         self.reader.bytes::<9>()
     }
+
+    /// Field 10.
+    #[inline]
+    pub fn code(&self) -> Option<u32> {
+        self.reader.optional_scalar::<u32, 10>()
+    }
+
+    /// Field 11.
+    #[inline]
+    pub fn reason(&self) -> Result<Option<&'a str>, ::crake_wire::WireError> {
+        self.reader.optional_string::<11>()
+    }
+
+    /// The bytes of `reason`, which may not be UTF-8.
+    #[inline]
+    pub fn reason_bytes(&self) -> Result<Option<&'a [u8]>, ::crake_wire::WireError> {
+        self.reader.optional_bytes::<11>()
+    }
+
+    /// Field 12.
+    #[inline]
+    pub fn index(&self) -> Result<::crake_wire::Map<'a, &'a str, PartView<'a>>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, PartView<'a>, 12>()
+    }
 }
 
 impl<'a> ::crake_wire::View<'a> for RecordView<'a> {
@@ -214,6 +258,9 @@ impl ::core::fmt::Debug for RecordView<'_> {
             .field("state", &self.state())
             .field("parts", &self.parts())
             .field("tail", &self.tail())
+            .field("code", &self.code())
+            .field("reason", &self.reason())
+            .field("index", &self.index())
             .finish()
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use crake_wire::Encode;
 
 use crate::example::{
-    Attributes, Block, Kind, LookupReply, LookupReplyView, LookupRequest, LookupRequestView,
+    Attributes, Block, Folder, FolderOwner, FolderOwnerView, FolderView, Kind, LookupReply, LookupReplyView,
+    LookupRequest, LookupRequestView,
 };
 
 const REQUEST: LookupRequest<'_> = LookupRequest {
@@ -39,6 +40,16 @@ const REPLY: LookupReply<'_> = LookupReply {
     inline_value: &[],
     replicas: &[1, 2],
     hosts: &["a", "b2"],
+};
+
+const FOLDER: Folder<'_> = Folder {
+    sizes: &[("a", 5), ("", 0)],
+    owner: Some(FolderOwner::Job(0)),
+    below: &[Folder {
+        sizes: &[],
+        owner: Some(FolderOwner::User("u")),
+        below: &[],
+    }],
 };
 
 fn file(path: &str) -> String {
@@ -96,13 +107,18 @@ fn the_declarations_are_those_that_are_compiled() {
 
 #[test]
 fn the_bytes_are_what_is_written() {
-    let [request, reply] = &fenced("hex")[..] else {
-        panic!("two blocks of bytes")
+    let [request, reply, folder] = &fenced("hex")[..] else {
+        panic!("three blocks of bytes")
     };
     assert_eq!(bytes(request), REQUEST.encode_to_vec());
     assert_eq!(bytes(reply), REPLY.encode_to_vec());
+    assert_eq!(bytes(folder), FOLDER.encode_to_vec());
     let text = file("../../docs/format/wire.md");
-    for (what, message) in [("request", REQUEST.encoded_len()), ("reply", REPLY.encoded_len())] {
+    for (what, message) in [
+        ("request", REQUEST.encoded_len()),
+        ("reply", REPLY.encoded_len()),
+        ("folder", FOLDER.encoded_len()),
+    ] {
         let (_, after) = text
             .split_once(&format!("The {what} `{{"))
             .expect("the text introduces each example");
@@ -116,10 +132,10 @@ fn the_bytes_are_what_is_written() {
 
 #[test]
 fn the_bytes_are_read_as_the_text_says() {
-    let [request, reply] = &fenced("hex")[..] else {
-        panic!("two blocks of bytes")
+    let [request, reply, folder] = &fenced("hex")[..] else {
+        panic!("three blocks of bytes")
     };
-    let (request, reply) = (bytes(request), bytes(reply));
+    let [request, reply, folder] = [request, reply, folder].map(|block| bytes(block));
     let view = LookupRequestView::parse(&request).unwrap();
     assert_eq!(
         (view.base(), view.path(), view.blocks()),
@@ -144,4 +160,15 @@ fn the_bytes_are_read_as_the_text_says() {
         view.hosts().unwrap().map(Result::unwrap).collect::<Vec<_>>(),
         ["a", "b2"]
     );
+
+    let view = FolderView::parse(&folder).unwrap();
+    let sizes = view.sizes().unwrap();
+    assert_eq!(
+        (sizes.len(), sizes.get("a"), sizes.get("")),
+        (2, Ok(Some(5)), Ok(Some(0)))
+    );
+    assert!(matches!(view.owner(), Ok(Some(FolderOwnerView::Job(0)))));
+    let below = view.below().unwrap().get(0).unwrap().unwrap();
+    assert!(matches!(below.owner(), Ok(Some(FolderOwnerView::User("u")))));
+    assert!(below.below().unwrap().is_empty());
 }

@@ -2,6 +2,10 @@
 
 use std::cell::Cell;
 
+use crake_wire::well_known::{
+    self, AnyView, DurationView, FieldMaskView, Int64ValueView, ListValueView, NullValue, StringValueView,
+    StructView, TimestampView, ValueKindView, ValueView,
+};
 use crake_wire::{Element, Encode, InEntry, Key, List, Map, NestedList, View, WireError};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -167,7 +171,7 @@ walk_fields!(every::InnerView<'_>: leaf name leaves parts);
 walk_fields!(every::InnerLeafView<'_>: id data numbers side);
 walk_fields!(every::SparseView<'_>: last first end_of_one start_of_two end_of_two start_of_three end);
 walk_fields!(every::EmptyView<'_>:);
-walk_fields!(every::EveryView<'_>: one maybe many sparse empty maps choices tree);
+walk_fields!(every::EveryView<'_>: one maybe many sparse empty maps choices tree known);
 walk_fields!(every::MapsView<'_>: unsigned32 unsigned64 signed32 signed64 zigzag32 zigzag64 fixed_unsigned32
     fixed_unsigned64 fixed_signed32 fixed_signed64 single twice flag colour text data inner);
 walk_fields!(every::ChoiceView<'_>: before body between r#type after);
@@ -181,6 +185,21 @@ walk_fields!(example::AttributesView<'_>: id kind size modified_ns storage_class
 walk_fields!(example::BlockView<'_>: offset length handle);
 walk_fields!(example::LookupReplyView<'_>: node blocks inline_value replicas hosts);
 walk_fields!(example::LookupRequestView<'_>: base path blocks);
+
+walk_nothing!(NullValue);
+walk_fields!(every::KnownView<'_>: at took any values which mask text numbers);
+walk_variants!(every::KnownWhichView<'_>: Object Nothing Empty);
+walk_fields!(TimestampView<'_>: seconds nanos);
+walk_fields!(DurationView<'_>: seconds nanos);
+walk_fields!(AnyView<'_>: type_url value);
+walk_fields!(well_known::EmptyView<'_>:);
+walk_fields!(FieldMaskView<'_>: paths);
+walk_fields!(StringValueView<'_>: value);
+walk_fields!(Int64ValueView<'_>: value);
+walk_fields!(StructView<'_>: fields);
+walk_fields!(ListValueView<'_>: values);
+walk_fields!(ValueView<'_>: kind);
+walk_variants!(ValueKindView<'_>: NullValue NumberValue StringValue BoolValue StructValue ListValue);
 
 /// What became of many frames.
 #[derive(Default)]
@@ -320,6 +339,8 @@ fn random_bytes_are_harmless() {
         tally.read::<every::MapsView<'_>>(&frame);
         tally.read::<every::ChoiceView<'_>>(&frame);
         tally.read::<every::TreeView<'_>>(&frame);
+        tally.read::<every::KnownView<'_>>(&frame);
+        tally.read::<ValueView<'_>>(&frame);
         tally.read::<example::LookupReplyView<'_>>(&frame);
         tally.read::<example::LookupRequestView<'_>>(&frame);
     }

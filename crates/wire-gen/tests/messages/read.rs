@@ -1,11 +1,16 @@
 //! From views back to messages: every field is read, and the first error ends it.
 
+use crake_wire::well_known::{
+    self, Any, Duration, FieldMask, Int64Value, ListValue, StringValue, Struct, StructView, Timestamp, Value,
+    ValueKind, ValueKindView, ValueView,
+};
 use crake_wire::{Element, InEntry, Key, List, Map, NestedList, WireError};
 
 use crate::every::{
     Branch, BranchView, Choice, ChoiceBody, ChoiceBodyView, ChoiceType, ChoiceTypeView, ChoiceView, Empty,
-    Every, EveryView, Inner, InnerLeaf, InnerLeafView, InnerView, Many, ManyView, Maps, MapsView, Maybe,
-    MaybeView, One, OneView, Sparse, SparseView, Tree, TreeNext, TreeNextView, TreeView,
+    Every, EveryView, Inner, InnerLeaf, InnerLeafView, InnerView, Known, KnownView, KnownWhich,
+    KnownWhichView, Many, ManyView, Maps, MapsView, Maybe, MaybeView, One, OneView, Sparse, SparseView, Tree,
+    TreeNext, TreeNextView, TreeView,
 };
 
 pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
@@ -18,7 +23,67 @@ pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
         maps: view.maps()?.map(|view| maps(&view)).transpose()?,
         choices: each(view.choices()?, choice)?,
         tree: view.tree()?.map(|view| tree(&view)).transpose()?,
+        known: view.known()?.map(|view| known(&view)).transpose()?,
     })
+}
+
+fn known<'a>(view: &KnownView<'a>) -> Result<Known<'a>, WireError> {
+    Ok(Known {
+        at: view.at()?.map(Timestamp::try_from).transpose()?,
+        took: each(view.took()?, |view| Duration::try_from(*view))?,
+        any: match view.any()? {
+            None => None,
+            Some(view) => Some(Any {
+                type_url: view.type_url()?,
+                value: view.value()?,
+            }),
+        },
+        values: entries_of(view.values()?, value)?,
+        which: match view.which()? {
+            None => None,
+            Some(KnownWhichView::Object(view)) => Some(KnownWhich::Object(object(&view)?)),
+            Some(KnownWhichView::Nothing(null)) => Some(KnownWhich::Nothing(null)),
+            Some(KnownWhichView::Empty(_)) => Some(KnownWhich::Empty(well_known::Empty {})),
+        },
+        mask: match view.mask()? {
+            None => None,
+            Some(view) => Some(FieldMask {
+                paths: all(view.paths()?)?,
+            }),
+        },
+        text: match view.text()? {
+            None => None,
+            Some(view) => Some(StringValue { value: view.value()? }),
+        },
+        numbers: each(view.numbers()?, |view| Int64Value::try_from(*view))?,
+    })
+}
+
+fn object<'a>(view: &StructView<'a>) -> Result<Struct<'a>, WireError> {
+    Ok(Struct {
+        fields: entries_of(view.fields()?, value)?,
+    })
+}
+
+fn value<'a>(view: &ValueView<'a>) -> Result<Value<'a>, WireError> {
+    let kind = match view.kind()? {
+        None => None,
+        Some(ValueKindView::NullValue(null)) => Some(ValueKind::NullValue(null)),
+        Some(ValueKindView::NumberValue(number)) => Some(ValueKind::NumberValue(number)),
+        Some(ValueKindView::StringValue(text)) => Some(ValueKind::StringValue(text)),
+        Some(ValueKindView::BoolValue(is)) => Some(ValueKind::BoolValue(is)),
+        Some(ValueKindView::StructValue(view)) => Some(ValueKind::StructValue(leaked(object(&view))?)),
+        Some(ValueKindView::ListValue(view)) => {
+            let values = view
+                .values()?
+                .map(|view| value(&view?))
+                .collect::<Result<Vec<_>, _>>()?;
+            Some(ValueKind::ListValue(leaked(Ok(ListValue {
+                values: values.leak(),
+            }))?))
+        }
+    };
+    Ok(Value { kind })
 }
 
 fn maps<'a>(view: &MapsView<'a>) -> Result<Maps<'a>, WireError> {

@@ -181,11 +181,20 @@ fn names_that_rust_keeps_are_usable() {
 }
 
 #[test]
+fn aliases_are_the_value_that_they_name() {
+    assert_eq!((Colour::CRIMSON, Colour::BLACK), (Colour::Red, Colour::None));
+    assert_eq!(Colour::try_from(1), Ok(Colour::CRIMSON));
+}
+
+#[test]
 fn methods_are_numbered_from_one() {
-    assert_eq!((questions::ECHO, questions::DO_NOTHING), (1, 2));
     assert_eq!(
-        [0, 1, 2, 3].map(questions::name),
-        ["unknown", "Echo", "DoNothing", "unknown"]
+        (questions::ECHO, questions::DO_NOTHING, questions::WHAT_TIME),
+        (1, 2, 3)
+    );
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(questions::name),
+        ["unknown", "Echo", "DoNothing", "WhatTime", "unknown"]
     );
 }
 

@@ -4,9 +4,14 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
+use crake_wire::well_known::{
+    self, Any, Duration, FieldMask, Int64Value, ListValue, NullValue, StringValue, Struct, Timestamp, Value,
+    ValueKind,
+};
+
 use crate::every::{
-    Branch, Choice, ChoiceBody, ChoiceType, Colour, Empty, Every, Inner, InnerLeaf, InnerLeafSide, Many,
-    Maps, Maybe, One, Sparse, Tree, TreeNext,
+    Branch, Choice, ChoiceBody, ChoiceType, Colour, Empty, Every, Inner, InnerLeaf, InnerLeafSide, Known,
+    KnownWhich, Many, Maps, Maybe, One, Sparse, Tree, TreeNext,
 };
 
 pub fn every() -> impl Strategy<Value = Every<'static>> {
@@ -17,9 +22,14 @@ pub fn every() -> impl Strategy<Value = Every<'static>> {
         option::of(sparse()),
         any::<bool>(),
     );
-    let after = (option::of(maps()), list(choice(), 3), option::of(tree()));
+    let after = (
+        option::of(maps()),
+        list(choice(), 3),
+        option::of(tree()),
+        option::of(known()),
+    );
     (before, after).prop_map(
-        |((one, maybe, many, sparse, empty), (maps, choices, tree))| Every {
+        |((one, maybe, many, sparse, empty), (maps, choices, tree, known))| Every {
             one,
             maybe,
             many,
@@ -28,6 +38,7 @@ pub fn every() -> impl Strategy<Value = Every<'static>> {
             maps,
             choices,
             tree,
+            known,
         },
     )
 }
@@ -272,6 +283,61 @@ fn maps() -> impl Strategy<Value = Maps<'static>> {
             inner,
         }
     })
+}
+
+fn known() -> impl Strategy<Value = Known<'static>> {
+    let seconds_and_nanos = || (or_default(any::<i64>()), or_default(any::<i32>()));
+    let at = seconds_and_nanos().prop_map(|(seconds, nanos)| Timestamp { seconds, nanos });
+    let took = seconds_and_nanos().prop_map(|(seconds, nanos)| Duration { seconds, nanos });
+    let any_of = (texts(), blobs()).prop_map(|(type_url, value)| Any { type_url, value });
+    let which = prop_oneof![
+        entries(texts(), value()).prop_map(|fields| KnownWhich::Object(Struct { fields })),
+        Just(KnownWhich::Nothing(NullValue::NullValue)),
+        Just(KnownWhich::Empty(well_known::Empty {})),
+    ];
+    let mask = list(texts(), 3).prop_map(|paths| FieldMask { paths });
+    let text = texts().prop_map(|value| StringValue { value });
+    let numbers = list(or_default(any::<i64>()).prop_map(|value| Int64Value { value }), 3);
+    let first = (
+        option::of(at),
+        list(took, 3),
+        option::of(any_of),
+        entries(texts(), value()),
+    );
+    let last = (option::of(which), option::of(mask), option::of(text), numbers);
+    (first, last).prop_map(|((at, took, any, values), (which, mask, text, numbers))| Known {
+        at,
+        took,
+        any,
+        values,
+        which,
+        mask,
+        text,
+        numbers,
+    })
+}
+
+fn value() -> impl Strategy<Value = Value<'static>> {
+    let leaf = prop_oneof![
+        Just(None),
+        Just(Some(ValueKind::NullValue(NullValue::NullValue))),
+        or_default(any::<f64>()).prop_map(|number| Some(ValueKind::NumberValue(number))),
+        texts().prop_map(|text| Some(ValueKind::StringValue(text))),
+        any::<bool>().prop_map(|is| Some(ValueKind::BoolValue(is))),
+    ];
+    leaf.prop_map(|kind| Value { kind })
+        .prop_recursive(3, 12, 3, move |value| {
+            let object = entries(texts(), value.clone()).prop_map(|fields| Struct { fields });
+            let array = list(value, 3).prop_map(|values| ListValue { values });
+            prop_oneof![
+                leaked(object).prop_map(|object| Value {
+                    kind: Some(ValueKind::StructValue(object))
+                }),
+                leaked(array).prop_map(|array| Value {
+                    kind: Some(ValueKind::ListValue(array))
+                }),
+            ]
+        })
 }
 
 fn choice() -> impl Strategy<Value = Choice<'static>> {
