@@ -2,7 +2,9 @@
 
 use anyhow::{Error, Result};
 use clap::Args;
-use crake_store::{Checked, Damage, Datanode, Error as StoreError, Node, Table, Trouble};
+use crake_store::{
+    Checked, Damage, Datanode, Error as StoreError, Holder, Node, Table, Trouble, UnnamedBlock, UnnamedBlocks,
+};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -15,6 +17,8 @@ use crate::output::Output;
 
 /// Exit code when not everything could be looked at.
 const NOT_CHECKED: u8 = 3;
+/// Blocks without a name that are listed one by one, and as many that have leaked; the rest is counted.
+const LISTED_MAX: usize = 1000;
 
 /// Arguments of `crake fsck`.
 #[derive(Args, Debug)]
@@ -26,6 +30,9 @@ const NOT_CHECKED: u8 = 3;
 
 It asks datanodes whether they have the bytes of each file and value, while clients go on to work, and reads none of them. Bytes are `lost` if their
 datanode has begun anew without them, `missing` if it is there and does not have them, and `away` if it is silent and may come back.
+
+Of the whole namespace it also tells which blocks are in use without a name, by datanode, slot (of 1 MiB) and unit (of 4 KiB), and who has them: views of a file that is
+no more, a value on its way into a table, something that is being removed. These go by themselves. Those of nobody have `leaked`.
 
 Exit codes: 0 nothing is wrong, or all that was is mended; 1 something is wrong and is left so; 2 wrong usage; 3 not everything could be looked at.")]
 pub struct Arguments {
@@ -72,6 +79,26 @@ struct SilentRow<'a> {
     used: u64,
 }
 
+/// A block in use that no name leads to.
+#[derive(Serialize)]
+struct UnnamedRow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<&'static str>,
+    partition: u16,
+    datanode: u32,
+    slot: u32,
+    unit: u32,
+    bytes: u32,
+    /// Of a value on its way: its table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<u64>,
+    /// Its key, or the last name of what is being removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
 /// A file or value that was removed.
 #[derive(Serialize)]
 struct RemovedRow<'a> {
@@ -97,6 +124,13 @@ struct Summary {
     damaged: u64,
     removed: u64,
     silent_datanodes: u64,
+    /// Blocks without a name that somebody has; of a part of the namespace they are not looked for.
+    held_blocks: u64,
+    held_bytes: u64,
+    leaked_blocks: u64,
+    leaked_bytes: u64,
+    /// How many of both are not listed.
+    unlisted_blocks: u64,
 }
 
 /// Looks, tells, and mends what it is told to.
@@ -134,14 +168,21 @@ impl Check<'_> {
         let datanodes = self.client.store.datanodes().await?;
         self.tell_silent(&datanodes)?;
         self.walk(path).await?;
+        if path.is_root() {
+            let unnamed = self.client.store.unnamed_blocks(LISTED_MAX).await?;
+            self.tell_unnamed(&unnamed)?;
+        }
         self.progress.finish_and_clear();
         self.summary.used = self.client.store.usage().await?.used;
         self.output.row(&SummaryRow {
             summary: &self.summary,
         })?;
         self.output.line(&self.summary.described(path))?;
-        let is_clean = self.summary.damaged == self.summary.removed && self.summary.silent_datanodes == 0;
-        if is_clean { Ok(()) } else { Err(Told.into()) }
+        if self.summary.is_clean() {
+            Ok(())
+        } else {
+            Err(Told.into())
+        }
     }
 
     /// Of one that has no blocks nobody misses anything.
@@ -296,6 +337,23 @@ impl Check<'_> {
         ))?)
     }
 
+    fn tell_unnamed(&mut self, unnamed: &UnnamedBlocks) -> Result<()> {
+        self.summary.held_blocks = unnamed.held;
+        self.summary.held_bytes = unnamed.held_bytes;
+        self.summary.leaked_blocks = unnamed.leaked;
+        self.summary.leaked_bytes = unnamed.leaked_bytes;
+        self.summary.unlisted_blocks = unnamed.unlisted();
+        for block in &unnamed.blocks {
+            self.output.row(&UnnamedRow::of(block))?;
+            self.output.line(&described(block))?;
+        }
+        if unnamed.unlisted() > 0 {
+            self.output
+                .line(&format!("and {} blocks more without a name", unnamed.unlisted()))?;
+        }
+        Ok(())
+    }
+
     fn tell_removed(&mut self, path: &RemotePath, key: Option<&[u8]>) -> Result<()> {
         self.summary.removed += 1;
         self.output.row(&RemovedRow {
@@ -306,12 +364,54 @@ impl Check<'_> {
     }
 }
 
+impl UnnamedRow {
+    fn of(block: &UnnamedBlock) -> UnnamedRow {
+        let (held, node, name) = match &block.holder {
+            Holder::Put { table, key } => (Some("put"), Some(*table), Some(text_of(key))),
+            Holder::View { node } => (Some("view"), Some(*node), None),
+            Holder::Removal { node, name } => (Some("removal"), Some(*node), Some(text_of(name))),
+            Holder::Nobody => (None, None, None),
+        };
+        UnnamedRow {
+            problem: held.is_none().then_some("leaked"),
+            held,
+            partition: block.partition,
+            datanode: block.datanode,
+            slot: block.slot,
+            unit: block.unit,
+            bytes: block.len_bytes,
+            node,
+            name,
+        }
+    }
+}
+
+fn described(block: &UnnamedBlock) -> String {
+    let holder = match &block.holder {
+        Holder::Put { table, key } => {
+            format!("a value on its way into table {table}, key {}", text_of(key))
+        }
+        Holder::View { node } => format!("views of file {node}, which is no more"),
+        Holder::Removal { node, name } => format!("node {node} ({}), which is being removed", text_of(name)),
+        Holder::Nobody => "nobody: they have leaked".to_owned(),
+    };
+    format!(
+        "datanode {} slot {} unit {}: {} bytes of {holder} (partition {})",
+        block.datanode, block.slot, block.unit, block.len_bytes, block.partition
+    )
+}
+
 #[derive(Serialize)]
 struct SummaryRow<'a> {
     summary: &'a Summary,
 }
 
 impl Summary {
+    /// Nothing is wrong, or all that was is mended.
+    fn is_clean(&self) -> bool {
+        self.damaged == self.removed && self.silent_datanodes == 0 && self.leaked_blocks == 0
+    }
+
     fn described(&self, path: &RemotePath) -> String {
         let mut text = format!(
             "{} files and values with {} blocks of {} bytes below {path}",
@@ -319,14 +419,19 @@ impl Summary {
         );
         if path.is_root() {
             text += &format!("; {} bytes are in use", self.used);
-            let unnamed = self.used.saturating_sub(self.allotted);
-            if unnamed > 0 {
+            if self.held_blocks > 0 {
                 text += &format!(
-                    ", {unnamed} of them of no name that is seen (looked at in views, on their way, or about to be freed)"
+                    ", {} of them in {} blocks without a name that somebody has",
+                    self.held_bytes, self.held_blocks
                 );
             }
         }
-        if self.damaged == 0 && self.silent_datanodes == 0 {
+        if self.leaked_blocks > 0 {
+            text += &format!(
+                "; {} blocks of {} bytes have leaked",
+                self.leaked_blocks, self.leaked_bytes
+            );
+        } else if self.damaged == 0 && self.silent_datanodes == 0 {
             return text + "; nothing is wrong";
         }
         text += &format!(

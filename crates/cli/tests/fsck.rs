@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use crake_datapath::{Runtime, RuntimeConfig};
 use crake_store::Node;
 use crake_store::blocking::Store;
 use rustix::process::Signal;
@@ -209,6 +210,85 @@ fn what_a_datanode_does_not_have_is_missing() {
     let (code, _, summary) = fsck(&namenode, &["--remove-lost"]);
     assert_eq!((code, &summary["removed"]), (0, &1.into()));
     assert!(!store.exists("/f").unwrap() && store.exists("/g").unwrap());
+}
+
+fn held<'a>(lines: &'a [Value], by: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["held"] == by).collect()
+}
+
+/// A file that is no more and is looked at, and a value whose bytes are on their way: their blocks have no name, and are told with who has them.
+#[test]
+fn what_is_in_use_without_a_name_is_told_by_its_place_and_holder() {
+    let namenode = namenode();
+    let datanode = datanode(&namenode, "d", &[]);
+    let store = Store::connect(namenode.url()).unwrap();
+    store.make_table("/t", false).unwrap();
+    let table = store.lookup("/t").unwrap().id;
+    put(&store, "/f", &noise(100_000, 1));
+    let node = store.lookup("/f").unwrap().id;
+    let runtime = Runtime::new(RuntimeConfig::default()).unwrap();
+    let view = runtime.block_on(async {
+        let looking = crake_store::Store::connect(&runtime, namenode.url())
+            .await
+            .unwrap();
+        let reader = looking.open("/f").await.unwrap().reader().unwrap();
+        let view = reader.view().await.unwrap();
+        looking.delete("/f", false).await.unwrap();
+        let (code, lines, summary) = fsck(&namenode, &[]);
+        let held = held(&lines, "view");
+        assert_eq!((code, held.len(), lines.len()), (0, 2, 2), "{lines:?}");
+        for line in held {
+            assert_eq!((&line["node"], &line["datanode"]), (&node.into(), &1.into()));
+            let [slot, unit] = ["slot", "unit"].map(|key| line[key].as_u64().unwrap());
+            assert_eq!((slot, &line["bytes"]), (unit / 256, &65536.into()));
+        }
+        assert_eq!(
+            (&summary["held_blocks"], &summary["held_bytes"]),
+            (&2.into(), &131072.into())
+        );
+        assert_eq!(
+            (&summary["used"], &summary["leaked_blocks"]),
+            (&131072.into(), &0.into())
+        );
+        view
+    });
+    drop((view, runtime));
+    eventually("nobody looks at it any more", || {
+        fsck(&namenode, &[]).1.is_empty()
+    });
+    datanode.process.signal(Signal::STOP);
+    let url = namenode.url().to_owned();
+    let putting = std::thread::spawn(move || {
+        let store = Store::connect(&url).unwrap();
+        store.table("/t").unwrap().put(b"k\xff", &noise(5000, 2)).unwrap();
+    });
+    eventually("the value is on its way", || {
+        let (code, lines, _) = fsck(&namenode, &["--remove-lost"]);
+        let held = held(&lines, "put");
+        code == 0
+            && held.len() == 2
+            && held
+                .iter()
+                .all(|line| line["node"] == table && line["name"] == "k\\xff")
+    });
+    let says = namenode.ok(&["fsck"]);
+    let line = format!("4096 bytes of a value on its way into table {table}, key k\\xff (partition 0)");
+    assert!(
+        says.contains("datanode 1 slot 0 unit 0: ") && says.contains(&line),
+        "{says}"
+    );
+    assert!(
+        says.contains("8192 of them in 2 blocks without a name that somebody has"),
+        "{says}"
+    );
+    datanode.process.signal(Signal::CONT);
+    putting.join().unwrap();
+    let (code, lines, summary) = fsck(&namenode, &[]);
+    assert_eq!(
+        (code, lines.len(), &summary["checked"]),
+        (0, 0, &1.into()),
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -270,6 +270,19 @@ impl Seeds {
                 namenode::DatanodesRequest { ids: &[1, 2] }.encode_to_vec(),
             ),
             (
+                namenode_method::ISSUED,
+                namenode::IssuedRequest { datanode: 1, slot: 1 }.encode_to_vec(),
+            ),
+            (
+                namenode_method::OWNERS,
+                namenode::OwnersRequest {
+                    of: namenode::Owners::Nodes,
+                    from: u64::MAX,
+                    block: u32::MAX,
+                }
+                .encode_to_vec(),
+            ),
+            (
                 namenode_method::REGISTER,
                 namenode::RegisterRequest {
                     name: "evil",

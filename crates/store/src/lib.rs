@@ -44,6 +44,7 @@ mod block;
 pub mod blocking;
 mod buffered;
 pub mod canary;
+mod census;
 mod check;
 mod cluster;
 mod datanodes;
@@ -80,6 +81,7 @@ mod watch;
 mod writer;
 
 pub use buffered::{BufferedReader, BufferedWriter};
+pub use census::{Holder, UnnamedBlock, UnnamedBlocks};
 pub use check::{Checked, Damage, Trouble};
 pub use cluster::Usage;
 pub use datanodes::Datanode;

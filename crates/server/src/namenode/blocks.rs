@@ -89,6 +89,13 @@ pub(super) struct Issued {
     pub(super) class: Class,
 }
 
+impl Issued {
+    /// Where it is in the cluster: the datanode in the upper half, the first unit in the lower one.
+    pub(super) fn place(&self) -> u64 {
+        u64::from(self.datanode) << 32 | u64::from(self.unit)
+    }
+}
+
 /// The memory of one life of a datanode.
 #[derive(Debug, Default, Hash)]
 pub(super) struct Slots {
@@ -108,6 +115,14 @@ pub(super) struct Slots {
     borrows: bool,
     /// Empty slots whose loan allows no more generations.
     spent: Vec<u32>,
+}
+
+/// What is given out of a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotUse {
+    pub(super) generation: u32,
+    pub(super) class: Class,
+    pub(super) taken: [u64; 4],
 }
 
 #[derive(Debug, Hash)]
@@ -225,6 +240,21 @@ impl Slots {
 
     pub(super) fn used_bytes(&self) -> u64 {
         self.used_bytes
+    }
+
+    /// The slots from this one on that were ever used, with what is given out of each: its generation, the size of its blocks, and a bit for each
+    /// of them; `None` of an empty one.
+    pub(super) fn issued_from(&self, first: u32) -> impl Iterator<Item = (u32, Option<SlotUse>)> {
+        let slots = self.slots.iter().enumerate().skip(first as usize);
+        slots.map(|(index, slot)| {
+            let index = index as u32;
+            let in_use = (slot.used > 0).then_some(SlotUse {
+                generation: slot.generation,
+                class: slot.class,
+                taken: slot.taken,
+            });
+            (index, in_use)
+        })
     }
 
     /// A block of this class: its first unit and its generation.

@@ -329,7 +329,7 @@ fn expect(holds: bool, what: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::command::{
         Command, Create, JobCreate, JobId, NodeId, Now, Put, Register, Reply, SessionId,
     };
@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     /// One of everything: /d/open with blocks, /d/sealed, /t with a small, a larger and a large value, a job with a file.
-    fn full() -> Namespace {
+    pub(in crate::namenode) fn full() -> Namespace {
         let mut namespace = Namespace::new(Config::default());
         let run = |namespace: &mut Namespace, command: Command<'_>| match namespace
             .apply(Now::default(), SessionId(1), &command)

@@ -10,6 +10,7 @@ use zerocopy::little_endian::{U32, U64};
 
 use super::answers::Changes;
 use super::blocks::{Class, Extent, Issued, Slots, UNIT_BYTES};
+use super::census::{IssuedSlot, SlotSpot};
 use super::command::{Block, Datanode, ENDPOINTS_MAX, Failure, Register, Reply};
 use super::names::NAME_BYTES_MAX;
 use super::state::{Input, Malformed, State};
@@ -416,6 +417,32 @@ impl Registry {
     pub(super) fn is_there(&self, block: &Issued) -> bool {
         self.member(block.datanode)
             .is_some_and(|member| member.epoch == block.epoch && member.alive)
+    }
+
+    /// Whether a block is of the life of its datanode that is known here.
+    pub(super) fn is_of_now(&self, block: &Issued) -> bool {
+        self.member(block.datanode)
+            .is_some_and(|member| member.epoch == block.epoch)
+    }
+
+    /// All slots that were ever used, in order from this one on, and what is given out of each if it is not empty.
+    pub(super) fn slots_from(&self, from: SlotSpot) -> impl Iterator<Item = (SlotSpot, Option<IssuedSlot>)> {
+        let members = self.members.iter().zip(1..);
+        let members = members.filter(move |&(_, datanode)| datanode >= from.datanode);
+        members.flat_map(move |(member, datanode)| {
+            let first = if datanode == from.datanode { from.slot } else { 0 };
+            member.slots.issued_from(first).map(move |(slot, in_use)| {
+                let issued = in_use.map(|in_use| IssuedSlot {
+                    datanode,
+                    epoch: member.epoch,
+                    slot,
+                    generation: in_use.generation,
+                    block_bytes: in_use.class.bytes() as u32,
+                    taken: in_use.taken,
+                });
+                (SlotSpot { datanode, slot }, issued)
+            })
+        })
     }
 
     /// What a client needs to use a block.

@@ -29,6 +29,7 @@ mod answers;
 mod blocks;
 mod borrowing;
 mod branches;
+mod census;
 mod check;
 mod children;
 pub mod command;

@@ -144,6 +144,14 @@ impl Pins {
         Some((attributes, extents))
     }
 
+    /// The files from this one on that are no more, with their blocks.
+    pub(super) fn remains_from(&self, first: NodeId) -> impl Iterator<Item = (NodeId, &[Extent])> {
+        self.files.range(first..).filter_map(|(node, pinned)| {
+            let (_, extents) = pinned.remains.as_ref()?;
+            Some((*node, extents.as_slice()))
+        })
+    }
+
     /// All blocks of files that are no more.
     pub(super) fn extents(&self) -> impl Iterator<Item = &Extent> {
         let remains = self.files.values().filter_map(|pinned| pinned.remains.as_ref());

@@ -231,9 +231,13 @@ impl Records {
 
     /// Records in use, by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Record)> {
-        (0..self.fresh)
-            .map(|index| (index, self.at(index)))
-            .filter(|(_, record)| record.kind.is_some())
+        let places = self.places_from(0);
+        places.filter(|(_, record)| record.kind.is_some())
+    }
+
+    /// All places for records that were ever used, from this one on; some have none now.
+    pub(super) fn places_from(&self, first: u32) -> impl Iterator<Item = (u32, &Record)> {
+        (first..self.fresh).map(|index| (index, self.at(index)))
     }
 }
 

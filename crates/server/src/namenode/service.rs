@@ -26,6 +26,7 @@ use supply::Supply;
 use told::Waiting;
 
 mod caller;
+mod census;
 mod given;
 mod jobs;
 mod lending;

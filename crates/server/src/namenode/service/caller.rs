@@ -105,6 +105,8 @@ impl<'r> Caller<'_, 'r> {
             method::RENEW => self.renew(request, replies),
             method::USAGE => self.usage(request, replies),
             method::DATANODES => self.datanodes(request, replies),
+            method::ISSUED => self.issued(request, replies),
+            method::OWNERS => self.owners(request, replies),
             method::REGISTER | method::HEARTBEAT if self.role != role::DATANODE => Err(Refused::NotADatanode),
             method::REGISTER if self.namespace.config.partition != 0 => Err(Refused::NotForDatanodes),
             method::REGISTER => self.register(request, replies),

@@ -1,0 +1,65 @@
+//! The requests of who looks whether each block has an owner.
+
+use crake_rpc::{Replies, Request};
+use crake_store::protocol::namenode as wire;
+
+use super::Answered;
+use super::caller::Caller;
+use crate::namenode::census::{OwnerSpot, Owners, SlotSpot};
+
+impl Caller<'_, '_> {
+    pub(super) fn issued(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::IssuedRequestView::parse(request.message)?;
+        let from = SlotSpot {
+            datanode: asked.datanode(),
+            slot: asked.slot(),
+        };
+        let (slots, next) = self.namespace.issued(from);
+        let slots = slots.iter().map(|slot| wire::IssuedSlot {
+            datanode: slot.datanode,
+            epoch: slot.epoch,
+            slot: slot.slot,
+            generation: slot.generation,
+            block_bytes: slot.block_bytes,
+            taken: &slot.taken,
+        });
+        let SlotSpot { datanode, slot } = next.unwrap_or_default();
+        let message = wire::IssuedReply {
+            incarnation: self.namespace.config.incarnation,
+            slots: &slots.collect::<Vec<_>>(),
+            more: next.is_some(),
+            datanode,
+            slot,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    pub(super) fn owners(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::OwnersRequestView::parse(request.message)?;
+        let of = match asked.of()? {
+            wire::Owners::Nodes => Owners::Nodes,
+            wire::Owners::Puts => Owners::Puts,
+            wire::Owners::Views => Owners::Views,
+        };
+        let from = OwnerSpot {
+            owner: asked.from(),
+            block: asked.block(),
+        };
+        let (owners, next) = self.namespace.owners(of, from);
+        let owners = owners.iter().map(|owner| wire::Owner {
+            node: owner.node.0,
+            going: owner.is_going,
+            name: owner.name,
+            blocks: &owner.blocks,
+        });
+        let message = wire::OwnersReply {
+            owners: &owners.collect::<Vec<_>>(),
+            more: next.is_some(),
+            from: next.unwrap_or_default().owner,
+            block: next.unwrap_or_default().block,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+}
