@@ -1,14 +1,12 @@
 //! `crake namenode`: the keeper of names, in one partition or several.
 
-mod layout;
+pub mod layout;
+pub mod partitions;
 
-use std::sync::mpsc;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::Result;
 use clap::Args;
-use crake_datapath::{Address, Runtime};
-use crake_server::{Namenode, NamenodeConfig};
 use serde::Serialize;
 
 use crate::config::{
@@ -16,12 +14,11 @@ use crate::config::{
 };
 use crate::endpoint;
 use crate::log::{self, Found};
-use crate::notice::Notice;
 use crate::output::Output;
-use crate::race::{Runner, race};
 use crate::role::{self, Role};
 use crate::shm::Offer;
 use layout::Layout;
+use partitions::{Partitions, Process};
 
 /// Arguments of `crake namenode`.
 #[derive(Args, Debug)]
@@ -94,167 +91,26 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     let layout = Layout::of(config)?;
     let runtime = endpoint::runtime(config)?;
     let offer = Offer::new(&runtime, config);
+    let process = Process {
+        config,
+        layout: &layout,
+        guest: &arguments.guest,
+    };
     thread::scope(|scope| {
-        let start = || {
-            let others = (1..layout.listen.len()).map(|nth| {
-                let (layout, guest) = (&layout, &arguments.guest);
-                Other::start(|other| scope.spawn(move || other.run(config, layout, guest, nth)))
-            });
-            let others = others.collect::<Result<_>>()?;
-            let first = start(&runtime, config, &layout, 0, &offer)?;
-            Ok(Partitions { first, others })
-        };
+        let start = || process.start(scope, &runtime, &offer);
         role::serve(&runtime, start, |partitions| {
             report(partitions, &layout, &offer, output)
         })
     })
 }
 
-fn start(
-    runtime: &Runtime,
-    config: &Config,
-    layout: &Layout,
-    nth: usize,
-    offer: &Offer<'_>,
-) -> Result<Namenode> {
-    let partition = layout.first + nth as u16;
-    let is_alone = layout.all.is_empty();
-    let log = log::wanted(config)?;
-    let namenode = NamenodeConfig {
-        listen: offer.add_to(layout.listen[nth].clone(), "namenode"),
-        host: offer.host(),
-        answers_bytes: config.size(&NAMENODE_ANSWERS).0,
-        log: if is_alone {
-            log
-        } else {
-            log.map(|log| log.of_partition(partition))
-        },
-        partition,
-        partitions: layout.all.clone(),
-        ..NamenodeConfig::default()
-    };
-    Namenode::start(runtime, namenode)
-        .map_err(|error| role::explain(error, "--listen HOST:PORT"))
-        .with_context(|| match is_alone {
-            true => "starting the namenode".into(),
-            false => format!("starting partition {partition} of the namenode"),
-        })
-}
-
-/// All partitions of this process.
-struct Partitions<'scope> {
-    /// In this thread.
-    first: Namenode,
-    others: Vec<Other<'scope>>,
-}
-
-/// A partition in a thread of its own. Dropped, it ends.
-struct Other<'scope> {
-    notices: Notices,
-    serves: Serves,
-    thread: Option<ScopedJoinHandle<'scope, ()>>,
-}
-
-/// What a partition's thread and the first one tell each other.
-#[derive(Clone)]
-struct Notices {
-    stop: Notice<()>,
-    failed: Notice<Error>,
-    began: mpsc::Sender<Result<Serves>>,
-}
-
-/// What a partition says once it serves.
-struct Serves {
-    listening: Vec<Address>,
-    found: Option<Found>,
-}
-
-impl<'scope> Other<'scope> {
-    fn start(spawn: impl FnOnce(Notices) -> ScopedJoinHandle<'scope, ()>) -> Result<Other<'scope>> {
-        let (began, begins) = mpsc::channel();
-        let notices = Notices {
-            stop: Notice::new(),
-            failed: Notice::new(),
-            began,
-        };
-        let thread = spawn(notices.clone());
-        let serves = begins.recv().context("a partition's thread has ended")??;
-        Ok(Other {
-            notices,
-            serves,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Other<'_> {
-    fn drop(&mut self) {
-        self.notices.stop.tell(());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("a partition's thread has panicked");
-        }
-    }
-}
-
-impl Notices {
-    /// Serves a partition until it is told to stop.
-    fn run(self, config: &Config, layout: &Layout, guest: &role::GuestArguments, nth: usize) {
-        if let Err(error) = self.serve(config, layout, guest, nth) {
-            // Whoever does not listen any more has failed, too.
-            let _ = self.began.send(Err(anyhow!("{error:#}")));
-            self.failed.tell(error);
-        }
-    }
-
-    fn serve(
-        &self,
-        config: &Config,
-        layout: &Layout,
-        guest: &role::GuestArguments,
-        nth: usize,
-    ) -> Result<()> {
-        guest.apply(nth)?;
-        let runtime = endpoint::runtime(config)?;
-        let offer = Offer::new(&runtime, config);
-        let namenode = start(&runtime, config, layout, nth, &offer)?;
-        let serves = Serves {
-            listening: namenode.listening(),
-            found: Found::by(&namenode),
-        };
-        let _ = self.began.send(Ok(serves));
-        let failed = runtime.block_on(async {
-            let stop = async {
-                self.stop.told().await;
-                None
-            };
-            let failed = async { Some(namenode.failed().await) };
-            let failed = race(vec![Box::pin(stop), Box::pin(failed)]).await;
-            let deadline = runtime.now() + role::SHUTDOWN_MAX;
-            // Whom it takes longer to answer is cut off.
-            let _ = runtime.timeout(deadline, namenode.shutdown()).await;
-            failed
-        });
-        drop(namenode);
-        runtime.shutdown();
-        failed.map_or(Ok(()), |error| Err(error.into()))
-    }
-}
-
 fn report(partitions: &Partitions<'_>, layout: &Layout, offer: &Offer<'_>, output: Output) -> Result<()> {
-    let listening = partitions.first.listening();
-    let others = partitions.others.iter().map(|other| &other.serves);
-    let found = others.clone().filter_map(|serves| serves.found.as_ref());
-    let first = Found::by(&partitions.first);
+    let listening = partitions.root();
     let row = Row {
         url: endpoint::url(&listening[0]),
         listen: role::texts(&partitions.listening()),
-        partitions: match layout.all.len() {
-            0 => Vec::new(),
-            _ => (layout.first..).take(layout.listen.len()).collect(),
-        },
-        log: first.map(|first| found.fold(first, |sum, found| sum.and(found))),
+        partitions: layout.numbers(),
+        log: partitions.found(),
     };
     output.row(&row)?;
     let what = match (layout.listen.len(), layout.all.len()) {
@@ -274,27 +130,4 @@ fn report(partitions: &Partitions<'_>, layout: &Layout, offer: &Offer<'_>, outpu
         output.line(&found.described())?;
     }
     Ok(())
-}
-
-impl Role for Partitions<'_> {
-    fn listening(&self) -> Vec<Address> {
-        let others = self.others.iter().flat_map(|other| &other.serves.listening);
-        self.first.listening().iter().chain(others).cloned().collect()
-    }
-
-    async fn ready(&self) {}
-
-    async fn shutdown(&self) {
-        self.others.iter().for_each(|other| other.notices.stop.tell(()));
-        self.first.shutdown().await;
-    }
-
-    async fn failed(&self) -> Error {
-        let others = self.others.iter();
-        let mut all: Vec<Runner<'_, Error>> = others
-            .map(|other| Box::pin(other.notices.failed.told()) as Runner<'_, Error>)
-            .collect();
-        all.push(Box::pin(async { self.first.failed().await.into() }));
-        race(all).await
-    }
 }

@@ -1,19 +1,22 @@
-//! `crake up`: a namenode and its datanodes, guests of one runtime on one core.
+//! `crake up`: a namenode and its datanodes, guests of one runtime on one core. Of several partitions, each but the first has a core of its own.
 
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::{Context, Error, Result};
 use clap::Args;
 use crake_datapath::{Address, Runtime};
-use crake_server::{Datanode, DatanodeConfig, Dram, Memory, Namenode, NamenodeConfig};
+use crake_server::{Datanode, DatanodeConfig, Dram, Memory};
 use serde::Serialize;
 
 use crate::config::{
-    Config, DATANODE_DRAM, DATANODE_LISTEN, DATANODE_LOCAL_WRITE, Flag, NAMENODE_ANSWERS, NAMENODE_LISTEN,
-    SHM, UP_DATANODES, WAITING,
+    Config, DATANODE_DRAM, DATANODE_LISTEN, DATANODE_LOCAL_WRITE, Flag, NAMENODE_ANSWERS, NAMENODE_CORES,
+    NAMENODE_LISTEN, SHM, UP_DATANODES, WAITING,
 };
 use crate::endpoint;
 use crate::log::{self, Found};
+use crate::namenode::layout::Layout;
+use crate::namenode::partitions::{Partitions, Process};
 use crate::output::Output;
 use crate::persist::{self, Kept};
 use crate::role::{self, Role};
@@ -25,6 +28,7 @@ use crate::size::Size;
 #[command(after_help = "Examples:
   crake up
   crake up --datanodes 2 --dram 4GiB
+  crake up --cores 4                              four partitions of the namespace, each on a core, at ports 9060 to 9063
   crake up --listen 0.0.0.0:9060
   crake up --listen 127.0.0.1:0 --json            any free port; the line of JSON says which
   crake up --unix /tmp/crake.sock                 also at unix:///tmp/crake.sock
@@ -51,6 +55,10 @@ pub struct Arguments {
     /// How many datanodes [default: the setting up.datanodes]
     #[arg(long, value_name = "N")]
     datanodes: Option<String>,
+    /// Partitions of the namespace, each with a thread of its own; they listen at as many ports, counting up. The datanodes are with the first
+    /// [default: the setting namenode.cores]
+    #[arg(long, value_name = "N")]
+    cores: Option<String>,
     /// Memory of each datanode [default: the setting datanode.dram]
     #[arg(long, value_name = "SIZE")]
     dram: Option<String>,
@@ -74,6 +82,7 @@ impl Arguments {
         let flags = [
             Flag::new("--listen", &NAMENODE_LISTEN, self.listen.as_ref()),
             Flag::new("--datanodes", &UP_DATANODES, self.datanodes.as_ref()),
+            Flag::new("--cores", &NAMENODE_CORES, self.cores.as_ref()),
             Flag::new("--dram", &DATANODE_DRAM, self.dram.as_ref()),
             Flag::new("--shm", &SHM, self.shm.as_ref()),
             Flag::new("--answers", &NAMENODE_ANSWERS, self.answers.as_ref()),
@@ -99,6 +108,9 @@ impl Arguments {
 struct Row {
     url: String,
     namenode: Vec<String>,
+    /// Numbers of the partitions of the namespace, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    partitions: Vec<u16>,
     datanodes: Vec<Vec<String>>,
     dram_bytes: Size,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,42 +119,39 @@ struct Row {
     kept: Option<Kept>,
 }
 
-/// A cluster in one thread.
-struct Cluster {
+/// A cluster in one thread, and one more for each partition but the first.
+struct Cluster<'scope> {
     // Clients lose the datanodes first, so that none is told of a namenode that does not know a block.
     datanodes: Vec<Datanode>,
-    namenode: Namenode,
+    namenode: Partitions<'scope>,
 }
 
 /// Serves until a signal ends it.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
     arguments.guest.apply(0)?;
     let listen = arguments.listen(config)?;
+    let layout = Layout::whole(config, listen.clone())?;
     let runtime = endpoint::runtime(config)?;
     let offer = Offer::new(&runtime, config);
-    role::serve(
-        &runtime,
-        || start(&runtime, config, listen, &offer),
-        |cluster| report(config, cluster, &offer, output),
-    )
-}
-
-fn start(runtime: &Runtime, config: &Config, listen: Vec<Address>, offer: &Offer<'_>) -> Result<Cluster> {
-    // Before anything listens: a client that came earlier would wait for as long as this takes.
-    let places = datanode_addresses(config, &listen, offer)?;
-    let memory = take_memory(runtime, config, &places)?;
-    let namenode = NamenodeConfig {
-        listen: offer.add_to(listen.clone(), "namenode"),
-        host: offer.host(),
-        answers_bytes: config.size(&NAMENODE_ANSWERS).0,
-        log: log::wanted(config)?,
-        ..NamenodeConfig::default()
+    let process = Process {
+        config,
+        layout: &layout,
+        guest: &arguments.guest,
     };
-    let namenode = Namenode::start(runtime, namenode)
-        .map_err(|error| role::explain(error, "--listen HOST:PORT"))
-        .context("starting the namenode")?;
-    let datanodes = start_datanodes(runtime, offer, &namenode, places.into_iter().zip(memory))?;
-    Ok(Cluster { datanodes, namenode })
+    thread::scope(|scope| {
+        // Before anything listens: a client that came earlier would wait for as long as this takes.
+        let start = || {
+            let places = datanode_addresses(config, &listen, &offer)?;
+            let memory = take_memory(&runtime, config, &places)?;
+            let namenode = process.start(scope, &runtime, &offer)?;
+            let places = places.into_iter().zip(memory);
+            let datanodes = start_datanodes(&runtime, &offer, &namenode, places)?;
+            Ok(Cluster { datanodes, namenode })
+        };
+        role::serve(&runtime, start, |cluster| {
+            report(config, cluster, &layout, &offer, output)
+        })
+    })
 }
 
 /// Where each datanode listens.
@@ -185,12 +194,12 @@ fn take_memory(runtime: &Runtime, config: &Config, places: &[Vec<Address>]) -> R
 fn start_datanodes(
     runtime: &Runtime,
     offer: &Offer<'_>,
-    namenode: &Namenode,
+    namenode: &Partitions<'_>,
     datanodes: impl Iterator<Item = (Vec<Address>, Dram)>,
 ) -> Result<Vec<Datanode>> {
     let start = |(number, (listen, memory))| {
         let datanode = DatanodeConfig {
-            namenode: namenode.listening(),
+            namenode: namenode.root(),
             listen,
             host: offer.host(),
             name: datanode_name(number),
@@ -203,14 +212,14 @@ fn start_datanodes(
     datanodes.enumerate().map(start).collect()
 }
 
-impl Role for Cluster {
+impl Role for Cluster<'_> {
     fn listening(&self) -> Vec<Address> {
         let datanodes = self.datanodes.iter().flat_map(Datanode::listening);
         self.namenode.listening().into_iter().chain(datanodes).collect()
     }
 
     async fn failed(&self) -> Error {
-        self.namenode.failed().await.into()
+        self.namenode.failed().await
     }
 
     async fn ready(&self) {
@@ -228,26 +237,37 @@ impl Role for Cluster {
     }
 }
 
-fn report(config: &Config, cluster: &Cluster, offer: &Offer<'_>, output: Output) -> Result<()> {
-    let listening = cluster.namenode.listening();
+fn report(
+    config: &Config,
+    cluster: &Cluster<'_>,
+    layout: &Layout,
+    offer: &Offer<'_>,
+    output: Output,
+) -> Result<()> {
+    let listening = cluster.namenode.root();
     let datanodes = &cluster.datanodes;
     let row = Row {
         url: endpoint::url(&listening[0]),
-        namenode: role::texts(&listening),
+        namenode: role::texts(&cluster.namenode.listening()),
+        partitions: layout.numbers(),
         datanodes: datanodes
             .iter()
             .map(|datanode| role::texts(datanode.advertised()))
             .collect(),
         dram_bytes: Size(config.size(&DATANODE_DRAM).0 * datanodes.len() as u64),
-        log: Found::by(&cluster.namenode),
+        log: cluster.namenode.found(),
         kept: Kept::by(datanodes),
     };
     output.row(&row)?;
     output.line(&format!(
-        "{} datanode{} with {} in all, at {}. Try: {}crake fs ls -l /",
+        "{} datanode{} with {} in all{}, at {}. Try: {}crake fs ls -l /",
         datanodes.len(),
         if datanodes.len() == 1 { "" } else { "s" },
         row.dram_bytes,
+        match row.partitions.len() {
+            0 => String::new(),
+            partitions => format!(" and {partitions} partitions"),
+        },
         offer.described(&listening, endpoint::url),
         role::environment(&row.url),
     ))?;

@@ -199,3 +199,95 @@ fn partitions_that_cannot_be_are_told() {
     assert!(stranger.contains("--peers"), "{stranger}");
     refused(&["namenode", "--cores", "0"]);
 }
+
+/// All in one process: three partitions in as many threads, and two datanodes beside the first.
+#[test]
+fn a_whole_cluster_of_several_partitions_is_one_command() {
+    let folder = tempdir().unwrap();
+    let log = folder.path().join("log");
+    let start = |listen: &str| {
+        Server::start(&[
+            "up",
+            "--cores",
+            "3",
+            "--datanodes",
+            "2",
+            "--dram",
+            "64MiB",
+            "--listen",
+            listen,
+            "--log",
+            text(&log),
+            "--set",
+            "datanode.listen=127.0.0.1:0",
+        ])
+    };
+    let mut first = start("127.0.0.1:0");
+    assert_eq!(first.row["partitions"], serde_json::json!([0, 1, 2]));
+    let listening = first.row["namenode"].as_array().unwrap().iter();
+    let tcp: Vec<_> = listening
+        .filter_map(|one| one.as_str().unwrap().strip_prefix("tcp://"))
+        .collect();
+    assert_eq!(tcp.len(), 3, "{tcp:?}");
+    assert_eq!(first.row["datanodes"].as_array().unwrap().len(), 2);
+    let source = folder.path().join("source");
+    fs::write(&source, noise(300_000, 1)).unwrap();
+    let mut homes = std::collections::BTreeSet::new();
+    for at in 0..12 {
+        let path = format!("/d{at}/file");
+        first.ok(&["fs", "mkdir", &format!("/d{at}")]);
+        first.ok(&["fs", "put", text(&source), &path]);
+        let row = first.rows(&["fs", "stat", &format!("/d{at}")]).swap_remove(0);
+        homes.insert(row["partition"].as_u64().unwrap_or(0));
+    }
+    assert_eq!(homes, [0, 1, 2].into());
+    // Each partition is where it says, and only those of the first two levels have to be found.
+    for address in &tcp {
+        let output = command(&["fs", "ls", "/", "--url", &format!("crake://{address}")])
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap().lines().count(),
+            12,
+            "{address}"
+        );
+    }
+    let fsck = first.ok(&["fsck"]);
+    assert!(
+        fsck.starts_with("12 files and values") && fsck.contains("nothing is wrong"),
+        "{fsck}"
+    );
+    let bench = ["bench", "get-file", "--repetitions", "1", "-k", "30"];
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() >= 2) {
+        let row = first.rows(&bench).pop().unwrap();
+        assert!(row["ops_per_s"].as_f64().unwrap() > 0.0, "{row}");
+    }
+    first.process.signal(Signal::TERM);
+    assert!(first.process.wait().success());
+    // The names are there again from three logs; the blocks went with their datanodes.
+    let listen = tcp[0].to_owned();
+    let second = start(&listen);
+    assert!(
+        second.row["log"]["nodes"]
+            .as_u64()
+            .is_some_and(|nodes| nodes > 24),
+        "{}",
+        second.row
+    );
+    assert_eq!(second.ok(&["fs", "ls", "/"]).lines().count(), 12);
+    second.ok(&["fsck", "--remove-lost"]);
+    second.ok(&["fs", "put", text(&source), "/d0/again"]);
+    assert_eq!(
+        second.crake(&["fs", "cat", "/d0/again"]).stdout,
+        fs::read(&source).unwrap()
+    );
+}
+
+#[test]
+fn several_partitions_say_where_they_are_reached() {
+    let output = command(&["up", "--cores", "2", "--listen", "0.0.0.0:0", "--dram", "4MiB"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("any address"), "{}", stderr(&output));
+}

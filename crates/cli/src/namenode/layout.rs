@@ -25,22 +25,32 @@ impl Layout {
     /// As the settings want it.
     pub fn of(config: &Config) -> Result<Layout> {
         let listen = endpoint::listen(config, &NAMENODE_LISTEN)?;
-        let cores = config.count(&NAMENODE_CORES);
-        let cores = u16::try_from(cores).map_err(|_| Usage("more cores than a machine has".into()))?;
-        let peers = config.text(&NAMENODE_PEERS);
-        if cores == 1 && peers.is_empty() {
-            return Ok(Layout {
+        if config.text(&NAMENODE_PEERS).is_empty() {
+            return Layout::whole(config, listen);
+        }
+        let cores = cores(config)?;
+        let peers = endpoint::listen(config, &NAMENODE_PEERS)?;
+        Layout::among(&peers, cores, with_ports(&listen, cores)?)
+    }
+
+    /// All partitions of a namespace, the first of which listens there.
+    pub fn whole(config: &Config, listen: Vec<Address>) -> Result<Layout> {
+        match cores(config)? {
+            1 => Ok(Layout {
                 first: 0,
                 listen: vec![listen],
                 all: Vec::new(),
-            });
+            }),
+            cores => Layout::alone(with_ports(&listen, cores)?),
         }
-        let listen = with_ports(&listen, cores)?;
-        if peers.is_empty() {
-            return Layout::alone(listen);
+    }
+
+    /// Numbers of the partitions here, if there are several in the namespace.
+    pub fn numbers(&self) -> Vec<u16> {
+        match self.all.len() {
+            0 => Vec::new(),
+            _ => (self.first..).take(self.listen.len()).collect(),
         }
-        let peers = endpoint::listen(config, &NAMENODE_PEERS)?;
-        Layout::among(&peers, cores, listen)
     }
 
     /// The only process of its namespace.
@@ -48,7 +58,8 @@ impl Layout {
         let is_any =
             |address: &Address| matches!(address, Address::Tcp(socket) if socket.ip().is_unspecified());
         if listen.iter().flatten().any(is_any) {
-            let why = "clients cannot be sent to \"any address\"; say with --peers HOST:PORT where they reach this namenode";
+            let why = "clients of several partitions cannot be sent to \"any address\": listen at one of this machine, or \
+                       say to `crake namenode` with --peers HOST:PORT where they reach it";
             return Err(Usage(why.into()).into());
         }
         Ok(Layout {
@@ -84,6 +95,11 @@ impl Layout {
             all,
         })
     }
+}
+
+fn cores(config: &Config) -> Result<u16> {
+    let cores = config.count(&NAMENODE_CORES);
+    Ok(u16::try_from(cores).map_err(|_| Usage("more cores than a machine has".into()))?)
 }
 
 /// The port of an address that stands for all of a machine.
