@@ -78,6 +78,11 @@ fn names_that_nothing_is_left_of_in_rust() {
     assert_refused("message M {\n  uint32 _ = 1;\n}", 4, "becomes `_` in Rust");
     assert_refused("enum E {\n  _1 = 0;\n}", 4, "becomes `1` in Rust");
     assert_refused(
+        "message M {\n  uint32 _1 = 1;\n  oneof o {\n    uint32 _2 = 2;\n  }\n}",
+        6,
+        "becomes `2` in Rust",
+    );
+    assert_refused(
         "message M {}\nservice S {\n  rpc _(M) returns (M);\n}",
         5,
         "becomes `_` in Rust",

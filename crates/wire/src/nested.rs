@@ -97,8 +97,10 @@ impl<'a, const W: usize> StrictReader<'a, W> {
         })
     }
 
-    /// A map, whose values may be messages of the same circle; empty when absent.
-    pub fn map<K: Key<'a>, V: InEntry<'a>, const FIELD: u32>(&self) -> Result<Map<'a, K, V>, WireError> {
+    /// A map whose values are messages of the same circle; empty when absent.
+    pub fn nested_map<K: Key<'a>, V: InEntry<'a>, const FIELD: u32>(
+        &self,
+    ) -> Result<Map<'a, K, V>, WireError> {
         Map::new(
             self.reader.frame,
             self.reader.slot_or_zero::<FIELD>(),

@@ -63,6 +63,25 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Frames with a bitmap of up to 18 words, and slots for some of its fields or all.
+fn wide_frames() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop_oneof![
+        Just(0),
+        Just(1 << 62),
+        Just(1),
+        any::<u64>().prop_map(|bits| bits & bits >> 7 & bits >> 13)
+    ];
+    (vec(word, 1..18), 0..1100_usize, any::<u64>()).prop_map(|(words, slots, seed)| {
+        let last = words.len() - 1;
+        let bitmap = words.iter().enumerate().map(|(at, word)| match at < last {
+            true => word | 1 << 63,
+            false => word & !(1 << 63),
+        });
+        let slots = (0..slots as u64).map(|at| seed.wrapping_mul(at));
+        bitmap.chain(slots).flat_map(u64::to_le_bytes).collect()
+    })
+}
+
 macro_rules! assert_fields {
     ($frame:ident, $reader:ident, $slots:ident: $($field:literal)*) => {{$(
         let slot = slot_of(&$slots, $field);
@@ -109,6 +128,18 @@ proptest! {
             (Ok(reader), Some(slots)) => {
                 assert_fields!(frame, reader, slots: 1 7 63 64 65 126 127 189 190 252);
                 assert_in_turn!(reader, slots: 0 7, 7 63, 63 64, 64 127, 127 252,);
+            }
+            (Err(error), None) => prop_assert_eq!(error, WireError::Truncated),
+            (reader, slots) => prop_assert!(false, "{:?} but {:?}", reader, slots),
+        }
+    }
+
+    #[test]
+    fn a_reader_of_sixteen_words_reads_what_the_format_says(frame in wide_frames()) {
+        match (Reader::<16>::parse(&frame), slots(&frame)) {
+            (Ok(reader), Some(slots)) => {
+                assert_fields!(frame, reader, slots: 1 63 64 252 253 504 505 945 946 1007 1008);
+                assert_in_turn!(reader, slots: 0 1, 1 63, 63 252, 252 253, 253 505, 505 946, 946 1008,);
             }
             (Err(error), None) => prop_assert_eq!(error, WireError::Truncated),
             (reader, slots) => prop_assert!(false, "{:?} but {:?}", reader, slots),

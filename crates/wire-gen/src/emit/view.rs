@@ -183,11 +183,10 @@ pub(super) fn getter_body(field: &Field) -> String {
     let one = element(&field.kind);
     let read = match (field.label, &field.kind) {
         (_, Kind::Map { key, value }) => {
-            return format!(
-                "self.reader.map::<{}, {}, {number}>()",
-                element(key),
-                element(value)
-            );
+            let is_nested = matches!(**value, Kind::Message { in_circle: true, .. });
+            let map = if is_nested { "nested_map" } else { "map" };
+            let (key, value) = (element(key), element(value));
+            return format!("self.reader.{map}::<{key}, {value}, {number}>()");
         }
         (Label::Repeated, Kind::Message { in_circle: true, .. }) => {
             return format!("self.reader.nested_list::<{one}, {number}>()");

@@ -98,7 +98,15 @@ impl FileCheck<'_, '_> {
         let declared = last.map_or(0, |last| last + 1);
         let mut oneofs = Vec::new();
         for (index, oneof) in message.oneof_decl.iter().take(declared).enumerate() {
-            let mut members = fields.iter().filter(|field| field.oneof == Some(index));
+            let members = || {
+                fields
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, field)| field.oneof == Some(index))
+            };
+            for (field, member) in members() {
+                self.usable(&within(path, tag::MESSAGE_FIELD, field), member.variant())?;
+            }
             let path = within(path, tag::MESSAGE_ONEOF, index);
             let type_name = rust_name.to_owned() + &name::type_name(oneof.name());
             self.claim(&path, &type_name)?;
@@ -108,7 +116,7 @@ impl FileCheck<'_, '_> {
                 proto_name: oneof.name().to_owned(),
                 type_name,
                 docs: self.source.docs(&path),
-                borrows: members.any(|member| member.kind.borrows()),
+                borrows: members().any(|(_, member)| member.kind.borrows()),
             });
         }
         Ok(oneofs)

@@ -2994,7 +2994,7 @@ impl<'a> TreeView<'a> {
     /// Field 4.
     #[inline]
     pub fn named(&self) -> Result<::crake_wire::Map<'a, &'a str, TreeView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, TreeView<'a>, 4>()
+        self.reader.nested_map::<&'a str, TreeView<'a>, 4>()
     }
 
     /// One of `next`, or none.
@@ -3092,7 +3092,7 @@ impl ::core::fmt::Debug for TreeView<'_> {
     }
 }
 
-/// A message that contains itself by another.
+/// A message that contains itself by another, and messages of another circle.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Branch<'a> {
     /// Field 1.
@@ -3101,6 +3101,12 @@ pub struct Branch<'a> {
     pub other: Option<&'a Branch<'a>>,
     /// Field 3.
     pub colours: &'a [(u32, Colour)],
+    /// Field 4.
+    pub values: &'a [(&'a str, ::crake_wire::well_known::Value<'a>)],
+    /// Field 5.
+    pub lists: &'a [::crake_wire::well_known::ListValue<'a>],
+    /// Field 6.
+    pub object: Option<::crake_wire::well_known::Struct<'a>>,
 }
 
 impl Branch<'_> {
@@ -3111,6 +3117,9 @@ impl Branch<'_> {
             .with::<1>(self.tree.is_some())
             .with::<2>(self.other.is_some())
             .with::<3>(!self.colours.is_empty())
+            .with::<4>(!self.values.is_empty())
+            .with::<5>(!self.lists.is_empty())
+            .with::<6>(self.object.is_some())
     }
 }
 
@@ -3121,6 +3130,9 @@ impl Branch<'_> {
             + self.tree.map_or(0, |value| value.len_at(::crake_wire::below(depth)))
             + self.other.map_or(0, |value| value.len_at(::crake_wire::below(depth)))
             + ::crake_wire::map_bytes(self.colours, |_| 0, |_| 0)
+            + ::crake_wire::map_bytes(self.values, |value| value.len(), ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::messages_bytes(self.lists)
+            + self.object.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
     }
 }
 
@@ -3149,6 +3161,15 @@ impl Branch<'_> {
         if !self.colours.is_empty() {
             head.put(writer.map(self.colours, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
         }
+        if !self.values.is_empty() {
+            head.put(writer.map(self.values, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.message(value)));
+        }
+        if !self.lists.is_empty() {
+            head.put(writer.messages(self.lists));
+        }
+        if let Some(value) = &self.object {
+            head.put(writer.message(value));
+        }
     }
 }
 
@@ -3171,6 +3192,9 @@ impl<'a> BranchView<'a> {
         (1, ::crake_wire::Shape::Packed(1)),
         (2, ::crake_wire::Shape::Packed(1)),
         (3, ::crake_wire::Shape::Map { key: false, value: false }),
+        (4, ::crake_wire::Shape::Map { key: true, value: true }),
+        (5, ::crake_wire::Shape::Table),
+        (6, ::crake_wire::Shape::Packed(1)),
     ];
 
     /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
@@ -3195,6 +3219,24 @@ impl<'a> BranchView<'a> {
     #[inline]
     pub fn colours(&self) -> Result<::crake_wire::Map<'a, u32, Colour>, ::crake_wire::WireError> {
         self.reader.map::<u32, Colour, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn values(&self) -> Result<::crake_wire::Map<'a, &'a str, ::crake_wire::well_known::ValueView<'a>>, ::crake_wire::WireError> {
+        self.reader.map::<&'a str, ::crake_wire::well_known::ValueView<'a>, 4>()
+    }
+
+    /// Field 5.
+    #[inline]
+    pub fn lists(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::ListValueView<'a>>, ::crake_wire::WireError> {
+        self.reader.list::<::crake_wire::well_known::ListValueView<'a>, 5>()
+    }
+
+    /// Field 6.
+    #[inline]
+    pub fn object(&self) -> Result<Option<::crake_wire::well_known::StructView<'a>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::StructView<'a>, 6>()
     }
 }
 
@@ -3222,6 +3264,9 @@ impl ::core::fmt::Debug for BranchView<'_> {
             .field("tree", &self.tree())
             .field("other", &self.other())
             .field("colours", &self.colours())
+            .field("values", &self.values())
+            .field("lists", &self.lists())
+            .field("object", &self.object())
             .finish()
     }
 }

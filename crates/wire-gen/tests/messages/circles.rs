@@ -3,13 +3,16 @@
 use std::cell::Cell;
 use std::thread;
 
-use crake_wire::{Encode, NESTING_MAX, WireError};
+use crake_wire::well_known::{
+    ListValue, ListValueView, Struct, StructView, Value, ValueKind, ValueKindView, ValueView,
+};
+use crake_wire::{Encode, Map, NESTING_MAX, WireError};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::every::{Branch, BranchView, Tree, TreeNext, TreeNextView, TreeView};
 use crate::hostile::{Random, mutate};
-use crate::sample;
+use crate::{read, sample};
 
 /// The messages of the circle that a walk of everything meets, errors being passed over, and the bytes of what they hold.
 #[derive(Default)]
@@ -69,6 +72,46 @@ impl Steps {
             .into_iter()
             .for_each(|branch| self.branch(branch));
         self.hold(self.ok(view.colours()).map_or(0, |map| 16 * map.len()));
+        self.values(self.ok(view.values()));
+        for list in self.ok(view.lists()).into_iter().flatten() {
+            self.ok(list).into_iter().for_each(|list| self.list(list));
+        }
+        self.ok(view.object())
+            .flatten()
+            .into_iter()
+            .for_each(|object| self.object(object));
+    }
+
+    fn values<'a>(&self, values: Option<Map<'a, &'a str, ValueView<'a>>>) {
+        for entry in values.into_iter().flatten() {
+            self.hold(16);
+            if let Some((key, value)) = self.ok(entry) {
+                self.hold(key.len());
+                self.value(value);
+            }
+        }
+    }
+
+    fn object(&self, view: StructView<'_>) {
+        self.messages.update(|messages| messages + 1);
+        self.values(self.ok(view.fields()));
+    }
+
+    fn list(&self, view: ListValueView<'_>) {
+        self.messages.update(|messages| messages + 1);
+        for value in self.ok(view.values()).into_iter().flatten() {
+            self.ok(value).into_iter().for_each(|value| self.value(value));
+        }
+    }
+
+    fn value(&self, view: ValueView<'_>) {
+        self.messages.update(|messages| messages + 1);
+        match self.ok(view.kind()).flatten() {
+            Some(ValueKindView::StringValue(text)) => self.hold(text.len()),
+            Some(ValueKindView::StructValue(object)) => self.object(object),
+            Some(ValueKindView::ListValue(list)) => self.list(list),
+            _ => {}
+        }
     }
 }
 
@@ -140,24 +183,29 @@ fn mutated_trees_are_walked_in_no_more_steps_than_they_have_bytes() {
     assert!(refused > 1000 && clean > 1000, "{refused} {clean}");
 }
 
-/// Bitmaps of pointers, and pointers that often lead to what follows them.
+/// Bitmaps of some fields, and pointers that often lead to what follows them.
+fn random_words(random: &mut Random, fields: &[usize]) -> Vec<u8> {
+    let count = 2 + random.below(24);
+    let words: Vec<[u8; 8]> = (0..count)
+        .map(|at| match random.below(4) {
+            0 if at > 0 => word(random.below(8 * count), 8 * random.below(count)),
+            1 | 2 if at > 0 => {
+                let (from, to) = (at + 1 + random.below(2), count - random.below(2));
+                word([8 * to.saturating_sub(from), 1, 2][random.below(3)], 8 * from)
+            }
+            _ => bits(&[fields[random.below(fields.len())]]),
+        })
+        .collect();
+    frame(&words)
+}
+
 #[test]
 fn random_words_are_walked_in_no_more_steps_than_they_have_bytes() {
     let mut random = Random(4);
     let mut deepest = 0;
     for _ in 0..300_000 {
-        let count = 2 + random.below(24);
-        let words: Vec<[u8; 8]> = (0..count)
-            .map(|at| match random.below(4) {
-                0 if at > 0 => word(random.below(8 * count), 8 * random.below(count)),
-                1 | 2 if at > 0 => {
-                    let (from, to) = (at + 1 + random.below(2), count - random.below(2));
-                    word([8 * to.saturating_sub(from), 1, 2][random.below(3)], 8 * from)
-                }
-                _ => bits(&[[2, 3, 4, 5, 6][random.below(5)]]),
-            })
-            .collect();
-        deepest = deepest.max(walk(&frame(&words)).messages.get());
+        let frame = random_words(&mut random, &[2, 3, 4, 5, 6]);
+        deepest = deepest.max(walk(&frame).messages.get());
     }
     assert!(deepest > 3, "some of it was walked: {deepest}");
 }
@@ -220,6 +268,68 @@ fn a_value_that_is_deeper_is_not_written() {
 #[should_panic(expected = "at most 100 levels deep")]
 fn a_value_that_is_deeper_is_not_written_into_a_place_of_any_length() {
     chain(100_000).encode(&mut vec![0; 8 << 20]);
+}
+
+/// An array in an array, and so on: each is two levels, a value and a list.
+fn arrays(levels: u32) -> Value<'static> {
+    let mut value = Value::default();
+    for _ in 0..levels / 2 {
+        let values = Box::leak(Box::new([value]));
+        let list: &'static ListValue<'static> = Box::leak(Box::new(ListValue { values }));
+        value = Value {
+            kind: Some(ValueKind::ListValue(list)),
+        };
+    }
+    value
+}
+
+/// Messages of one circle in those of another: each counts its own levels, in whatever kind of field it begins.
+#[test]
+fn a_circle_within_another_begins_at_level_0() {
+    let deepest = arrays(NESTING_MAX);
+    let list = ListValue {
+        values: Box::leak(Box::new([arrays(NESTING_MAX - 2)])),
+    };
+    let branch: &'static Branch<'static> = Box::leak(Box::new(Branch {
+        values: Box::leak(Box::new([("a", deepest)])),
+        lists: Box::leak(Box::new([list])),
+        object: Some(Struct {
+            fields: Box::leak(Box::new([("b", arrays(NESTING_MAX - 2))])),
+        }),
+        ..Branch::default()
+    }));
+    let tree = Tree {
+        next: Some(TreeNext::Branch(branch)),
+        ..Tree::default()
+    };
+    let frame = tree.encode_to_vec();
+    let steps = walk(&frame);
+    let max = NESTING_MAX as usize;
+    assert_eq!(
+        (steps.messages.get(), steps.errors.get()),
+        (2 + (max + 1) + max + max, 0)
+    );
+    assert_eq!(read::tree(&TreeView::parse(&frame).unwrap()), Ok(tree));
+}
+
+/// What is shown of a message of a circle grows with its bytes: not with the ways that lead through them.
+#[test]
+fn what_is_shown_of_hostile_bytes_is_bounded() {
+    let mut random = Random(5);
+    let mut longest = 0;
+    for _ in 0..20_000 {
+        let frame = random_words(&mut random, &[1, 4, 5, 6]);
+        let shown = format!("{:?}", ValueView::parse(&frame).and_then(|view| view.kind()));
+        // A head of 8 bytes is shown as `ValueView { kind: Ok(Some(NumberValue(..))) }`, with a key and a `Result` around it.
+        assert!(
+            shown.len() <= 64 + 16 * frame.len(),
+            "{} of {}: {shown}",
+            shown.len(),
+            frame.len()
+        );
+        longest = longest.max(shown.len());
+    }
+    assert!(longest > 100, "{longest}");
 }
 
 /// Levels of one field each, written by hand.

@@ -180,7 +180,7 @@ walk_variants!(every::ChoiceBodyView<'_>: Unsigned32 Unsigned64 Signed32 Signed6
 walk_variants!(every::ChoiceTypeView: Yes SoMany);
 walk_fields!(every::TreeView<'_>: name first children named next numbers labels data inner parts flags id);
 walk_variants!(every::TreeNextView<'_>: Left Branch Leaf);
-walk_fields!(every::BranchView<'_>: tree other colours);
+walk_fields!(every::BranchView<'_>: tree other colours values lists object);
 walk_fields!(example::AttributesView<'_>: id kind size modified_ns storage_class);
 walk_fields!(example::BlockView<'_>: offset length handle);
 walk_fields!(example::LookupReplyView<'_>: node blocks inline_value replicas hosts);

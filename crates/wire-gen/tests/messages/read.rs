@@ -1,8 +1,8 @@
 //! From views back to messages: every field is read, and the first error ends it.
 
 use crake_wire::well_known::{
-    self, Any, Duration, FieldMask, Int64Value, ListValue, StringValue, Struct, StructView, Timestamp, Value,
-    ValueKind, ValueKindView, ValueView,
+    self, Any, Duration, FieldMask, Int64Value, ListValue, ListValueView, StringValue, Struct, StructView,
+    Timestamp, Value, ValueKind, ValueKindView, ValueView,
 };
 use crake_wire::{Element, InEntry, Key, List, Map, NestedList, WireError};
 
@@ -65,6 +65,13 @@ fn object<'a>(view: &StructView<'a>) -> Result<Struct<'a>, WireError> {
     })
 }
 
+fn array<'a>(view: &ListValueView<'a>) -> Result<ListValue<'a>, WireError> {
+    let values = view.values()?.map(|view| value(&view?));
+    Ok(ListValue {
+        values: values.collect::<Result<Vec<_>, _>>()?.leak(),
+    })
+}
+
 fn value<'a>(view: &ValueView<'a>) -> Result<Value<'a>, WireError> {
     let kind = match view.kind()? {
         None => None,
@@ -73,15 +80,7 @@ fn value<'a>(view: &ValueView<'a>) -> Result<Value<'a>, WireError> {
         Some(ValueKindView::StringValue(text)) => Some(ValueKind::StringValue(text)),
         Some(ValueKindView::BoolValue(is)) => Some(ValueKind::BoolValue(is)),
         Some(ValueKindView::StructValue(view)) => Some(ValueKind::StructValue(leaked(object(&view))?)),
-        Some(ValueKindView::ListValue(view)) => {
-            let values = view
-                .values()?
-                .map(|view| value(&view?))
-                .collect::<Result<Vec<_>, _>>()?;
-            Some(ValueKind::ListValue(leaked(Ok(ListValue {
-                values: values.leak(),
-            }))?))
-        }
+        Some(ValueKindView::ListValue(view)) => Some(ValueKind::ListValue(leaked(array(&view))?)),
     };
     Ok(Value { kind })
 }
@@ -178,6 +177,9 @@ fn branch<'a>(view: &BranchView<'a>) -> Result<Branch<'a>, WireError> {
         tree: view.tree()?.map(|view| leaked(tree(&view))).transpose()?,
         other: view.other()?.map(|view| leaked(branch(&view))).transpose()?,
         colours: entries(view.colours()?)?,
+        values: entries_of(view.values()?, value)?,
+        lists: each(view.lists()?, array)?,
+        object: view.object()?.map(|view| object(&view)).transpose()?,
     })
 }
 

@@ -433,8 +433,23 @@ fn branch(tree: BoxedStrategy<Tree<'static>>) -> impl Strategy<Value = Branch<'s
         tree,
         ..Branch::default()
     })));
-    (option::of(leaked(tree)), other, entries(any::<u32>(), colours()))
-        .prop_map(|(tree, other, colours)| Branch { tree, other, colours })
+    let lists = list(list(value(), 2).prop_map(|values| ListValue { values }), 2);
+    let object = entries(texts(), value()).prop_map(|fields| Struct { fields });
+    let values = (entries(texts(), value()), lists, option::of(object));
+    (
+        option::of(leaked(tree)),
+        other,
+        entries(any::<u32>(), colours()),
+        values,
+    )
+        .prop_map(|(tree, other, colours, (values, lists, object))| Branch {
+            tree,
+            other,
+            colours,
+            values,
+            lists,
+            object,
+        })
 }
 
 fn inner() -> impl Strategy<Value = Inner<'static>> {

@@ -476,7 +476,7 @@ impl<'a> StructView<'a> {
     /// The members by their names.
     #[inline]
     pub fn fields(&self) -> Result<::crake_wire::Map<'a, &'a str, ValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, ValueView<'a>, 1>()
+        self.reader.nested_map::<&'a str, ValueView<'a>, 1>()
     }
 }
 
