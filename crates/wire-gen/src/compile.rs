@@ -38,6 +38,7 @@ pub struct Config {
     includes: Vec<PathBuf>,
     packages: BTreeMap<String, String>,
     inlined: BTreeSet<String>,
+    gathers: bool,
 }
 
 /// The Rust text of one package.
@@ -75,6 +76,14 @@ impl Config {
     #[must_use]
     pub fn package_path(mut self, package: impl Into<String>, path: impl Into<String>) -> Self {
         self.packages.insert(package.into(), path.into());
+        self
+    }
+
+    /// Makes `bytes` and `string` fields of all messages `crake_wire::Payload` and `crake_wire::Text`, which need not be copied
+    /// into the message, instead of slices, which are. For messages that carry bulk data.
+    #[must_use]
+    pub fn gathered(mut self) -> Self {
+        self.gathers = true;
         self
     }
 
@@ -135,7 +144,12 @@ impl Config {
         packages
             .entry(well_known::PACKAGE.to_owned())
             .or_insert_with(|| well_known::RUST_PATH.to_owned());
-        let schemas = schema::check(&parsed.file_descriptor_set(), &given, &packages, &self.inlined)?;
+        let settings = schema::Settings {
+            paths: &packages,
+            inlined: &self.inlined,
+            gathers: self.gathers,
+        };
+        let schemas = schema::check(&parsed.file_descriptor_set(), &given, settings)?;
         Ok(schemas
             .into_iter()
             .map(|schema| Module {

@@ -6,12 +6,18 @@
 
 use std::{env, fs, path::Path};
 
+use crake_wire_gen::Config;
+
 #[test]
 fn the_output_is_what_is_checked_in() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let update = env::var_os("CRAKE_UPDATE_GOLDEN").is_some();
-    for name in ["every", "example", "new", "old"] {
-        let text = crake_wire_gen::compile(&[format!("{name}.proto")], &[tests.join("proto")]).unwrap();
+    for name in ["bulk", "every", "example", "new", "old"] {
+        let config = Config::new()
+            .file(format!("{name}.proto"))
+            .include(tests.join("proto"));
+        let config = if name == "bulk" { config.gathered() } else { config };
+        let text = config.compile().unwrap().remove(0).text;
         let golden = tests.join("golden").join(format!("{name}.rs"));
         if update {
             fs::write(&golden, &text).unwrap();

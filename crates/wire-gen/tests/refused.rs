@@ -293,7 +293,7 @@ fn packages_find_each_other_by_their_paths() {
     assert!(
         modules[0]
             .text
-            .contains("::crake_wire::List<'a, crate::b::BView<'a>>"),
+            .contains("::crake_wire::List<'a, crate::b::BView<'a, F>, F>"),
         "{}",
         modules[0].text
     );

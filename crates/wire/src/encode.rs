@@ -2,11 +2,17 @@
 
 use std::{mem, slice};
 
+use crake_mem::Sga;
+
+use crate::gather::{Beside, Gathering, Plan, Survey};
 use crate::layout::{MORE, Present, SLOT_BYTES};
-use crate::{Raw, Scalar};
+use crate::{Payload, Raw, Scalar};
 
 /// A message that can be written.
 pub trait Encode {
+    /// Whether fields of it can go out from where they lie: else all of them are copied, and nothing need be planned.
+    const GATHERS: bool = false;
+
     /// The bytes that [`encode`](Encode::encode) writes.
     ///
     /// # Panics
@@ -23,6 +29,24 @@ pub trait Encode {
     /// an offset can reach), and when that panics. With the right length nothing here can fail.
     fn encode(&self, out: &mut [u8]);
 
+    /// Shows every field that need not be copied, in the order in which they are written.
+    #[inline]
+    fn survey(&self, survey: &mut Survey<'_>) {
+        let _ = survey;
+    }
+
+    /// Writes the message, but for what the plan takes out of it: that is appended to `beside`, and is to be sent behind the
+    /// message. A plan holds for the message that it was made of ([`Gatherer::plan`](crate::Gatherer::plan)).
+    ///
+    /// # Panics
+    ///
+    /// When `out` is not exactly [`encoded_len`](Encode::encoded_len) less [`gathered_len`](Plan::gathered_len) bytes long,
+    /// or both together are longer than `u32::MAX` bytes.
+    fn encode_gathered(&self, out: &mut [u8], plan: Plan, beside: &mut Sga) {
+        let _ = (plan, beside);
+        self.encode(out);
+    }
+
     /// The message in a fresh vector: for tests and paths that are seldom taken.
     fn encode_to_vec(&self) -> Vec<u8> {
         let mut out = vec![0; self.encoded_len()];
@@ -32,6 +56,8 @@ pub trait Encode {
 }
 
 impl<T: Encode + ?Sized> Encode for &T {
+    const GATHERS: bool = T::GATHERS;
+
     #[inline]
     fn encoded_len(&self) -> usize {
         T::encoded_len(self)
@@ -41,17 +67,27 @@ impl<T: Encode + ?Sized> Encode for &T {
     fn encode(&self, out: &mut [u8]) {
         T::encode(self, out);
     }
+
+    #[inline]
+    fn survey(&self, survey: &mut Survey<'_>) {
+        T::survey(self, survey);
+    }
+
+    #[inline]
+    fn encode_gathered(&self, out: &mut [u8], plan: Plan, beside: &mut Sga) {
+        T::encode_gathered(self, out, plan, beside);
+    }
 }
 
 /// A message that can lie inside another one. `wire-gen` writes the implementations.
 pub trait Message: Encode {
     /// Writes the message, head first, where `writer` stands: [`encoded_len`](Encode::encoded_len) bytes.
-    fn write(&self, writer: &mut Writer<'_>);
+    fn write<B: Beside>(&self, writer: &mut Writer<'_, B>);
 }
 
 impl<T: Message + ?Sized> Message for &T {
     #[inline]
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<B: Beside>(&self, writer: &mut Writer<'_, B>) {
         T::write(self, writer);
     }
 }
@@ -60,10 +96,11 @@ impl<T: Message + ?Sized> Message for &T {
 ///
 /// Each method that appends payload returns what goes into the slot (or table entry) that points at it.
 #[derive(Debug)]
-pub struct Writer<'o> {
+pub struct Writer<'o, B = ()> {
     rest: &'o mut [u8],
     /// Where `rest` starts, from the start of the outermost message. `rest` ends within reach of a `u32`.
     pub(crate) offset: usize,
+    beside: B,
 }
 
 impl<'o> Writer<'o> {
@@ -79,11 +116,35 @@ impl<'o> Writer<'o> {
             u32::try_from(out.len()).is_ok(),
             "a message has at most u32::MAX bytes"
         );
-        let mut writer = Writer { rest: out, offset: 0 };
+        let mut writer = Writer {
+            rest: out,
+            offset: 0,
+            beside: (),
+        };
         message.write(&mut writer);
         assert!(writer.rest.is_empty(), "the place is longer than the message");
     }
 
+    /// Writes the outermost message, `out` being its own place in the frame.
+    ///
+    /// # Panics
+    ///
+    /// As [`Encode::encode_gathered`] says.
+    #[inline]
+    pub fn gathered<M: Message + ?Sized>(out: &'o mut [u8], message: &M, plan: Plan, beside: &mut Sga) {
+        let mut gathering = Gathering::new(plan, out.len(), beside);
+        let mut writer = Writer {
+            rest: out,
+            offset: 0,
+            beside: &mut gathering,
+        };
+        message.write(&mut writer);
+        assert!(writer.rest.is_empty(), "the place is longer than the message");
+        gathering.finish();
+    }
+}
+
+impl<'o, B: Beside> Writer<'o, B> {
     /// Writes the bitmap and reserves a slot for each field that is there.
     #[inline]
     pub fn head<const W: usize>(&mut self, present: Present<W>) -> Head<'o> {
@@ -107,6 +168,22 @@ impl<'o> Writer<'o> {
         let slot = pointer(bytes.len(), self.offset);
         self.take(bytes.len()).copy_from_slice(bytes);
         slot
+    }
+
+    /// Appends bytes that need not be copied.
+    #[inline]
+    pub fn payload<'p>(&mut self, bytes: impl Into<Payload<'p>>) -> u64 {
+        let bytes = bytes.into();
+        match self.beside.take(&bytes) {
+            Some(offset) => pointer(bytes.len(), offset),
+            None => self.bytes_with(bytes.len(), |out| bytes.copy_to(out)),
+        }
+    }
+
+    /// Appends a list of such: a table, then what it points at.
+    #[inline]
+    pub fn payloads<'p, P: Copy + Into<Payload<'p>>>(&mut self, values: &[P]) -> u64 {
+        self.table(values, |writer, value| writer.payload(*value))
     }
 
     /// Appends so many bytes, which `fill` is to put together where they lie.
@@ -224,6 +301,13 @@ pub fn scalars_bytes<T: Scalar>(values: &[T]) -> usize {
 #[must_use]
 pub fn blobs_bytes<T: AsRef<[u8]>>(values: &[T]) -> usize {
     table_bytes(values, |value| value.as_ref().len())
+}
+
+/// The payload of a list of bytes or texts that need not be copied, in bytes.
+#[inline]
+#[must_use]
+pub fn payloads_bytes<'p, P: Copy + Into<Payload<'p>>>(values: &[P]) -> usize {
+    table_bytes(values, |value| (*value).into().len())
 }
 
 /// The payload of a list of messages, in bytes.

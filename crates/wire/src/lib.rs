@@ -19,7 +19,7 @@
 //! What `wire-gen` writes looks like this, for a message with a number and a string:
 //!
 //! ```
-//! use crake_wire::{Encode, Message, Present, Reader, WireError, Writer};
+//! use crake_wire::{Beside, Encode, Message, Present, Reader, WireError, Writer};
 //!
 //! struct Visit<'a> {
 //!     count: u32,
@@ -42,7 +42,7 @@
 //! }
 //!
 //! impl Message for Visit<'_> {
-//!     fn write(&self, writer: &mut Writer<'_>) {
+//!     fn write<B: Beside>(&self, writer: &mut Writer<'_, B>) {
 //!         let mut head = writer.head(self.present());
 //!         if self.count != 0 {
 //!             head.put_scalar(self.count);
@@ -68,12 +68,18 @@
 
 #![forbid(unsafe_code)]
 
+/// What goes out behind a message, see [`Encode::encode_gathered`].
+pub use crake_mem::Sga;
+
 mod encode;
 mod error;
+mod frame;
+mod gather;
 mod layout;
 mod list;
 mod map;
 mod nested;
+mod payload;
 mod reader;
 mod scalar;
 pub mod well_known;
@@ -81,11 +87,16 @@ pub mod well_known;
 // The compiled text names this crate by its full path.
 extern crate self as crake_wire;
 
-pub use encode::{Encode, Head, Message, Writer, blobs_bytes, messages_bytes, scalars_bytes, table_bytes};
+pub use encode::{
+    Encode, Head, Message, Writer, blobs_bytes, messages_bytes, payloads_bytes, scalars_bytes, table_bytes,
+};
 pub use error::WireError;
+pub use frame::{Frame, Gathered};
+pub use gather::{Beside, Gatherer, Limits, Plan, Survey};
 pub use layout::Present;
 pub use list::{Element, List};
 pub use map::{InEntry, Key, Map, map_bytes};
 pub use nested::{NESTING_MAX, NestedList, Shape, StrictReader, below};
+pub use payload::{Payload, Pieces, Text};
 pub use reader::{Fields, Reader, View};
 pub use scalar::{Raw, Scalar};

@@ -2,33 +2,33 @@
 
 use std::{fmt, slice};
 
-use crate::reader::{pointed, size_and_offset, utf8};
-use crate::{Raw, Scalar, View, WireError};
+use crate::reader::size_and_offset;
+use crate::{Frame, Gathered, Payload, Raw, Scalar, Text, View, WireError};
 
-/// What a [`List`] can be a list of.
-pub trait Element<'a> {
+/// What a [`List`] in a frame `F` can be a list of.
+pub trait Element<'a, F = &'a [u8]> {
     /// One element as it lies in the frame.
     type Raw: Raw;
     /// What reading gives: a `Result` where not every pattern of bits is a value.
     type Item;
 
     /// Reads one element of a list in `frame`.
-    fn read(frame: &'a [u8], raw: &Self::Raw) -> Self::Item;
+    fn read(frame: F, raw: &Self::Raw) -> Self::Item;
 }
 
 /// A list read where it lies, from front, back or by index. Its length is believed only as far as the frame holds as
 /// many elements.
-pub struct List<'a, T: Element<'a>> {
-    frame: &'a [u8],
+pub struct List<'a, T: Element<'a, F>, F: Frame<'a> = &'a [u8]> {
+    frame: F,
     rest: slice::Iter<'a, T::Raw>,
 }
 
-impl<'a, T: Element<'a>> List<'a, T> {
+impl<'a, F: Frame<'a>, T: Element<'a, F>> List<'a, T, F> {
     /// The list that `pointer`, the slot of a message in `frame`, tells of.
     #[inline]
-    pub(crate) fn new(frame: &'a [u8], pointer: u64) -> Result<Self, WireError> {
+    pub(crate) fn new(frame: F, pointer: u64) -> Result<Self, WireError> {
         let (count, offset) = size_and_offset(pointer);
-        let there = T::Raw::chunks(frame.get(offset..).ok_or(WireError::OutOfFrame)?);
+        let there = T::Raw::chunks(frame.head().get(offset..).ok_or(WireError::OutOfFrame)?);
         let rest = there.get(..count).ok_or(WireError::OutOfFrame)?.iter();
         Ok(Self { frame, rest })
     }
@@ -51,7 +51,7 @@ impl<'a, T: Element<'a>> List<'a, T> {
     }
 }
 
-impl<'a, T: Element<'a>> Iterator for List<'a, T> {
+impl<'a, F: Frame<'a>, T: Element<'a, F>> Iterator for List<'a, T, F> {
     type Item = T::Item;
 
     #[inline]
@@ -70,16 +70,16 @@ impl<'a, T: Element<'a>> Iterator for List<'a, T> {
     }
 }
 
-impl<'a, T: Element<'a>> DoubleEndedIterator for List<'a, T> {
+impl<'a, F: Frame<'a>, T: Element<'a, F>> DoubleEndedIterator for List<'a, T, F> {
     #[inline]
     fn next_back(&mut self) -> Option<T::Item> {
         self.rest.next_back().map(|raw| T::read(self.frame, raw))
     }
 }
 
-impl<'a, T: Element<'a>> ExactSizeIterator for List<'a, T> {}
+impl<'a, F: Frame<'a>, T: Element<'a, F>> ExactSizeIterator for List<'a, T, F> {}
 
-impl<'a, T: Element<'a>> Clone for List<'a, T> {
+impl<'a, F: Frame<'a>, T: Element<'a, F>> Clone for List<'a, T, F> {
     fn clone(&self) -> Self {
         Self {
             frame: self.frame,
@@ -88,7 +88,7 @@ impl<'a, T: Element<'a>> Clone for List<'a, T> {
     }
 }
 
-impl<'a, T: Element<'a, Item: fmt::Debug>> fmt::Debug for List<'a, T> {
+impl<'a, F: Frame<'a>, T: Element<'a, F, Item: fmt::Debug>> fmt::Debug for List<'a, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
     }
@@ -96,12 +96,12 @@ impl<'a, T: Element<'a, Item: fmt::Debug>> fmt::Debug for List<'a, T> {
 
 macro_rules! packed {
     ($($type:ty)*) => {$(
-        impl Element<'_> for $type {
+        impl<F> Element<'_, F> for $type {
             type Raw = <$type as Scalar>::Raw;
             type Item = <$type as Scalar>::Read;
 
             #[inline]
-            fn read(_: &[u8], raw: &Self::Raw) -> Self::Item {
+            fn read(_: F, raw: &Self::Raw) -> Self::Item {
                 <$type>::from_raw(*raw)
             }
         }
@@ -110,32 +110,29 @@ macro_rules! packed {
 
 packed!(u64 i64 f64 u32 i32 f32 bool);
 
-impl<'a> Element<'a> for &'a [u8] {
-    type Raw = [u8; 8];
-    type Item = Result<&'a [u8], WireError>;
+macro_rules! blob {
+    ($frame:ty: $($type:ty, $read:ident)*) => {$(
+        impl<'a> Element<'a, $frame> for $type {
+            type Raw = [u8; 8];
+            type Item = Result<$type, WireError>;
 
-    #[inline]
-    fn read(frame: &'a [u8], raw: &[u8; 8]) -> Self::Item {
-        pointed(frame, u64::from_le_bytes(*raw))
-    }
+            #[inline]
+            fn read(frame: $frame, raw: &[u8; 8]) -> Self::Item {
+                frame.$read(u64::from_le_bytes(*raw))
+            }
+        }
+    )*};
 }
 
-impl<'a> Element<'a> for &'a str {
-    type Raw = [u8; 8];
-    type Item = Result<&'a str, WireError>;
+blob!(&'a [u8]: &'a [u8], bytes &'a str, text);
+blob!(Gathered<'a>: Payload<'a>, bytes Text<'a>, text);
 
-    #[inline]
-    fn read(frame: &'a [u8], raw: &[u8; 8]) -> Self::Item {
-        utf8(pointed(frame, u64::from_le_bytes(*raw))?)
-    }
-}
-
-impl<'a, V: View<'a>> Element<'a> for V {
+impl<'a, V: View<'a>> Element<'a, V::Frame> for V {
     type Raw = [u8; 8];
     type Item = Result<V, WireError>;
 
     #[inline]
-    fn read(frame: &'a [u8], raw: &[u8; 8]) -> Self::Item {
+    fn read(frame: V::Frame, raw: &[u8; 8]) -> Self::Item {
         V::nested(frame, u64::from_le_bytes(*raw))
     }
 }

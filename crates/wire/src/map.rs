@@ -5,8 +5,8 @@ use std::{fmt, slice};
 
 use crate::encode::pointer;
 use crate::layout::SLOT_BYTES;
-use crate::reader::{pointed, size_and_offset, utf8};
-use crate::{Raw, Scalar, View, WireError, Writer};
+use crate::reader::{pointed, size_and_offset};
+use crate::{Beside, Frame, Gathered, Payload, Raw, Scalar, Text, View, WireError, Writer};
 
 /// Bytes of an entry of a map's table.
 pub(crate) const ENTRY_BYTES: usize = 2 * SLOT_BYTES;
@@ -14,35 +14,35 @@ pub(crate) const ENTRY_BYTES: usize = 2 * SLOT_BYTES;
 /// What reads as a message without fields.
 const EMPTY_MESSAGE: &[u8] = &[0; SLOT_BYTES];
 
-/// What a key or a value of a [`Map`] can be.
-pub trait InEntry<'a>: Sized {
+/// What a key or a value of a [`Map`] in a frame `F` can be.
+pub trait InEntry<'a, F = &'a [u8]>: Sized {
     /// Reads what a slot in an entry says. `depth` is what [`View::nested_at`] takes.
-    fn read(frame: &'a [u8], slot: u64, depth: u32) -> Result<Self, WireError>;
+    fn read(frame: F, slot: u64, depth: u32) -> Result<Self, WireError>;
 }
 
 /// What a key of a [`Map`] can be.
-pub trait Key<'a>: InEntry<'a> {
+pub trait Key<'a, F = &'a [u8]>: InEntry<'a, F> {
     /// What an entry is looked for by.
     type Sought: ?Sized;
 
     /// Whether a slot in an entry says `sought`.
-    fn is(frame: &'a [u8], slot: u64, sought: &Self::Sought) -> Result<bool, WireError>;
+    fn is(frame: F, slot: u64, sought: &Self::Sought) -> Result<bool, WireError>;
 }
 
 /// A map read where it lies: its entries in the order in which they were written. Its length is believed only as far as
 /// the frame holds as many entries; each entry is checked where it is read.
-pub struct Map<'a, K, V> {
-    frame: &'a [u8],
+pub struct Map<'a, K, V, F = &'a [u8]> {
+    frame: F,
     rest: slice::Iter<'a, [u8; ENTRY_BYTES]>,
     depth: u32,
     read_as: PhantomData<(K, V)>,
 }
 
-impl<'a, K: Key<'a>, V: InEntry<'a>> Map<'a, K, V> {
+impl<'a, F: Frame<'a>, K: Key<'a, F>, V: InEntry<'a, F>> Map<'a, K, V, F> {
     /// The map that `pointer`, the slot of a message in `frame`, tells of.
-    pub(crate) fn new(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, WireError> {
+    pub(crate) fn new(frame: F, pointer: u64, depth: u32) -> Result<Self, WireError> {
         let (count, offset) = size_and_offset(pointer);
-        let there = Raw::chunks(frame.get(offset..).ok_or(WireError::OutOfFrame)?);
+        let there = Raw::chunks(frame.head().get(offset..).ok_or(WireError::OutOfFrame)?);
         let rest = there.get(..count).ok_or(WireError::OutOfFrame)?.iter();
         Ok(Self {
             frame,
@@ -81,7 +81,7 @@ impl<'a, K: Key<'a>, V: InEntry<'a>> Map<'a, K, V> {
     }
 }
 
-impl<'a, K: Key<'a>, V: InEntry<'a>> Iterator for Map<'a, K, V> {
+impl<'a, F: Frame<'a>, K: Key<'a, F>, V: InEntry<'a, F>> Iterator for Map<'a, K, V, F> {
     type Item = Result<(K, V), WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -93,15 +93,15 @@ impl<'a, K: Key<'a>, V: InEntry<'a>> Iterator for Map<'a, K, V> {
     }
 }
 
-impl<'a, K: Key<'a>, V: InEntry<'a>> DoubleEndedIterator for Map<'a, K, V> {
+impl<'a, F: Frame<'a>, K: Key<'a, F>, V: InEntry<'a, F>> DoubleEndedIterator for Map<'a, K, V, F> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.rest.next_back().map(|entry| self.entry(entry))
     }
 }
 
-impl<'a, K: Key<'a>, V: InEntry<'a>> ExactSizeIterator for Map<'a, K, V> {}
+impl<'a, F: Frame<'a>, K: Key<'a, F>, V: InEntry<'a, F>> ExactSizeIterator for Map<'a, K, V, F> {}
 
-impl<K, V> Clone for Map<'_, K, V> {
+impl<K, V, F: Copy> Clone for Map<'_, K, V, F> {
     fn clone(&self) -> Self {
         Self {
             rest: self.rest.clone(),
@@ -111,7 +111,12 @@ impl<K, V> Clone for Map<'_, K, V> {
 }
 
 /// As a map, with an error in the place of an entry that cannot be read.
-impl<'a, K: Key<'a> + fmt::Debug, V: InEntry<'a> + fmt::Debug> fmt::Debug for Map<'a, K, V> {
+impl<'a, F, K, V> fmt::Debug for Map<'a, K, V, F>
+where
+    F: Frame<'a>,
+    K: Key<'a, F> + fmt::Debug,
+    V: InEntry<'a, F> + fmt::Debug,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for entry in self.clone() {
@@ -132,11 +137,11 @@ pub(crate) fn slots(entry: &[u8; ENTRY_BYTES]) -> (u64, u64) {
 
 macro_rules! scalar_key {
     ($($type:ty)*) => {$(
-        impl<'a> Key<'a> for $type {
+        impl<'a, F> Key<'a, F> for $type {
             type Sought = $type;
 
-            fn is(frame: &'a [u8], slot: u64, sought: &$type) -> Result<bool, WireError> {
-                Ok(Self::read(frame, slot, 0)? == *sought)
+            fn is(frame: F, slot: u64, sought: &$type) -> Result<bool, WireError> {
+                Ok(<Self as InEntry<'a, F>>::read(frame, slot, 0)? == *sought)
             }
         }
     )*};
@@ -144,8 +149,8 @@ macro_rules! scalar_key {
 
 macro_rules! number {
     ($($type:ty)*) => {$(
-        impl InEntry<'_> for $type {
-            fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, WireError> {
+        impl<F> InEntry<'_, F> for $type {
+            fn read(_: F, slot: u64, _: u32) -> Result<Self, WireError> {
                 Ok(<$type>::from_slot(slot))
             }
         }
@@ -155,23 +160,30 @@ macro_rules! number {
 number!(u64 i64 u32 i32 f64 f32);
 scalar_key!(u64 i64 u32 i32 bool);
 
-impl InEntry<'_> for bool {
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, WireError> {
+impl<F> InEntry<'_, F> for bool {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, WireError> {
         bool::from_slot(slot)
     }
 }
 
-impl<'a> InEntry<'a> for &'a [u8] {
-    fn read(frame: &'a [u8], slot: u64, _: u32) -> Result<Self, WireError> {
-        pointed(frame, slot)
-    }
+macro_rules! blob {
+    ($frame:ty: $bytes:ty, $text:ty) => {
+        impl<'a> InEntry<'a, $frame> for $bytes {
+            fn read(frame: $frame, slot: u64, _: u32) -> Result<Self, WireError> {
+                frame.bytes(slot)
+            }
+        }
+
+        impl<'a> InEntry<'a, $frame> for $text {
+            fn read(frame: $frame, slot: u64, _: u32) -> Result<Self, WireError> {
+                frame.text(slot)
+            }
+        }
+    };
 }
 
-impl<'a> InEntry<'a> for &'a str {
-    fn read(frame: &'a [u8], slot: u64, _: u32) -> Result<Self, WireError> {
-        utf8(pointed(frame, slot)?)
-    }
-}
+blob!(&'a [u8]: &'a [u8], &'a str);
+blob!(Gathered<'a>: Payload<'a>, Text<'a>);
 
 /// By its bytes: what is equal to a string is UTF-8.
 impl<'a> Key<'a> for &'a str {
@@ -182,17 +194,25 @@ impl<'a> Key<'a> for &'a str {
     }
 }
 
+impl<'a> Key<'a, Gathered<'a>> for Text<'a> {
+    type Sought = str;
+
+    fn is(frame: Gathered<'a>, slot: u64, sought: &str) -> Result<bool, WireError> {
+        Ok(frame.bytes(slot)? == *sought.as_bytes())
+    }
+}
+
 /// No bitmap says whether an entry's value is there: a slot of zeros is the default, of a message one without fields.
-impl<'a, V: View<'a>> InEntry<'a> for V {
-    fn read(frame: &'a [u8], slot: u64, depth: u32) -> Result<Self, WireError> {
+impl<'a, V: View<'a>> InEntry<'a, V::Frame> for V {
+    fn read(frame: V::Frame, slot: u64, depth: u32) -> Result<Self, WireError> {
         if slot == 0 {
-            return V::parse(EMPTY_MESSAGE);
+            return V::parse(Frame::whole(EMPTY_MESSAGE));
         }
         V::nested_at(frame, slot, depth)
     }
 }
 
-impl Writer<'_> {
+impl<B: Beside> Writer<'_, B> {
     /// Appends a map: a table, then what its entries point at. `key` and `value` append the payload of one, if it has
     /// any, and give its slot; they do not write anything for what is default.
     pub fn map<K, V>(
@@ -214,6 +234,12 @@ impl Writer<'_> {
     /// Appends a string or bytes of an entry. Empty ones are the default: a slot of zeros.
     pub fn blob_in_entry(&mut self, bytes: &[u8]) -> u64 {
         if bytes.is_empty() { 0 } else { self.bytes(bytes) }
+    }
+
+    /// The same of what need not be copied.
+    pub fn payload_in_entry<'p>(&mut self, bytes: impl Into<Payload<'p>>) -> u64 {
+        let bytes = bytes.into();
+        if bytes.is_empty() { 0 } else { self.payload(bytes) }
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::Deref;
 use crate::layout::{MORE, SLOT_BYTES};
 use crate::map::{ENTRY_BYTES, slots};
 use crate::reader::{Reader, size_and_offset};
-use crate::{InEntry, Key, List, Map, Raw, View, WireError};
+use crate::{Frame, InEntry, Key, List, Map, Raw, View, WireError};
 
 /// How many levels below the outermost one messages of a circle may lie within each other, as Protobuf's readers have it.
 pub const NESTING_MAX: u32 = 100;
@@ -50,26 +50,21 @@ pub enum Shape {
 
 /// The head of a message of a circle, and how deep it lies. All that it points at was checked, so it reads as any other.
 #[derive(Debug, Clone, Copy)]
-pub struct StrictReader<'a, const W: usize> {
-    reader: Reader<'a, W>,
+pub struct StrictReader<'a, const W: usize, F = &'a [u8]> {
+    reader: Reader<'a, W, F>,
     depth: u32,
 }
 
-impl<'a, const W: usize> StrictReader<'a, W> {
+impl<'a, const W: usize, F: Frame<'a>> StrictReader<'a, W, F> {
     /// As [`View::parse`]. `fields` are those that are pointers, in the order of their numbers.
-    pub fn parse(frame: &'a [u8], fields: &[(u32, Shape)]) -> Result<Self, WireError> {
+    pub fn parse(frame: F, fields: &[(u32, Shape)]) -> Result<Self, WireError> {
         let reader = Reader::parse(frame)?;
-        check(&reader, 0, frame.len(), fields)?;
+        check(&reader, 0, frame.head().len(), fields)?;
         Ok(Self { reader, depth: 0 })
     }
 
     /// As [`View::nested_at`].
-    pub fn nested_at(
-        frame: &'a [u8],
-        pointer: u64,
-        depth: u32,
-        fields: &[(u32, Shape)],
-    ) -> Result<Self, WireError> {
+    pub fn nested_at(frame: F, pointer: u64, depth: u32, fields: &[(u32, Shape)]) -> Result<Self, WireError> {
         if depth > NESTING_MAX {
             return Err(WireError::TooDeep);
         }
@@ -80,7 +75,7 @@ impl<'a, const W: usize> StrictReader<'a, W> {
     }
 
     /// A nested message of the same circle.
-    pub fn nested<V: View<'a>, const FIELD: u32>(&self) -> Result<Option<V>, WireError> {
+    pub fn nested<V: View<'a, Frame = F>, const FIELD: u32>(&self) -> Result<Option<V>, WireError> {
         self.reader
             .slot::<FIELD>()
             .map(|pointer| V::nested_at(self.reader.frame, pointer, self.depth + 1))
@@ -88,7 +83,10 @@ impl<'a, const W: usize> StrictReader<'a, W> {
     }
 
     /// A list of messages of the same circle.
-    pub fn nested_list<V: View<'a>, const FIELD: u32>(&self) -> Result<NestedList<'a, V>, WireError> {
+    pub fn nested_list<V, const FIELD: u32>(&self) -> Result<NestedList<'a, V>, WireError>
+    where
+        V: View<'a, Frame = F>,
+    {
         Ok(NestedList {
             frame: self.reader.frame,
             pointers: self.reader.list::<u64, FIELD>()?,
@@ -98,9 +96,11 @@ impl<'a, const W: usize> StrictReader<'a, W> {
     }
 
     /// A map whose values are messages of the same circle; empty when absent.
-    pub fn nested_map<K: Key<'a>, V: InEntry<'a>, const FIELD: u32>(
-        &self,
-    ) -> Result<Map<'a, K, V>, WireError> {
+    pub fn nested_map<K, V, const FIELD: u32>(&self) -> Result<Map<'a, K, V, F>, WireError>
+    where
+        K: Key<'a, F>,
+        V: InEntry<'a, F>,
+    {
         Map::new(
             self.reader.frame,
             self.reader.slot_or_zero::<FIELD>(),
@@ -110,22 +110,22 @@ impl<'a, const W: usize> StrictReader<'a, W> {
 }
 
 /// Fields that are not of the circle.
-impl<'a, const W: usize> Deref for StrictReader<'a, W> {
-    type Target = Reader<'a, W>;
+impl<'a, const W: usize, F> Deref for StrictReader<'a, W, F> {
+    type Target = Reader<'a, W, F>;
 
-    fn deref(&self) -> &Reader<'a, W> {
+    fn deref(&self) -> &Reader<'a, W, F> {
         &self.reader
     }
 }
 
 /// Whether all that a message points at lies between its head and its end, in order. What is empty lies nowhere.
-fn check<const W: usize>(
-    reader: &Reader<'_, W>,
+fn check<'a, const W: usize, F: Frame<'a>>(
+    reader: &Reader<'a, W, F>,
     start: usize,
     end: usize,
     fields: &[(u32, Shape)],
 ) -> Result<(), WireError> {
-    let (units, _) = reader.frame[start..end].as_chunks::<SLOT_BYTES>();
+    let (units, _) = reader.frame.head()[start..end].as_chunks::<SLOT_BYTES>();
     let more = units
         .iter()
         .take_while(|word| u64::from_le_bytes(**word) & MORE != 0);
@@ -144,13 +144,13 @@ fn check<const W: usize>(
 }
 
 /// What of a message nothing has pointed at so far.
-struct Free<'a> {
-    frame: &'a [u8],
+struct Free<F> {
+    frame: F,
     start: usize,
     end: usize,
 }
 
-impl<'a> Free<'a> {
+impl<'a, F: Frame<'a>> Free<F> {
     fn take_field(&mut self, pointer: u64, shape: Shape) -> Result<(), WireError> {
         match shape {
             Shape::Packed(element_bytes) => {
@@ -179,14 +179,15 @@ impl<'a> Free<'a> {
     /// Takes what a pointer tells of, and what lies before it.
     fn take(&mut self, pointer: u64, element_bytes: usize) -> Result<&'a [u8], WireError> {
         let (count, offset) = size_and_offset(pointer);
-        if count == 0 {
+        // What was gathered is no message and no table: where it is read as one it is refused.
+        if count == 0 || self.frame.is_beside(offset) {
             return Ok(&[]);
         }
         let size = count.checked_mul(element_bytes);
         let end = size
             .and_then(|size| offset.checked_add(size))
             .ok_or(WireError::OutOfFrame)?;
-        let bytes = self.frame.get(offset..end).ok_or(WireError::OutOfFrame)?;
+        let bytes = self.frame.head().get(offset..end).ok_or(WireError::OutOfFrame)?;
         if offset < self.start || end > self.end {
             return Err(WireError::NotNested);
         }
@@ -196,9 +197,9 @@ impl<'a> Free<'a> {
 }
 
 /// A list of messages of a circle: as [`List`], and it knows how deep they lie.
-pub struct NestedList<'a, V> {
-    frame: &'a [u8],
-    pointers: List<'a, u64>,
+pub struct NestedList<'a, V: View<'a>> {
+    frame: V::Frame,
+    pointers: List<'a, u64, V::Frame>,
     depth: u32,
     read_as: PhantomData<V>,
 }
@@ -245,7 +246,7 @@ impl<'a, V: View<'a>> DoubleEndedIterator for NestedList<'a, V> {
 
 impl<'a, V: View<'a>> ExactSizeIterator for NestedList<'a, V> {}
 
-impl<V> Clone for NestedList<'_, V> {
+impl<'a, V: View<'a>> Clone for NestedList<'a, V> {
     fn clone(&self) -> Self {
         Self {
             pointers: self.pointers.clone(),

@@ -3,23 +3,26 @@
 use std::slice;
 
 use crate::layout::{FIELDS_PER_WORD, Known, MORE, SLOT_BYTES};
-use crate::{Element, InEntry, Key, List, Map, Scalar, WireError};
+use crate::{Element, Frame, InEntry, Key, List, Map, Scalar, WireError};
 
 /// A message read where it lies. `wire-gen` writes the implementations, each with a getter for every field.
 ///
 /// A view borrows the frame and allocates nothing. Reading is lazy: nested messages and lists are checked when they are
 /// asked for, one level at a time.
 pub trait View<'a>: Sized {
+    /// What it lies in.
+    type Frame: Frame<'a>;
+
     /// Checks the head of the outermost message; `frame` starts with it.
-    fn parse(frame: &'a [u8]) -> Result<Self, WireError>;
+    fn parse(frame: Self::Frame) -> Result<Self, WireError>;
 
     /// Checks the head of a nested message, which a slot or table entry of `frame` points at.
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, WireError>;
+    fn nested(frame: Self::Frame, pointer: u64) -> Result<Self, WireError>;
 
     /// As [`nested`](View::nested), `depth` levels within messages of the same circle. Only messages that can contain
     /// themselves count the levels.
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, WireError> {
+    fn nested_at(frame: Self::Frame, pointer: u64, depth: u32) -> Result<Self, WireError> {
         let _ = depth;
         Self::nested(frame, pointer)
     }
@@ -27,30 +30,30 @@ pub trait View<'a>: Sized {
 
 /// The head of a message whose field numbers, as far as the schema goes, fit `W` words of bitmap.
 #[derive(Debug, Clone, Copy)]
-pub struct Reader<'a, const W: usize> {
+pub struct Reader<'a, const W: usize, F = &'a [u8]> {
     /// The outermost message: what offsets count from.
-    pub(crate) frame: &'a [u8],
+    pub(crate) frame: F,
     pub(crate) slots: &'a [[u8; SLOT_BYTES]],
     pub(crate) known: Known<W>,
 }
 
-impl<'a, const W: usize> Reader<'a, W> {
+impl<'a, const W: usize, F: Frame<'a>> Reader<'a, W, F> {
     /// As [`View::parse`].
     #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, WireError> {
-        Self::head(frame, frame)
+    pub fn parse(frame: F) -> Result<Self, WireError> {
+        Self::head(frame, frame.head())
     }
 
     /// As [`View::nested`].
     #[inline]
-    pub fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, WireError> {
-        Self::head(frame, pointed(frame, pointer)?)
+    pub fn nested(frame: F, pointer: u64) -> Result<Self, WireError> {
+        Self::head(frame, pointed(frame.head(), pointer)?)
     }
 
     /// `message` starts with the head. Words past `W` tell of fields that this schema does not know: their bits are
     /// skipped, their slots come last.
     #[inline]
-    fn head(frame: &'a [u8], message: &'a [u8]) -> Result<Self, WireError> {
+    fn head(frame: F, message: &'a [u8]) -> Result<Self, WireError> {
         let (units, _) = message.as_chunks::<SLOT_BYTES>();
         let mut known = Known { words: [0; W] };
         let mut words = 0;
@@ -84,33 +87,35 @@ impl<'a, const W: usize> Reader<'a, W> {
 
     /// Bytes; empty when absent.
     #[inline]
-    pub fn bytes<const FIELD: u32>(&self) -> Result<&'a [u8], WireError> {
-        pointed(self.frame, self.slot_or_zero::<FIELD>())
+    pub fn bytes<const FIELD: u32>(&self) -> Result<F::Bytes, WireError> {
+        self.frame.bytes(self.slot_or_zero::<FIELD>())
     }
 
     /// `optional` bytes.
     #[inline]
-    pub fn optional_bytes<const FIELD: u32>(&self) -> Result<Option<&'a [u8]>, WireError> {
+    pub fn optional_bytes<const FIELD: u32>(&self) -> Result<Option<F::Bytes>, WireError> {
         self.slot::<FIELD>()
-            .map(|pointer| pointed(self.frame, pointer))
+            .map(|pointer| self.frame.bytes(pointer))
             .transpose()
     }
 
     /// A string; empty when absent.
     #[inline]
-    pub fn string<const FIELD: u32>(&self) -> Result<&'a str, WireError> {
-        utf8(self.bytes::<FIELD>()?)
+    pub fn string<const FIELD: u32>(&self) -> Result<F::Text, WireError> {
+        self.frame.text(self.slot_or_zero::<FIELD>())
     }
 
     /// An `optional` string.
     #[inline]
-    pub fn optional_string<const FIELD: u32>(&self) -> Result<Option<&'a str>, WireError> {
-        self.optional_bytes::<FIELD>()?.map(utf8).transpose()
+    pub fn optional_string<const FIELD: u32>(&self) -> Result<Option<F::Text>, WireError> {
+        self.slot::<FIELD>()
+            .map(|pointer| self.frame.text(pointer))
+            .transpose()
     }
 
     /// A nested message.
     #[inline]
-    pub fn message<V: View<'a>, const FIELD: u32>(&self) -> Result<Option<V>, WireError> {
+    pub fn message<V: View<'a, Frame = F>, const FIELD: u32>(&self) -> Result<Option<V>, WireError> {
         self.slot::<FIELD>()
             .map(|pointer| V::nested(self.frame, pointer))
             .transpose()
@@ -128,13 +133,17 @@ impl<'a, const W: usize> Reader<'a, W> {
 
     /// A list; empty when absent.
     #[inline]
-    pub fn list<T: Element<'a>, const FIELD: u32>(&self) -> Result<List<'a, T>, WireError> {
+    pub fn list<T: Element<'a, F>, const FIELD: u32>(&self) -> Result<List<'a, T, F>, WireError> {
         List::new(self.frame, self.slot_or_zero::<FIELD>())
     }
 
     /// A map; empty when absent.
     #[inline]
-    pub fn map<K: Key<'a>, V: InEntry<'a>, const FIELD: u32>(&self) -> Result<Map<'a, K, V>, WireError> {
+    pub fn map<K, V, const FIELD: u32>(&self) -> Result<Map<'a, K, V, F>, WireError>
+    where
+        K: Key<'a, F>,
+        V: InEntry<'a, F>,
+    {
         Map::new(self.frame, self.slot_or_zero::<FIELD>(), 0)
     }
 

@@ -94,21 +94,21 @@ fn as_scalar(text: &mut Text, name: &str) {
 
 fn as_element(text: &mut Text, name: &str) {
     text.blank();
-    text.line(format!("impl ::crake_wire::Element<'_> for {name} {{"));
+    text.line(format!("impl<F> ::crake_wire::Element<'_, F> for {name} {{"));
     text.line("type Raw = [u8; 4];");
     text.line("type Item = Result<Self, ::crake_wire::WireError>;");
     text.blank();
     text.line("#[inline]");
-    text.line("fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {");
+    text.line("fn read(_: F, raw: &[u8; 4]) -> Self::Item {");
     text.line("<Self as ::crake_wire::Scalar>::from_raw(*raw)");
     text.lines(["}", "}"]);
 }
 
 fn in_entry(text: &mut Text, name: &str) {
     text.blank();
-    text.line(format!("impl ::crake_wire::InEntry<'_> for {name} {{"));
+    text.line(format!("impl<F> ::crake_wire::InEntry<'_, F> for {name} {{"));
     text.line("#[inline]");
-    text.line("fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {");
+    text.line("fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {");
     text.line("<Self as ::crake_wire::Scalar>::from_slot(slot)");
     text.lines(["}", "}"]);
 }

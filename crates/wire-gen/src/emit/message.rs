@@ -1,5 +1,6 @@
 //! The struct of a message, and its encoder.
 
+use super::survey;
 use super::text::Text;
 use crate::schema::{Field, Item, Kind, Label, Message, Oneof};
 
@@ -36,7 +37,7 @@ fn declaration(text: &mut Text, message: &Message) {
         match item {
             Item::Field(field) => {
                 text.docs(&field.docs, &format!("Field {}.", field.number));
-                text.line(format!("pub {}: {},", field.name, field_type(field)));
+                text.line(format!("pub {}: {},", field.name, field_type(message, field)));
             }
             Item::Oneof(oneof) => {
                 text.docs(&oneof.docs, &format!("One of `{}`, or none.", oneof.proto_name));
@@ -48,36 +49,42 @@ fn declaration(text: &mut Text, message: &Message) {
     text.line("}");
 }
 
-fn field_type(field: &Field) -> String {
+fn field_type(message: &Message, field: &Field) -> String {
+    let value = || value_type(message, &field.kind);
     match (field.label, &field.kind) {
-        (Label::Repeated, kind) => format!("&'a [{}]", element_type(kind)),
-        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{}>", value_type(&field.kind)),
-        (Label::Singular, _) => value_type(&field.kind),
+        (Label::Repeated, kind) => format!("&'a [{}]", element_type(message, kind)),
+        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{}>", value()),
+        (Label::Singular, _) => value(),
     }
 }
 
 /// The type of one value. One that can contain the message that it lies in has to lie elsewhere.
-pub(super) fn value_type(kind: &Kind) -> String {
+pub(super) fn value_type(message: &Message, kind: &Kind) -> String {
     match kind {
-        Kind::Message { in_circle: true, .. } => format!("&'a {}", element_type(kind)),
-        _ => element_type(kind),
+        Kind::Message { in_circle: true, .. } => format!("&'a {}", element_type(message, kind)),
+        _ => element_type(message, kind),
     }
 }
 
 /// The type of an element of a slice.
-fn element_type(kind: &Kind) -> String {
+fn element_type(message: &Message, kind: &Kind) -> String {
     match kind {
         Kind::Integer(name) | Kind::Float(name) => (*name).to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::Enum(path) => path.clone(),
+        Kind::String if message.gathers => "::crake_wire::Text<'a>".to_owned(),
+        Kind::Bytes if message.gathers => "::crake_wire::Payload<'a>".to_owned(),
         Kind::String => "&'a str".to_owned(),
         Kind::Bytes => "&'a [u8]".to_owned(),
         Kind::Message { path, borrows, .. } => lifetime_of(path, *borrows, "'a"),
-        Kind::Map { key, value } => format!("({}, {})", element_type(key), element_type(value)),
+        Kind::Map { key, value } => {
+            let [key, value] = [key, value].map(|kind| element_type(message, kind));
+            format!("({key}, {value})")
+        }
     }
 }
 
-fn is_message(field: &Field) -> bool {
+pub(super) fn is_message(field: &Field) -> bool {
     matches!(field.kind, Kind::Message { .. })
 }
 
@@ -112,7 +119,7 @@ fn present(text: &mut Text, message: &Message) {
 }
 
 /// What the member of a oneof is when it is there.
-fn pattern(oneof: &Oneof, member: &Field, value: &str) -> String {
+pub(super) fn pattern(oneof: &Oneof, member: &Field, value: &str) -> String {
     format!("Some({}::{}({value}))", oneof.type_name, member.variant())
 }
 
@@ -142,6 +149,10 @@ fn encode(text: &mut Text, message: &Message) {
     }
     text.blank();
     text.line(format!("impl ::crake_wire::Encode for {name} {{"));
+    if message.gathers {
+        text.line("const GATHERS: bool = true;");
+        text.blank();
+    }
     text.line(inline(message));
     text.line("fn encoded_len(&self) -> usize {");
     if message.in_circle {
@@ -154,7 +165,20 @@ fn encode(text: &mut Text, message: &Message) {
     text.line(inline(message));
     text.line("fn encode(&self, out: &mut [u8]) {");
     text.line("::crake_wire::Writer::frame(out, self);");
-    text.lines(["}", "}"]);
+    text.line("}");
+    if message.gathers {
+        survey::emit(text, message);
+        encode_gathered(text);
+    }
+    text.line("}");
+}
+
+fn encode_gathered(text: &mut Text) {
+    text.blank();
+    text.line("#[inline]");
+    text.line("fn encode_gathered(&self, out: &mut [u8], plan: ::crake_wire::Plan, beside: &mut ::crake_wire::Sga) {");
+    text.line("::crake_wire::Writer::gathered(out, self, plan, beside);");
+    text.line("}");
 }
 
 fn encoded_len(text: &mut Text, message: &Message) {
@@ -162,7 +186,7 @@ fn encoded_len(text: &mut Text, message: &Message) {
     for item in message.items() {
         match item {
             Item::Field(field) => {
-                if let Some(payload) = payload_bytes(field) {
+                if let Some(payload) = payload_bytes(message, field) {
                     text.line(format!("    + {payload}"));
                 }
             }
@@ -203,9 +227,15 @@ fn present_of(message: &Message) -> &'static str {
 }
 
 /// The bytes that a field takes outside of its slot, if it can take any.
-fn payload_bytes(field: &Field) -> Option<String> {
+fn payload_bytes(message: &Message, field: &Field) -> Option<String> {
     let name = &field.name;
     Some(match (field.label, &field.kind) {
+        (Label::Repeated, Kind::String | Kind::Bytes) if message.gathers => {
+            format!("::crake_wire::payloads_bytes(self.{name})")
+        }
+        (Label::Optional, Kind::String | Kind::Bytes) if message.gathers => {
+            format!("self.{name}.map_or(0, |value| value.len())")
+        }
         (_, Kind::Map { key, value }) => {
             let [key, value] = [key, value].map(|kind| match (&**kind, value_bytes(kind, "value")) {
                 (Kind::Message { in_circle: false, .. }, _) => "::crake_wire::Encode::encoded_len".to_owned(),
@@ -249,14 +279,14 @@ fn write(text: &mut Text, message: &Message) {
         text.blank();
         text.line(format!("impl {name} {{"));
         text.doc("Writes the message, so many levels within messages that it can lie in.");
-        text.line("fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {");
+        text.line("fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {");
         write_fields(text, message);
         text.lines(["}", "}"]);
     }
     text.blank();
     text.line(format!("impl ::crake_wire::Message for {name} {{"));
     text.line(inline(message));
-    text.line("fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {");
+    text.line("fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {");
     if message.in_circle {
         text.line("self.write_at(writer, 0);");
     } else {
@@ -288,7 +318,7 @@ fn write_fields(text: &mut Text, message: &Message) {
             None => (is_present(field), format!("self.{}", field.name)),
         };
         text.line(format!("if {condition} {{"));
-        text.line(format!("head.{};", put(field, &value)));
+        text.line(format!("head.{};", put(message, field, &value)));
         text.line("}");
     }
 }
@@ -298,12 +328,16 @@ fn borrow(field: &Field) -> &'static str {
 }
 
 /// The call that fills the slot of a field, and appends its payload.
-fn put(field: &Field, value: &str) -> String {
+fn put(message: &Message, field: &Field, value: &str) -> String {
     match (field.label, &field.kind) {
         (_, Kind::Map { key, value: of_key }) => {
-            let [key, of_key] = [key, of_key].map(|kind| put_in_entry(kind));
+            let [key, of_key] = [key, of_key].map(|kind| put_in_entry(message, kind));
             format!("put(writer.map({value}, {key}, {of_key}))")
         }
+        (Label::Repeated, Kind::String | Kind::Bytes) if message.gathers => {
+            format!("put(writer.payloads({value}))")
+        }
+        (_, Kind::String | Kind::Bytes) if message.gathers => format!("put(writer.payload({value}))"),
         (Label::Repeated, Kind::String | Kind::Bytes) => format!("put(writer.blobs({value}))"),
         (Label::Repeated, Kind::Message { in_circle: true, .. }) => {
             format!("put(writer.table({value}, |writer, value| {PUT_DEEPER}))")
@@ -322,8 +356,11 @@ fn put(field: &Field, value: &str) -> String {
 const PUT_DEEPER: &str = "writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))";
 
 /// What fills the slot of a key or value of a map.
-fn put_in_entry(kind: &Kind) -> String {
+fn put_in_entry(message: &Message, kind: &Kind) -> String {
     match kind {
+        Kind::String | Kind::Bytes if message.gathers => {
+            "|writer, value| writer.payload_in_entry(*value)".to_owned()
+        }
         Kind::String => "|writer, value| writer.blob_in_entry(value.as_bytes())".to_owned(),
         Kind::Bytes => "|writer, value| writer.blob_in_entry(value)".to_owned(),
         Kind::Message { in_circle: true, .. } => format!("|writer, value| {PUT_DEEPER}"),

@@ -7,6 +7,7 @@ mod enumeration;
 mod message;
 mod oneof;
 mod service;
+mod survey;
 mod text;
 mod view;
 

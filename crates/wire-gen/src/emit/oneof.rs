@@ -28,7 +28,7 @@ fn declaration(text: &mut Text, message: &Message, oneof: &Oneof) {
         "pub enum {} {{",
         lifetime_of(&oneof.type_name, oneof.borrows, "'a")
     ));
-    variants(text, message.members(oneof), value_type);
+    variants(text, message.members(oneof), |kind| value_type(message, kind));
     text.line("}");
 }
 
@@ -37,12 +37,16 @@ fn view_declaration(text: &mut Text, message: &Message, oneof: &Oneof) {
     text.doc(&format!("What [`{}`] reads as.", oneof.type_name));
     text.line("#[derive(Debug, Clone, Copy)]");
     text.line(ALLOW);
-    text.line(format!("pub enum {} {{", view_type(message, oneof)));
+    let generics = match view_borrows(message, oneof) {
+        true => "<'a, F: ::crake_wire::Frame<'a> = &'a [u8]>",
+        false => "",
+    };
+    text.line(format!("pub enum {}View{generics} {{", oneof.type_name));
     variants(text, message.members(oneof), view::element);
     text.line("}");
 }
 
-fn variants<'m>(text: &mut Text, members: impl Iterator<Item = &'m Field>, value: fn(&Kind) -> String) {
+fn variants<'m>(text: &mut Text, members: impl Iterator<Item = &'m Field>, value: impl Fn(&Kind) -> String) {
     for member in members {
         text.docs(&member.docs, &format!("Field {}.", member.number));
         text.line(format!("{}({}),", member.variant(), value(&member.kind)));
@@ -50,14 +54,21 @@ fn variants<'m>(text: &mut Text, members: impl Iterator<Item = &'m Field>, value
 }
 
 /// The type that the getter gives.
-pub(super) fn view_type(message: &Message, oneof: &Oneof) -> String {
+fn view_type(message: &Message, oneof: &Oneof) -> String {
+    let generics = if view_borrows(message, oneof) {
+        "<'a, F>"
+    } else {
+        ""
+    };
+    format!("{}View{generics}", oneof.type_name)
+}
+
+fn view_borrows(message: &Message, oneof: &Oneof) -> bool {
     let mut kinds = message.members(oneof).map(|member| &member.kind);
-    let borrows = kinds.any(|kind| matches!(kind, Kind::String | Kind::Bytes | Kind::Message { .. }));
-    lifetime_of(&format!("{}View", oneof.type_name), borrows, "'a")
+    kinds.any(|kind| matches!(kind, Kind::String | Kind::Bytes | Kind::Message { .. }))
 }
 
 pub(super) fn getter(text: &mut Text, message: &Message, oneof: &Oneof) {
-    text.blank();
     text.docs(&oneof.docs, &format!("One of `{}`, or none.", oneof.proto_name));
     text.line("#[inline]");
     text.line(format!(

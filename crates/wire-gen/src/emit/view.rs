@@ -6,6 +6,7 @@ use crate::schema::{Field, Item, Kind, Label, Message};
 
 pub(super) fn emit(text: &mut Text, message: &Message) {
     declaration(text, message);
+    parsers(text, message);
     getters(text, message);
     as_view(text, message);
     into_message(text, message);
@@ -33,9 +34,12 @@ fn declaration(text: &mut Text, message: &Message) {
     text.blank();
     text.doc(&format!("Reads the message [`{}`] where it lies.", message.name));
     text.line("#[derive(Clone, Copy)]");
-    text.line(format!("pub struct {}View<'a> {{", message.name));
     text.line(format!(
-        "{}: ::crake_wire::{}<'a, {}>,",
+        "pub struct {}View<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {{",
+        message.name
+    ));
+    text.line(format!(
+        "{}: ::crake_wire::{}<'a, {}, F>,",
         reader(message),
         reader_type(message),
         message.words()
@@ -43,27 +47,49 @@ fn declaration(text: &mut Text, message: &Message) {
     text.line("}");
 }
 
-fn getters(text: &mut Text, message: &Message) {
+fn parsers(text: &mut Text, message: &Message) {
     text.blank();
     text.line(format!("impl<'a> {}View<'a> {{", message.name));
-    if message.in_circle {
-        pointers(text, message);
-        text.doc("Checks the head of the message that `frame` starts with, and that all it points at lies in order.");
-    } else {
-        text.doc(
-            "Checks the head of the message that `frame` starts with. Each getter checks what it reads.",
-        );
-    }
+    text.doc(match message.in_circle {
+        true => {
+            "Checks the head of the message that `frame` starts with, and that all it points at lies in order."
+        }
+        false => "Checks the head of the message that `frame` starts with. Each getter checks what it reads.",
+    });
     text.line("#[inline]");
     text.line("pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {");
-    let fields = if message.in_circle { ", Self::POINTERS" } else { "" };
+    text.line("::crake_wire::View::parse(frame)");
+    text.lines(["}", "}"]);
+    text.blank();
     text.line(format!(
-        "Ok(Self {{ {}: ::crake_wire::{}::parse(frame{fields})? }})",
-        reader(message),
-        reader_type(message)
+        "impl<'a> {}View<'a, ::crake_wire::Gathered<'a>> {{",
+        message.name
     ));
-    text.line("}");
-    for item in message.items() {
+    text.doc("The same of a message that was received with bytes beside it.");
+    text.line("#[inline]");
+    text.line(
+        "pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {",
+    );
+    text.line("::crake_wire::View::parse(frame)");
+    text.lines(["}", "}"]);
+}
+
+fn getters(text: &mut Text, message: &Message) {
+    if message.fields.is_empty() {
+        return;
+    }
+    text.blank();
+    text.line(format!(
+        "impl<'a, F: ::crake_wire::Frame<'a>> {}View<'a, F> {{",
+        message.name
+    ));
+    if message.in_circle {
+        pointers(text, message);
+    }
+    for (index, item) in message.items().into_iter().enumerate() {
+        if index > 0 {
+            text.blank();
+        }
         match item {
             Item::Field(field) => getter(text, field),
             Item::Oneof(oneof) => oneof::getter(text, message, oneof),
@@ -109,7 +135,6 @@ fn element_bytes(kind: &Kind) -> usize {
 }
 
 fn getter(text: &mut Text, field: &Field) {
-    text.blank();
     text.docs(&field.docs, &format!("Field {}.", field.number));
     text.line("#[inline]");
     text.line(format!(
@@ -127,8 +152,8 @@ fn bytes_getter(text: &mut Text, field: &Field) {
     let Some(name) = field.bytes_getter() else { return };
     let (number, shown) = (field.number, field.shown_name());
     let (read, optional) = match field.label {
-        Label::Optional => ("Option<&'a [u8]>", "optional_"),
-        _ => ("&'a [u8]", ""),
+        Label::Optional => ("Option<F::Bytes>", "optional_"),
+        _ => ("F::Bytes", ""),
     };
     text.blank();
     text.doc(&format!("The bytes of `{shown}`, which may not be UTF-8."));
@@ -144,12 +169,12 @@ fn getter_type(field: &Field) -> String {
     let one = element(&field.kind);
     let read = match (field.label, &field.kind) {
         (_, Kind::Map { key, value }) => {
-            format!("::crake_wire::Map<'a, {}, {}>", element(key), element(value))
+            format!("::crake_wire::Map<'a, {}, {}, F>", element(key), element(value))
         }
         (Label::Repeated, Kind::Message { in_circle: true, .. }) => {
             format!("::crake_wire::NestedList<'a, {one}>")
         }
-        (Label::Repeated, _) => format!("::crake_wire::List<'a, {one}>"),
+        (Label::Repeated, _) => format!("::crake_wire::List<'a, {one}, F>"),
         (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{one}>"),
         (Label::Singular, _) => one,
     };
@@ -171,9 +196,9 @@ pub(super) fn element(kind: &Kind) -> String {
         Kind::Integer(name) | Kind::Float(name) => (*name).to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::Enum(path) => path.clone(),
-        Kind::String => "&'a str".to_owned(),
-        Kind::Bytes => "&'a [u8]".to_owned(),
-        Kind::Message { path, .. } => format!("{path}View<'a>"),
+        Kind::String => "F::Text".to_owned(),
+        Kind::Bytes => "F::Bytes".to_owned(),
+        Kind::Message { path, .. } => format!("{path}View<'a, F>"),
         Kind::Map { key, value } => format!("({}, {})", element(key), element(value)),
     }
 }
@@ -210,22 +235,31 @@ pub(super) fn getter_body(field: &Field) -> String {
 fn as_view(text: &mut Text, message: &Message) {
     text.blank();
     text.line(format!(
-        "impl<'a> ::crake_wire::View<'a> for {}View<'a> {{",
+        "impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for {}View<'a, F> {{",
         message.name
     ));
+    text.line("type Frame = F;");
+    text.blank();
     text.line("#[inline]");
-    text.line("fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {");
-    text.line("Self::parse(frame)");
+    text.line("fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {");
+    let fields = if message.in_circle { ", Self::POINTERS" } else { "" };
+    text.line(format!(
+        "Ok(Self {{ {}: ::crake_wire::{}::parse(frame{fields})? }})",
+        reader(message),
+        reader_type(message)
+    ));
     text.line("}");
     text.blank();
     text.line("#[inline]");
-    text.line("fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {");
+    text.line("fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {");
     if message.in_circle {
         text.line("<Self as ::crake_wire::View>::nested_at(frame, pointer, 0)");
         text.line("}");
         text.blank();
         text.line("#[inline]");
-        text.line("fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {");
+        text.line(
+            "fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {",
+        );
         text.line(
             "let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;",
         );
@@ -245,14 +279,17 @@ fn into_message(text: &mut Text, message: &Message) {
         return;
     }
     text.blank();
-    text.line(format!("impl TryFrom<{0}View<'_>> for {0} {{", message.name));
+    text.line(format!(
+        "impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<{0}View<'a, F>> for {0} {{",
+        message.name
+    ));
     text.line("type Error = ::crake_wire::WireError;");
     text.blank();
     text.line("/// Reads all fields in one pass: less work than by their getters.");
     // Always, so that the fields go on in registers: who converts them would stall on a message that was just written.
     text.line("#[inline(always)]");
     text.line(format!(
-        "fn try_from(view: {}View<'_>) -> Result<Self, ::crake_wire::WireError> {{",
+        "fn try_from(view: {}View<'a, F>) -> Result<Self, ::crake_wire::WireError> {{",
         message.name
     ));
     text.line("let mut fields = view.reader.fields();");
@@ -283,7 +320,10 @@ fn is_one_scalar(field: &Field) -> bool {
 
 fn debug(text: &mut Text, message: &Message) {
     text.blank();
-    text.line(format!("impl ::core::fmt::Debug for {}View<'_> {{", message.name));
+    text.line(format!(
+        "impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for {}View<'a, F> {{",
+        message.name
+    ));
     text.line("fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {");
     text.line(format!("f.debug_struct(\"{}View\")", message.name));
     for item in message.items() {

@@ -1,6 +1,6 @@
 //! From descriptors to a schema, refusing what the format does not carry.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
@@ -8,7 +8,7 @@ use prost_types::{
 
 use super::source::{Source, tag, within};
 use super::types::{Types, is_map_entry};
-use super::{Alias, Enum, Message, Method, Schema, Service, Value, well_known};
+use super::{Alias, Enum, Message, Method, Schema, Service, Settings, Value, well_known};
 use crate::{Error, name};
 
 /// The packages of the `given` files, in the order of their names. A file that is only imported is part of the output
@@ -16,11 +16,10 @@ use crate::{Error, name};
 pub(crate) fn check(
     files: &FileDescriptorSet,
     given: &[&str],
-    paths: &BTreeMap<String, String>,
-    inlined: &BTreeSet<String>,
+    settings: Settings<'_>,
 ) -> Result<Vec<Schema>, Error> {
-    let types = Types::new(files, paths);
-    if let Some(unknown) = inlined.iter().find(|name| !types.has_message(name)) {
+    let types = Types::new(files, settings.paths);
+    if let Some(unknown) = settings.inlined.iter().find(|name| !types.has_message(name)) {
         let message = format!("`{unknown}` is to be inlined, and no message has this name");
         return Err(Error::new(message));
     }
@@ -32,7 +31,7 @@ pub(crate) fn check(
         .collect();
     packages
         .into_iter()
-        .map(|package| check_package(files, package, &types, inlined))
+        .map(|package| check_package(files, package, &types, settings))
         .collect()
 }
 
@@ -40,7 +39,7 @@ fn check_package(
     files: &FileDescriptorSet,
     package: &str,
     types: &Types<'_>,
-    inlined: &BTreeSet<String>,
+    settings: Settings<'_>,
 ) -> Result<Schema, Error> {
     let mut schema = Schema {
         package: package.to_owned(),
@@ -55,7 +54,7 @@ fn check_package(
         FileCheck {
             source: &Source::new(file),
             types,
-            inlined,
+            settings,
             schema: &mut schema,
             names: &mut names,
         }
@@ -68,8 +67,7 @@ fn check_package(
 pub(super) struct FileCheck<'c, 'd> {
     pub(super) source: &'c Source<'d>,
     pub(super) types: &'c Types<'d>,
-    /// Full names of messages.
-    inlined: &'c BTreeSet<String>,
+    settings: Settings<'c>,
     schema: &'c mut Schema,
     /// Rust names of the package's types and modules.
     names: &'c mut BTreeSet<String>,
@@ -150,7 +148,8 @@ impl<'d> FileCheck<'_, 'd> {
             fields,
             oneofs,
             borrows: self.types.borrows(&full_name),
-            is_inlined: self.inlined.contains(full_name.trim_start_matches('.')),
+            is_inlined: self.settings.inlined.contains(full_name.trim_start_matches('.')),
+            gathers: self.settings.gathers,
             in_circle: self.types.is_in_circle(&full_name, &full_name),
         });
         for (index, nested) in declared.enum_type.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! What a .proto file says, checked and with Rust's names: all that the emitter needs.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 mod check;
 mod fields;
 mod source;
@@ -12,6 +14,16 @@ use crate::name;
 
 /// The highest field number: what sixteen words of bitmap tell of.
 pub const FIELD_NUMBER_MAX: u32 = 63 * 16;
+
+/// What the user wants, see `Config`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings<'s> {
+    /// Packages to Rust paths.
+    pub paths: &'s BTreeMap<String, String>,
+    /// Full names of messages.
+    pub inlined: &'s BTreeSet<String>,
+    pub gathers: bool,
+}
 
 /// One package.
 #[derive(Debug)]
@@ -65,6 +77,8 @@ pub(crate) struct Message {
     pub borrows: bool,
     /// Whether it is put together wherever it is sent from.
     pub is_inlined: bool,
+    /// Whether its bytes and strings need not be copied.
+    pub gathers: bool,
     /// Whether it can contain itself.
     pub in_circle: bool,
 }

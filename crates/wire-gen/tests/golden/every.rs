@@ -64,19 +64,19 @@ impl ::crake_wire::Scalar for Colour {
     }
 }
 
-impl ::crake_wire::Element<'_> for Colour {
+impl<F> ::crake_wire::Element<'_, F> for Colour {
     type Raw = [u8; 4];
     type Item = Result<Self, ::crake_wire::WireError>;
 
     #[inline]
-    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+    fn read(_: F, raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
     }
 }
 
-impl ::crake_wire::InEntry<'_> for Colour {
+impl<F> ::crake_wire::InEntry<'_, F> for Colour {
     #[inline]
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
@@ -133,19 +133,19 @@ impl ::crake_wire::Scalar for InnerLeafSide {
     }
 }
 
-impl ::crake_wire::Element<'_> for InnerLeafSide {
+impl<F> ::crake_wire::Element<'_, F> for InnerLeafSide {
     type Raw = [u8; 4];
     type Item = Result<Self, ::crake_wire::WireError>;
 
     #[inline]
-    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+    fn read(_: F, raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
     }
 }
 
-impl ::crake_wire::InEntry<'_> for InnerLeafSide {
+impl<F> ::crake_wire::InEntry<'_, F> for InnerLeafSide {
     #[inline]
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
@@ -231,7 +231,7 @@ impl ::crake_wire::Encode for One<'_> {
 
 impl ::crake_wire::Message for One<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.unsigned32 != 0 {
             head.put_scalar(self.unsigned32);
@@ -289,17 +289,27 @@ impl ::crake_wire::Message for One<'_> {
 
 /// Reads the message [`One`] where it lies.
 #[derive(Clone, Copy)]
-pub struct OneView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct OneView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> OneView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> OneView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> OneView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn unsigned32(&self) -> u32 {
@@ -386,42 +396,44 @@ impl<'a> OneView<'a> {
 
     /// Field 15.
     #[inline]
-    pub fn text(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn text(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<15>()
     }
 
     /// The bytes of `text`, which may not be UTF-8.
     #[inline]
-    pub fn text_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn text_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<15>()
     }
 
     /// Field 16.
     #[inline]
-    pub fn data(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn data(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<16>()
     }
 
     /// Field 17.
     #[inline]
-    pub fn inner(&self) -> Result<Option<InnerView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<InnerView<'a>, 17>()
+    pub fn inner(&self) -> Result<Option<InnerView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<InnerView<'a, F>, 17>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for OneView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for OneView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for OneView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for OneView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("OneView")
             .field("unsigned32", &self.unsigned32())
@@ -526,7 +538,7 @@ impl ::crake_wire::Encode for Maybe<'_> {
 
 impl ::crake_wire::Message for Maybe<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if let Some(value) = self.unsigned32 {
             head.put_scalar(value);
@@ -584,17 +596,27 @@ impl ::crake_wire::Message for Maybe<'_> {
 
 /// Reads the message [`Maybe`] where it lies.
 #[derive(Clone, Copy)]
-pub struct MaybeView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct MaybeView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> MaybeView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> MaybeView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> MaybeView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn unsigned32(&self) -> Option<u32> {
@@ -681,42 +703,44 @@ impl<'a> MaybeView<'a> {
 
     /// Field 15.
     #[inline]
-    pub fn text(&self) -> Result<Option<&'a str>, ::crake_wire::WireError> {
+    pub fn text(&self) -> Result<Option<F::Text>, ::crake_wire::WireError> {
         self.reader.optional_string::<15>()
     }
 
     /// The bytes of `text`, which may not be UTF-8.
     #[inline]
-    pub fn text_bytes(&self) -> Result<Option<&'a [u8]>, ::crake_wire::WireError> {
+    pub fn text_bytes(&self) -> Result<Option<F::Bytes>, ::crake_wire::WireError> {
         self.reader.optional_bytes::<15>()
     }
 
     /// Field 16.
     #[inline]
-    pub fn data(&self) -> Result<Option<&'a [u8]>, ::crake_wire::WireError> {
+    pub fn data(&self) -> Result<Option<F::Bytes>, ::crake_wire::WireError> {
         self.reader.optional_bytes::<16>()
     }
 
     /// Field 17.
     #[inline]
-    pub fn inner(&self) -> Result<Option<InnerView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<InnerView<'a>, 17>()
+    pub fn inner(&self) -> Result<Option<InnerView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<InnerView<'a, F>, 17>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for MaybeView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for MaybeView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for MaybeView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for MaybeView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("MaybeView")
             .field("unsigned32", &self.unsigned32())
@@ -835,7 +859,7 @@ impl ::crake_wire::Encode for Many<'_> {
 
 impl ::crake_wire::Message for Many<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.unsigned32.is_empty() {
             head.put(writer.scalars(self.unsigned32));
@@ -893,133 +917,145 @@ impl ::crake_wire::Message for Many<'_> {
 
 /// Reads the message [`Many`] where it lies.
 #[derive(Clone, Copy)]
-pub struct ManyView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct ManyView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> ManyView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> ManyView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ManyView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn unsigned32(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+    pub fn unsigned32(&self) -> Result<::crake_wire::List<'a, u32, F>, ::crake_wire::WireError> {
         self.reader.list::<u32, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn unsigned64(&self) -> Result<::crake_wire::List<'a, u64>, ::crake_wire::WireError> {
+    pub fn unsigned64(&self) -> Result<::crake_wire::List<'a, u64, F>, ::crake_wire::WireError> {
         self.reader.list::<u64, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn signed32(&self) -> Result<::crake_wire::List<'a, i32>, ::crake_wire::WireError> {
+    pub fn signed32(&self) -> Result<::crake_wire::List<'a, i32, F>, ::crake_wire::WireError> {
         self.reader.list::<i32, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn signed64(&self) -> Result<::crake_wire::List<'a, i64>, ::crake_wire::WireError> {
+    pub fn signed64(&self) -> Result<::crake_wire::List<'a, i64, F>, ::crake_wire::WireError> {
         self.reader.list::<i64, 4>()
     }
 
     /// Field 5.
     #[inline]
-    pub fn zigzag32(&self) -> Result<::crake_wire::List<'a, i32>, ::crake_wire::WireError> {
+    pub fn zigzag32(&self) -> Result<::crake_wire::List<'a, i32, F>, ::crake_wire::WireError> {
         self.reader.list::<i32, 5>()
     }
 
     /// Field 6.
     #[inline]
-    pub fn zigzag64(&self) -> Result<::crake_wire::List<'a, i64>, ::crake_wire::WireError> {
+    pub fn zigzag64(&self) -> Result<::crake_wire::List<'a, i64, F>, ::crake_wire::WireError> {
         self.reader.list::<i64, 6>()
     }
 
     /// Field 7.
     #[inline]
-    pub fn fixed_unsigned32(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+    pub fn fixed_unsigned32(&self) -> Result<::crake_wire::List<'a, u32, F>, ::crake_wire::WireError> {
         self.reader.list::<u32, 7>()
     }
 
     /// Field 8.
     #[inline]
-    pub fn fixed_unsigned64(&self) -> Result<::crake_wire::List<'a, u64>, ::crake_wire::WireError> {
+    pub fn fixed_unsigned64(&self) -> Result<::crake_wire::List<'a, u64, F>, ::crake_wire::WireError> {
         self.reader.list::<u64, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn fixed_signed32(&self) -> Result<::crake_wire::List<'a, i32>, ::crake_wire::WireError> {
+    pub fn fixed_signed32(&self) -> Result<::crake_wire::List<'a, i32, F>, ::crake_wire::WireError> {
         self.reader.list::<i32, 9>()
     }
 
     /// Field 10.
     #[inline]
-    pub fn fixed_signed64(&self) -> Result<::crake_wire::List<'a, i64>, ::crake_wire::WireError> {
+    pub fn fixed_signed64(&self) -> Result<::crake_wire::List<'a, i64, F>, ::crake_wire::WireError> {
         self.reader.list::<i64, 10>()
     }
 
     /// Field 11.
     #[inline]
-    pub fn single(&self) -> Result<::crake_wire::List<'a, f32>, ::crake_wire::WireError> {
+    pub fn single(&self) -> Result<::crake_wire::List<'a, f32, F>, ::crake_wire::WireError> {
         self.reader.list::<f32, 11>()
     }
 
     /// Field 12.
     #[inline]
-    pub fn twice(&self) -> Result<::crake_wire::List<'a, f64>, ::crake_wire::WireError> {
+    pub fn twice(&self) -> Result<::crake_wire::List<'a, f64, F>, ::crake_wire::WireError> {
         self.reader.list::<f64, 12>()
     }
 
     /// Field 13.
     #[inline]
-    pub fn flag(&self) -> Result<::crake_wire::List<'a, bool>, ::crake_wire::WireError> {
+    pub fn flag(&self) -> Result<::crake_wire::List<'a, bool, F>, ::crake_wire::WireError> {
         self.reader.list::<bool, 13>()
     }
 
     /// Field 14.
     #[inline]
-    pub fn colour(&self) -> Result<::crake_wire::List<'a, Colour>, ::crake_wire::WireError> {
+    pub fn colour(&self) -> Result<::crake_wire::List<'a, Colour, F>, ::crake_wire::WireError> {
         self.reader.list::<Colour, 14>()
     }
 
     /// Field 15.
     #[inline]
-    pub fn text(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
-        self.reader.list::<&'a str, 15>()
+    pub fn text(&self) -> Result<::crake_wire::List<'a, F::Text, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Text, 15>()
     }
 
     /// Field 16.
     #[inline]
-    pub fn data(&self) -> Result<::crake_wire::List<'a, &'a [u8]>, ::crake_wire::WireError> {
-        self.reader.list::<&'a [u8], 16>()
+    pub fn data(&self) -> Result<::crake_wire::List<'a, F::Bytes, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Bytes, 16>()
     }
 
     /// Field 17.
     #[inline]
-    pub fn inner(&self) -> Result<::crake_wire::List<'a, InnerView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<InnerView<'a>, 17>()
+    pub fn inner(&self) -> Result<::crake_wire::List<'a, InnerView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<InnerView<'a, F>, 17>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for ManyView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for ManyView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for ManyView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ManyView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ManyView")
             .field("unsigned32", &self.unsigned32())
@@ -1086,7 +1122,7 @@ impl ::crake_wire::Encode for Inner<'_> {
 
 impl ::crake_wire::Message for Inner<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if let Some(value) = &self.leaf {
             head.put(writer.message(value));
@@ -1105,61 +1141,73 @@ impl ::crake_wire::Message for Inner<'_> {
 
 /// Reads the message [`Inner`] where it lies.
 #[derive(Clone, Copy)]
-pub struct InnerView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct InnerView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> InnerView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> InnerView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> InnerView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn leaf(&self) -> Result<Option<InnerLeafView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<InnerLeafView<'a>, 1>()
+    pub fn leaf(&self) -> Result<Option<InnerLeafView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<InnerLeafView<'a, F>, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn name(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<2>()
     }
 
     /// The bytes of `name`, which may not be UTF-8.
     #[inline]
-    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn name_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn leaves(&self) -> Result<::crake_wire::List<'a, InnerLeafView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<InnerLeafView<'a>, 3>()
+    pub fn leaves(&self) -> Result<::crake_wire::List<'a, InnerLeafView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<InnerLeafView<'a, F>, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn parts(&self) -> Result<::crake_wire::List<'a, &'a [u8]>, ::crake_wire::WireError> {
-        self.reader.list::<&'a [u8], 4>()
+    pub fn parts(&self) -> Result<::crake_wire::List<'a, F::Bytes, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Bytes, 4>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for InnerView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for InnerView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for InnerView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for InnerView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("InnerView")
             .field("leaf", &self.leaf())
@@ -1211,7 +1259,7 @@ impl ::crake_wire::Encode for InnerLeaf<'_> {
 
 impl ::crake_wire::Message for InnerLeaf<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.id != 0 {
             head.put_scalar(self.id);
@@ -1230,17 +1278,27 @@ impl ::crake_wire::Message for InnerLeaf<'_> {
 
 /// Reads the message [`InnerLeaf`] where it lies.
 #[derive(Clone, Copy)]
-pub struct InnerLeafView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct InnerLeafView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> InnerLeafView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> InnerLeafView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> InnerLeafView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn id(&self) -> u64 {
@@ -1249,13 +1307,13 @@ impl<'a> InnerLeafView<'a> {
 
     /// Field 2.
     #[inline]
-    pub fn data(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn data(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn numbers(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+    pub fn numbers(&self) -> Result<::crake_wire::List<'a, u32, F>, ::crake_wire::WireError> {
         self.reader.list::<u32, 3>()
     }
 
@@ -1266,19 +1324,21 @@ impl<'a> InnerLeafView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for InnerLeafView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for InnerLeafView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for InnerLeafView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for InnerLeafView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("InnerLeafView")
             .field("id", &self.id())
@@ -1340,7 +1400,7 @@ impl ::crake_wire::Encode for Sparse<'_> {
 
 impl ::crake_wire::Message for Sparse<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.first != 0 {
             head.put_scalar(self.first);
@@ -1368,17 +1428,27 @@ impl ::crake_wire::Message for Sparse<'_> {
 
 /// Reads the message [`Sparse`] where it lies.
 #[derive(Clone, Copy)]
-pub struct SparseView<'a> {
-    reader: ::crake_wire::Reader<'a, 16>,
+pub struct SparseView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 16, F>,
 }
 
 impl<'a> SparseView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> SparseView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> SparseView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn first(&self) -> u32 {
@@ -1393,13 +1463,13 @@ impl<'a> SparseView<'a> {
 
     /// Field 64.
     #[inline]
-    pub fn start_of_two(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn start_of_two(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<64>()
     }
 
     /// The bytes of `start_of_two`, which may not be UTF-8.
     #[inline]
-    pub fn start_of_two_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn start_of_two_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<64>()
     }
 
@@ -1411,7 +1481,7 @@ impl<'a> SparseView<'a> {
 
     /// Field 127.
     #[inline]
-    pub fn start_of_three(&self) -> Result<::crake_wire::List<'a, u64>, ::crake_wire::WireError> {
+    pub fn start_of_three(&self) -> Result<::crake_wire::List<'a, u64, F>, ::crake_wire::WireError> {
         self.reader.list::<u64, 127>()
     }
 
@@ -1423,30 +1493,32 @@ impl<'a> SparseView<'a> {
 
     /// Field 1008.
     #[inline]
-    pub fn end(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn end(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<1008>()
     }
 
     /// The bytes of `end`, which may not be UTF-8.
     #[inline]
-    pub fn end_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn end_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<1008>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for SparseView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for SparseView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for SparseView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for SparseView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("SparseView")
             .field("first", &self.first())
@@ -1505,7 +1577,7 @@ impl ::crake_wire::Encode for Flat {
 
 impl ::crake_wire::Message for Flat {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.first != 0 {
             head.put_scalar(self.first);
@@ -1530,17 +1602,27 @@ impl ::crake_wire::Message for Flat {
 
 /// Reads the message [`Flat`] where it lies.
 #[derive(Clone, Copy)]
-pub struct FlatView<'a> {
-    reader: ::crake_wire::Reader<'a, 2>,
+pub struct FlatView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 2, F>,
 }
 
 impl<'a> FlatView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> FlatView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> FlatView<'a, F> {
     /// Field 2.
     #[inline]
     pub fn first(&self) -> u32 {
@@ -1578,24 +1660,26 @@ impl<'a> FlatView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for FlatView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for FlatView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<FlatView<'_>> for Flat {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<FlatView<'a, F>> for Flat {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: FlatView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: FlatView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             first: fields.scalar::<u32, 0, 2>(),
@@ -1608,7 +1692,7 @@ impl TryFrom<FlatView<'_>> for Flat {
     }
 }
 
-impl ::core::fmt::Debug for FlatView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FlatView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("FlatView")
             .field("first", &self.first())
@@ -1639,38 +1723,48 @@ impl ::crake_wire::Encode for Empty {
 
 impl ::crake_wire::Message for Empty {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         writer.head(::crake_wire::Present::<1>::none());
     }
 }
 
 /// Reads the message [`Empty`] where it lies.
 #[derive(Clone, Copy)]
-pub struct EmptyView<'a> {
-    _reader: ::crake_wire::Reader<'a, 1>,
+pub struct EmptyView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    _reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> EmptyView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { _reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for EmptyView<'a> {
+impl<'a> EmptyView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for EmptyView<'a, F> {
+    type Frame = F;
+
+    #[inline]
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { _reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { _reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for EmptyView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EmptyView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("EmptyView")
             .finish()
@@ -1772,7 +1866,7 @@ impl ::crake_wire::Encode for Maps<'_> {
 
 impl ::crake_wire::Message for Maps<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.unsigned32.is_empty() {
             head.put(writer.map(self.unsigned32, |_, value| ::crake_wire::Scalar::to_slot(*value), |_, value| ::crake_wire::Scalar::to_slot(*value)));
@@ -1830,133 +1924,145 @@ impl ::crake_wire::Message for Maps<'_> {
 
 /// Reads the message [`Maps`] where it lies.
 #[derive(Clone, Copy)]
-pub struct MapsView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct MapsView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> MapsView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> MapsView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> MapsView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn unsigned32(&self) -> Result<::crake_wire::Map<'a, u32, u32>, ::crake_wire::WireError> {
+    pub fn unsigned32(&self) -> Result<::crake_wire::Map<'a, u32, u32, F>, ::crake_wire::WireError> {
         self.reader.map::<u32, u32, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn unsigned64(&self) -> Result<::crake_wire::Map<'a, u64, u64>, ::crake_wire::WireError> {
+    pub fn unsigned64(&self) -> Result<::crake_wire::Map<'a, u64, u64, F>, ::crake_wire::WireError> {
         self.reader.map::<u64, u64, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn signed32(&self) -> Result<::crake_wire::Map<'a, i32, i32>, ::crake_wire::WireError> {
+    pub fn signed32(&self) -> Result<::crake_wire::Map<'a, i32, i32, F>, ::crake_wire::WireError> {
         self.reader.map::<i32, i32, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn signed64(&self) -> Result<::crake_wire::Map<'a, i64, i64>, ::crake_wire::WireError> {
+    pub fn signed64(&self) -> Result<::crake_wire::Map<'a, i64, i64, F>, ::crake_wire::WireError> {
         self.reader.map::<i64, i64, 4>()
     }
 
     /// Field 5.
     #[inline]
-    pub fn zigzag32(&self) -> Result<::crake_wire::Map<'a, i32, i32>, ::crake_wire::WireError> {
+    pub fn zigzag32(&self) -> Result<::crake_wire::Map<'a, i32, i32, F>, ::crake_wire::WireError> {
         self.reader.map::<i32, i32, 5>()
     }
 
     /// Field 6.
     #[inline]
-    pub fn zigzag64(&self) -> Result<::crake_wire::Map<'a, i64, i64>, ::crake_wire::WireError> {
+    pub fn zigzag64(&self) -> Result<::crake_wire::Map<'a, i64, i64, F>, ::crake_wire::WireError> {
         self.reader.map::<i64, i64, 6>()
     }
 
     /// Field 7.
     #[inline]
-    pub fn fixed_unsigned32(&self) -> Result<::crake_wire::Map<'a, u32, u32>, ::crake_wire::WireError> {
+    pub fn fixed_unsigned32(&self) -> Result<::crake_wire::Map<'a, u32, u32, F>, ::crake_wire::WireError> {
         self.reader.map::<u32, u32, 7>()
     }
 
     /// Field 8.
     #[inline]
-    pub fn fixed_unsigned64(&self) -> Result<::crake_wire::Map<'a, u64, u64>, ::crake_wire::WireError> {
+    pub fn fixed_unsigned64(&self) -> Result<::crake_wire::Map<'a, u64, u64, F>, ::crake_wire::WireError> {
         self.reader.map::<u64, u64, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn fixed_signed32(&self) -> Result<::crake_wire::Map<'a, i32, i32>, ::crake_wire::WireError> {
+    pub fn fixed_signed32(&self) -> Result<::crake_wire::Map<'a, i32, i32, F>, ::crake_wire::WireError> {
         self.reader.map::<i32, i32, 9>()
     }
 
     /// Field 10.
     #[inline]
-    pub fn fixed_signed64(&self) -> Result<::crake_wire::Map<'a, i64, i64>, ::crake_wire::WireError> {
+    pub fn fixed_signed64(&self) -> Result<::crake_wire::Map<'a, i64, i64, F>, ::crake_wire::WireError> {
         self.reader.map::<i64, i64, 10>()
     }
 
     /// Field 11.
     #[inline]
-    pub fn single(&self) -> Result<::crake_wire::Map<'a, bool, f32>, ::crake_wire::WireError> {
+    pub fn single(&self) -> Result<::crake_wire::Map<'a, bool, f32, F>, ::crake_wire::WireError> {
         self.reader.map::<bool, f32, 11>()
     }
 
     /// Field 12.
     #[inline]
-    pub fn twice(&self) -> Result<::crake_wire::Map<'a, &'a str, f64>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, f64, 12>()
+    pub fn twice(&self) -> Result<::crake_wire::Map<'a, F::Text, f64, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, f64, 12>()
     }
 
     /// Field 13.
     #[inline]
-    pub fn flag(&self) -> Result<::crake_wire::Map<'a, u32, bool>, ::crake_wire::WireError> {
+    pub fn flag(&self) -> Result<::crake_wire::Map<'a, u32, bool, F>, ::crake_wire::WireError> {
         self.reader.map::<u32, bool, 13>()
     }
 
     /// Field 14.
     #[inline]
-    pub fn colour(&self) -> Result<::crake_wire::Map<'a, &'a str, Colour>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, Colour, 14>()
+    pub fn colour(&self) -> Result<::crake_wire::Map<'a, F::Text, Colour, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, Colour, 14>()
     }
 
     /// Field 15.
     #[inline]
-    pub fn text(&self) -> Result<::crake_wire::Map<'a, &'a str, &'a str>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, &'a str, 15>()
+    pub fn text(&self) -> Result<::crake_wire::Map<'a, F::Text, F::Text, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, F::Text, 15>()
     }
 
     /// Field 16.
     #[inline]
-    pub fn data(&self) -> Result<::crake_wire::Map<'a, &'a str, &'a [u8]>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, &'a [u8], 16>()
+    pub fn data(&self) -> Result<::crake_wire::Map<'a, F::Text, F::Bytes, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, F::Bytes, 16>()
     }
 
     /// Field 17.
     #[inline]
-    pub fn inner(&self) -> Result<::crake_wire::Map<'a, i64, InnerView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<i64, InnerView<'a>, 17>()
+    pub fn inner(&self) -> Result<::crake_wire::Map<'a, i64, InnerView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.map::<i64, InnerView<'a, F>, 17>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for MapsView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for MapsView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for MapsView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for MapsView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("MapsView")
             .field("unsigned32", &self.unsigned32())
@@ -2048,7 +2154,7 @@ impl ::crake_wire::Encode for Choice<'_> {
 
 impl ::crake_wire::Message for Choice<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.before != 0 {
             head.put_scalar(self.before);
@@ -2167,7 +2273,7 @@ pub enum ChoiceBody<'a> {
 /// What [`ChoiceBody`] reads as.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
-pub enum ChoiceBodyView<'a> {
+pub enum ChoiceBodyView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
     /// Field 2.
     Unsigned32(u32),
     /// Field 3.
@@ -2197,13 +2303,13 @@ pub enum ChoiceBodyView<'a> {
     /// Field 15.
     Colour(Colour),
     /// Field 17.
-    Text(&'a str),
+    Text(F::Text),
     /// Field 18.
-    Data(&'a [u8]),
+    Data(F::Bytes),
     /// Field 19.
-    Inner(InnerView<'a>),
+    Inner(InnerView<'a, F>),
     /// Field 70.
-    Self_(EmptyView<'a>),
+    Self_(EmptyView<'a, F>),
 }
 
 /// What `type` of [`Choice`] can be.
@@ -2228,17 +2334,27 @@ pub enum ChoiceTypeView {
 
 /// Reads the message [`Choice`] where it lies.
 #[derive(Clone, Copy)]
-pub struct ChoiceView<'a> {
-    reader: ::crake_wire::Reader<'a, 2>,
+pub struct ChoiceView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 2, F>,
 }
 
 impl<'a> ChoiceView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> ChoiceView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ChoiceView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn before(&self) -> u32 {
@@ -2247,7 +2363,7 @@ impl<'a> ChoiceView<'a> {
 
     /// What it is about.
     #[inline]
-    pub fn body(&self) -> Result<Option<ChoiceBodyView<'a>>, ::crake_wire::WireError> {
+    pub fn body(&self) -> Result<Option<ChoiceBodyView<'a, F>>, ::crake_wire::WireError> {
         if let Some(value) = self.reader.optional_scalar::<u32, 2>() {
             return Ok(Some(ChoiceBodyView::Unsigned32(value)));
         }
@@ -2296,10 +2412,10 @@ impl<'a> ChoiceView<'a> {
         if let Some(value) = self.reader.optional_bytes::<18>()? {
             return Ok(Some(ChoiceBodyView::Data(value)));
         }
-        if let Some(value) = self.reader.message::<InnerView<'a>, 19>()? {
+        if let Some(value) = self.reader.message::<InnerView<'a, F>, 19>()? {
             return Ok(Some(ChoiceBodyView::Inner(value)));
         }
-        if let Some(value) = self.reader.message::<EmptyView<'a>, 70>()? {
+        if let Some(value) = self.reader.message::<EmptyView<'a, F>, 70>()? {
             return Ok(Some(ChoiceBodyView::Self_(value)));
         }
         Ok(None)
@@ -2307,13 +2423,13 @@ impl<'a> ChoiceView<'a> {
 
     /// Field 16.
     #[inline]
-    pub fn between(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn between(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<16>()
     }
 
     /// The bytes of `between`, which may not be UTF-8.
     #[inline]
-    pub fn between_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn between_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<16>()
     }
 
@@ -2336,19 +2452,21 @@ impl<'a> ChoiceView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for ChoiceView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for ChoiceView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for ChoiceView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ChoiceView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ChoiceView")
             .field("before", &self.before())
@@ -2423,7 +2541,7 @@ impl ::crake_wire::Encode for Every<'_> {
 
 impl ::crake_wire::Message for Every<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if let Some(value) = &self.one {
             head.put(writer.message(value));
@@ -2457,85 +2575,97 @@ impl ::crake_wire::Message for Every<'_> {
 
 /// Reads the message [`Every`] where it lies.
 #[derive(Clone, Copy)]
-pub struct EveryView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct EveryView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> EveryView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> EveryView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> EveryView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn one(&self) -> Result<Option<OneView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<OneView<'a>, 1>()
+    pub fn one(&self) -> Result<Option<OneView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<OneView<'a, F>, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn maybe(&self) -> Result<Option<MaybeView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<MaybeView<'a>, 2>()
+    pub fn maybe(&self) -> Result<Option<MaybeView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<MaybeView<'a, F>, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn many(&self) -> Result<Option<ManyView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<ManyView<'a>, 3>()
+    pub fn many(&self) -> Result<Option<ManyView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<ManyView<'a, F>, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn sparse(&self) -> Result<Option<SparseView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<SparseView<'a>, 4>()
+    pub fn sparse(&self) -> Result<Option<SparseView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<SparseView<'a, F>, 4>()
     }
 
     /// Field 5.
     #[inline]
-    pub fn empty(&self) -> Result<Option<EmptyView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<EmptyView<'a>, 5>()
+    pub fn empty(&self) -> Result<Option<EmptyView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<EmptyView<'a, F>, 5>()
     }
 
     /// Field 6.
     #[inline]
-    pub fn maps(&self) -> Result<Option<MapsView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<MapsView<'a>, 6>()
+    pub fn maps(&self) -> Result<Option<MapsView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<MapsView<'a, F>, 6>()
     }
 
     /// Field 7.
     #[inline]
-    pub fn choices(&self) -> Result<::crake_wire::List<'a, ChoiceView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<ChoiceView<'a>, 7>()
+    pub fn choices(&self) -> Result<::crake_wire::List<'a, ChoiceView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<ChoiceView<'a, F>, 7>()
     }
 
     /// Field 8.
     #[inline]
-    pub fn tree(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<TreeView<'a>, 8>()
+    pub fn tree(&self) -> Result<Option<TreeView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<TreeView<'a, F>, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn known(&self) -> Result<Option<KnownView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<KnownView<'a>, 9>()
+    pub fn known(&self) -> Result<Option<KnownView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<KnownView<'a, F>, 9>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for EveryView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for EveryView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for EveryView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EveryView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("EveryView")
             .field("one", &self.one())
@@ -2616,7 +2746,7 @@ impl ::crake_wire::Encode for Known<'_> {
 
 impl ::crake_wire::Message for Known<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if let Some(value) = &self.at {
             head.put(writer.message(value));
@@ -2666,62 +2796,72 @@ pub enum KnownWhich<'a> {
 /// What [`KnownWhich`] reads as.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
-pub enum KnownWhichView<'a> {
+pub enum KnownWhichView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
     /// Field 5.
-    Object(::crake_wire::well_known::StructView<'a>),
+    Object(::crake_wire::well_known::StructView<'a, F>),
     /// Field 6.
     Nothing(::crake_wire::well_known::NullValue),
     /// Field 7.
-    Empty(::crake_wire::well_known::EmptyView<'a>),
+    Empty(::crake_wire::well_known::EmptyView<'a, F>),
 }
 
 /// Reads the message [`Known`] where it lies.
 #[derive(Clone, Copy)]
-pub struct KnownView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct KnownView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> KnownView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> KnownView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> KnownView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn at(&self) -> Result<Option<::crake_wire::well_known::TimestampView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<::crake_wire::well_known::TimestampView<'a>, 1>()
+    pub fn at(&self) -> Result<Option<::crake_wire::well_known::TimestampView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::TimestampView<'a, F>, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn took(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::DurationView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<::crake_wire::well_known::DurationView<'a>, 2>()
+    pub fn took(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::DurationView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<::crake_wire::well_known::DurationView<'a, F>, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn any(&self) -> Result<Option<::crake_wire::well_known::AnyView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<::crake_wire::well_known::AnyView<'a>, 3>()
+    pub fn any(&self) -> Result<Option<::crake_wire::well_known::AnyView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::AnyView<'a, F>, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn values(&self) -> Result<::crake_wire::Map<'a, &'a str, ::crake_wire::well_known::ValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, ::crake_wire::well_known::ValueView<'a>, 4>()
+    pub fn values(&self) -> Result<::crake_wire::Map<'a, F::Text, ::crake_wire::well_known::ValueView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, ::crake_wire::well_known::ValueView<'a, F>, 4>()
     }
 
     /// One of `which`, or none.
     #[inline]
-    pub fn which(&self) -> Result<Option<KnownWhichView<'a>>, ::crake_wire::WireError> {
-        if let Some(value) = self.reader.message::<::crake_wire::well_known::StructView<'a>, 5>()? {
+    pub fn which(&self) -> Result<Option<KnownWhichView<'a, F>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.message::<::crake_wire::well_known::StructView<'a, F>, 5>()? {
             return Ok(Some(KnownWhichView::Object(value)));
         }
         if let Some(value) = self.reader.optional_scalar::<::crake_wire::well_known::NullValue, 6>().transpose()? {
             return Ok(Some(KnownWhichView::Nothing(value)));
         }
-        if let Some(value) = self.reader.message::<::crake_wire::well_known::EmptyView<'a>, 7>()? {
+        if let Some(value) = self.reader.message::<::crake_wire::well_known::EmptyView<'a, F>, 7>()? {
             return Ok(Some(KnownWhichView::Empty(value)));
         }
         Ok(None)
@@ -2729,36 +2869,38 @@ impl<'a> KnownView<'a> {
 
     /// Field 8.
     #[inline]
-    pub fn mask(&self) -> Result<Option<::crake_wire::well_known::FieldMaskView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<::crake_wire::well_known::FieldMaskView<'a>, 8>()
+    pub fn mask(&self) -> Result<Option<::crake_wire::well_known::FieldMaskView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::FieldMaskView<'a, F>, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn text(&self) -> Result<Option<::crake_wire::well_known::StringValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<::crake_wire::well_known::StringValueView<'a>, 9>()
+    pub fn text(&self) -> Result<Option<::crake_wire::well_known::StringValueView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::StringValueView<'a, F>, 9>()
     }
 
     /// Field 10.
     #[inline]
-    pub fn numbers(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::Int64ValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<::crake_wire::well_known::Int64ValueView<'a>, 10>()
+    pub fn numbers(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::Int64ValueView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<::crake_wire::well_known::Int64ValueView<'a, F>, 10>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for KnownView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for KnownView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for KnownView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for KnownView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("KnownView")
             .field("at", &self.at())
@@ -2860,7 +3002,7 @@ impl ::crake_wire::Encode for Tree<'_> {
 
 impl Tree<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if !self.name.is_empty() {
             head.put(writer.bytes(self.name.as_bytes()));
@@ -2909,7 +3051,7 @@ impl Tree<'_> {
 
 impl ::crake_wire::Message for Tree<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
@@ -2929,22 +3071,38 @@ pub enum TreeNext<'a> {
 /// What [`TreeNext`] reads as.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
-pub enum TreeNextView<'a> {
+pub enum TreeNextView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
     /// Field 5.
-    Left(TreeView<'a>),
+    Left(TreeView<'a, F>),
     /// Field 6.
-    Branch(BranchView<'a>),
+    Branch(BranchView<'a, F>),
     /// Field 7.
     Leaf(u32),
 }
 
 /// Reads the message [`Tree`] where it lies.
 #[derive(Clone, Copy)]
-pub struct TreeView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct TreeView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> TreeView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> TreeView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> TreeView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (1, ::crake_wire::Shape::Packed(1)),
@@ -2961,49 +3119,43 @@ impl<'a> TreeView<'a> {
         (13, ::crake_wire::Shape::Packed(1)),
     ];
 
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
-
     /// Field 1.
     #[inline]
-    pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn name(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<1>()
     }
 
     /// The bytes of `name`, which may not be UTF-8.
     #[inline]
-    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn name_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn first(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested::<TreeView<'a>, 2>()
+    pub fn first(&self) -> Result<Option<TreeView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested::<TreeView<'a, F>, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn children(&self) -> Result<::crake_wire::NestedList<'a, TreeView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested_list::<TreeView<'a>, 3>()
+    pub fn children(&self) -> Result<::crake_wire::NestedList<'a, TreeView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<TreeView<'a, F>, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn named(&self) -> Result<::crake_wire::Map<'a, &'a str, TreeView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested_map::<&'a str, TreeView<'a>, 4>()
+    pub fn named(&self) -> Result<::crake_wire::Map<'a, F::Text, TreeView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.nested_map::<F::Text, TreeView<'a, F>, 4>()
     }
 
     /// One of `next`, or none.
     #[inline]
-    pub fn next(&self) -> Result<Option<TreeNextView<'a>>, ::crake_wire::WireError> {
-        if let Some(value) = self.reader.nested::<TreeView<'a>, 5>()? {
+    pub fn next(&self) -> Result<Option<TreeNextView<'a, F>>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.nested::<TreeView<'a, F>, 5>()? {
             return Ok(Some(TreeNextView::Left(value)));
         }
-        if let Some(value) = self.reader.nested::<BranchView<'a>, 6>()? {
+        if let Some(value) = self.reader.nested::<BranchView<'a, F>, 6>()? {
             return Ok(Some(TreeNextView::Branch(value)));
         }
         if let Some(value) = self.reader.optional_scalar::<u32, 7>() {
@@ -3014,37 +3166,37 @@ impl<'a> TreeView<'a> {
 
     /// Field 8.
     #[inline]
-    pub fn numbers(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+    pub fn numbers(&self) -> Result<::crake_wire::List<'a, u32, F>, ::crake_wire::WireError> {
         self.reader.list::<u32, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn labels(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
-        self.reader.list::<&'a str, 9>()
+    pub fn labels(&self) -> Result<::crake_wire::List<'a, F::Text, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Text, 9>()
     }
 
     /// Field 10.
     #[inline]
-    pub fn data(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn data(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<10>()
     }
 
     /// Field 11.
     #[inline]
-    pub fn inner(&self) -> Result<Option<InnerView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<InnerView<'a>, 11>()
+    pub fn inner(&self) -> Result<Option<InnerView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<InnerView<'a, F>, 11>()
     }
 
     /// Field 12.
     #[inline]
-    pub fn parts(&self) -> Result<::crake_wire::Map<'a, u32, &'a [u8]>, ::crake_wire::WireError> {
-        self.reader.map::<u32, &'a [u8], 12>()
+    pub fn parts(&self) -> Result<::crake_wire::Map<'a, u32, F::Bytes, F>, ::crake_wire::WireError> {
+        self.reader.map::<u32, F::Bytes, 12>()
     }
 
     /// Field 13.
     #[inline]
-    pub fn flags(&self) -> Result<::crake_wire::List<'a, bool>, ::crake_wire::WireError> {
+    pub fn flags(&self) -> Result<::crake_wire::List<'a, bool, F>, ::crake_wire::WireError> {
         self.reader.list::<bool, 13>()
     }
 
@@ -3055,25 +3207,27 @@ impl<'a> TreeView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for TreeView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for TreeView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for TreeView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for TreeView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("TreeView")
             .field("name", &self.name())
@@ -3150,7 +3304,7 @@ impl ::crake_wire::Encode for Branch<'_> {
 
 impl Branch<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if let Some(value) = &self.tree {
             head.put(writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth))));
@@ -3175,18 +3329,34 @@ impl Branch<'_> {
 
 impl ::crake_wire::Message for Branch<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
 
 /// Reads the message [`Branch`] where it lies.
 #[derive(Clone, Copy)]
-pub struct BranchView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct BranchView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> BranchView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> BranchView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> BranchView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (1, ::crake_wire::Shape::Packed(1)),
@@ -3197,68 +3367,64 @@ impl<'a> BranchView<'a> {
         (6, ::crake_wire::Shape::Packed(1)),
     ];
 
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
-
     /// Field 1.
     #[inline]
-    pub fn tree(&self) -> Result<Option<TreeView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested::<TreeView<'a>, 1>()
+    pub fn tree(&self) -> Result<Option<TreeView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested::<TreeView<'a, F>, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn other(&self) -> Result<Option<BranchView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested::<BranchView<'a>, 2>()
+    pub fn other(&self) -> Result<Option<BranchView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested::<BranchView<'a, F>, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn colours(&self) -> Result<::crake_wire::Map<'a, u32, Colour>, ::crake_wire::WireError> {
+    pub fn colours(&self) -> Result<::crake_wire::Map<'a, u32, Colour, F>, ::crake_wire::WireError> {
         self.reader.map::<u32, Colour, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn values(&self) -> Result<::crake_wire::Map<'a, &'a str, ::crake_wire::well_known::ValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, ::crake_wire::well_known::ValueView<'a>, 4>()
+    pub fn values(&self) -> Result<::crake_wire::Map<'a, F::Text, ::crake_wire::well_known::ValueView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, ::crake_wire::well_known::ValueView<'a, F>, 4>()
     }
 
     /// Field 5.
     #[inline]
-    pub fn lists(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::ListValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<::crake_wire::well_known::ListValueView<'a>, 5>()
+    pub fn lists(&self) -> Result<::crake_wire::List<'a, ::crake_wire::well_known::ListValueView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<::crake_wire::well_known::ListValueView<'a, F>, 5>()
     }
 
     /// Field 6.
     #[inline]
-    pub fn object(&self) -> Result<Option<::crake_wire::well_known::StructView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<::crake_wire::well_known::StructView<'a>, 6>()
+    pub fn object(&self) -> Result<Option<::crake_wire::well_known::StructView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<::crake_wire::well_known::StructView<'a, F>, 6>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for BranchView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for BranchView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for BranchView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BranchView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BranchView")
             .field("tree", &self.tree())
@@ -3310,7 +3476,7 @@ impl ::crake_wire::Encode for Names {
 
 impl ::crake_wire::Message for Names {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.r#type != 0 {
             head.put_scalar(self.r#type);
@@ -3329,17 +3495,27 @@ impl ::crake_wire::Message for Names {
 
 /// Reads the message [`Names`] where it lies.
 #[derive(Clone, Copy)]
-pub struct NamesView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct NamesView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> NamesView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> NamesView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> NamesView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn r#type(&self) -> u32 {
@@ -3365,24 +3541,26 @@ impl<'a> NamesView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for NamesView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for NamesView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<NamesView<'_>> for Names {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<NamesView<'a, F>> for Names {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: NamesView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: NamesView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             r#type: fields.scalar::<u32, 0, 1>(),
@@ -3393,7 +3571,7 @@ impl TryFrom<NamesView<'_>> for Names {
     }
 }
 
-impl ::core::fmt::Debug for NamesView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for NamesView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("NamesView")
             .field("type", &self.r#type())

@@ -52,19 +52,19 @@ impl ::crake_wire::Scalar for Kind {
     }
 }
 
-impl ::crake_wire::Element<'_> for Kind {
+impl<F> ::crake_wire::Element<'_, F> for Kind {
     type Raw = [u8; 4];
     type Item = Result<Self, ::crake_wire::WireError>;
 
     #[inline]
-    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+    fn read(_: F, raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
     }
 }
 
-impl ::crake_wire::InEntry<'_> for Kind {
+impl<F> ::crake_wire::InEntry<'_, F> for Kind {
     #[inline]
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
@@ -106,7 +106,7 @@ impl ::crake_wire::Encode for LookupRequest<'_> {
 
 impl ::crake_wire::Message for LookupRequest<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.base != 0 {
             head.put_scalar(self.base);
@@ -122,17 +122,27 @@ impl ::crake_wire::Message for LookupRequest<'_> {
 
 /// Reads the message [`LookupRequest`] where it lies.
 #[derive(Clone, Copy)]
-pub struct LookupRequestView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct LookupRequestView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> LookupRequestView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> LookupRequestView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> LookupRequestView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn base(&self) -> u64 {
@@ -141,13 +151,13 @@ impl<'a> LookupRequestView<'a> {
 
     /// Field 2.
     #[inline]
-    pub fn path(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn path(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<2>()
     }
 
     /// The bytes of `path`, which may not be UTF-8.
     #[inline]
-    pub fn path_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn path_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<2>()
     }
 
@@ -158,19 +168,21 @@ impl<'a> LookupRequestView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for LookupRequestView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for LookupRequestView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for LookupRequestView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for LookupRequestView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("LookupRequestView")
             .field("base", &self.base())
@@ -222,7 +234,7 @@ impl ::crake_wire::Encode for Attributes {
 
 impl ::crake_wire::Message for Attributes {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.id != 0 {
             head.put_scalar(self.id);
@@ -244,17 +256,27 @@ impl ::crake_wire::Message for Attributes {
 
 /// Reads the message [`Attributes`] where it lies.
 #[derive(Clone, Copy)]
-pub struct AttributesView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct AttributesView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> AttributesView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> AttributesView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> AttributesView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn id(&self) -> u64 {
@@ -286,19 +308,21 @@ impl<'a> AttributesView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for AttributesView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for AttributesView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for AttributesView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for AttributesView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("AttributesView")
             .field("id", &self.id())
@@ -347,7 +371,7 @@ impl ::crake_wire::Encode for Block<'_> {
 
 impl ::crake_wire::Message for Block<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.offset != 0 {
             head.put_scalar(self.offset);
@@ -363,17 +387,27 @@ impl ::crake_wire::Message for Block<'_> {
 
 /// Reads the message [`Block`] where it lies.
 #[derive(Clone, Copy)]
-pub struct BlockView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct BlockView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> BlockView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> BlockView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> BlockView<'a, F> {
     /// Field 1.
     #[inline]
     pub fn offset(&self) -> u64 {
@@ -388,24 +422,26 @@ impl<'a> BlockView<'a> {
 
     /// Field 3.
     #[inline]
-    pub fn handle(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn handle(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<3>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for BlockView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for BlockView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for BlockView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BlockView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BlockView")
             .field("offset", &self.offset())
@@ -462,7 +498,7 @@ impl ::crake_wire::Encode for LookupReply<'_> {
 
 impl ::crake_wire::Message for LookupReply<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if let Some(value) = &self.node {
             head.put(writer.message(value));
@@ -484,61 +520,73 @@ impl ::crake_wire::Message for LookupReply<'_> {
 
 /// Reads the message [`LookupReply`] where it lies.
 #[derive(Clone, Copy)]
-pub struct LookupReplyView<'a> {
-    reader: ::crake_wire::Reader<'a, 2>,
+pub struct LookupReplyView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 2, F>,
 }
 
 impl<'a> LookupReplyView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> LookupReplyView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> LookupReplyView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn node(&self) -> Result<Option<AttributesView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<AttributesView<'a>, 1>()
+    pub fn node(&self) -> Result<Option<AttributesView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<AttributesView<'a, F>, 1>()
     }
 
     /// Field 2.
     #[inline]
-    pub fn blocks(&self) -> Result<::crake_wire::List<'a, BlockView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<BlockView<'a>, 2>()
+    pub fn blocks(&self) -> Result<::crake_wire::List<'a, BlockView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<BlockView<'a, F>, 2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn inline_value(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn inline_value(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn replicas(&self) -> Result<::crake_wire::List<'a, u32>, ::crake_wire::WireError> {
+    pub fn replicas(&self) -> Result<::crake_wire::List<'a, u32, F>, ::crake_wire::WireError> {
         self.reader.list::<u32, 4>()
     }
 
     /// Field 70.
     #[inline]
-    pub fn hosts(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
-        self.reader.list::<&'a str, 70>()
+    pub fn hosts(&self) -> Result<::crake_wire::List<'a, F::Text, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Text, 70>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for LookupReplyView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for LookupReplyView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for LookupReplyView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for LookupReplyView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("LookupReplyView")
             .field("node", &self.node())
@@ -600,7 +648,7 @@ impl ::crake_wire::Encode for Folder<'_> {
 
 impl Folder<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if !self.sizes.is_empty() {
             head.put(writer.map(self.sizes, |writer, value| writer.blob_in_entry(value.as_bytes()), |_, value| ::crake_wire::Scalar::to_slot(*value)));
@@ -619,7 +667,7 @@ impl Folder<'_> {
 
 impl ::crake_wire::Message for Folder<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
@@ -637,20 +685,36 @@ pub enum FolderOwner<'a> {
 /// What [`FolderOwner`] reads as.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
-pub enum FolderOwnerView<'a> {
+pub enum FolderOwnerView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
     /// Field 2.
-    User(&'a str),
+    User(F::Text),
     /// Field 3.
     Job(u32),
 }
 
 /// Reads the message [`Folder`] where it lies.
 #[derive(Clone, Copy)]
-pub struct FolderView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct FolderView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> FolderView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> FolderView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> FolderView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (1, ::crake_wire::Shape::Map { key: true, value: false }),
@@ -658,21 +722,15 @@ impl<'a> FolderView<'a> {
         (4, ::crake_wire::Shape::Table),
     ];
 
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
-
     /// Field 1.
     #[inline]
-    pub fn sizes(&self) -> Result<::crake_wire::Map<'a, &'a str, u64>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, u64, 1>()
+    pub fn sizes(&self) -> Result<::crake_wire::Map<'a, F::Text, u64, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, u64, 1>()
     }
 
     /// One of `owner`, or none.
     #[inline]
-    pub fn owner(&self) -> Result<Option<FolderOwnerView<'a>>, ::crake_wire::WireError> {
+    pub fn owner(&self) -> Result<Option<FolderOwnerView<'a, F>>, ::crake_wire::WireError> {
         if let Some(value) = self.reader.optional_string::<2>()? {
             return Ok(Some(FolderOwnerView::User(value)));
         }
@@ -684,30 +742,32 @@ impl<'a> FolderView<'a> {
 
     /// Field 4.
     #[inline]
-    pub fn below(&self) -> Result<::crake_wire::NestedList<'a, FolderView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested_list::<FolderView<'a>, 4>()
+    pub fn below(&self) -> Result<::crake_wire::NestedList<'a, FolderView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<FolderView<'a, F>, 4>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for FolderView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for FolderView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for FolderView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FolderView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("FolderView")
             .field("sizes", &self.sizes())

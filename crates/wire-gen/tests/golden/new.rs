@@ -52,19 +52,19 @@ impl ::crake_wire::Scalar for State {
     }
 }
 
-impl ::crake_wire::Element<'_> for State {
+impl<F> ::crake_wire::Element<'_, F> for State {
     type Raw = [u8; 4];
     type Item = Result<Self, ::crake_wire::WireError>;
 
     #[inline]
-    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+    fn read(_: F, raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
     }
 }
 
-impl ::crake_wire::InEntry<'_> for State {
+impl<F> ::crake_wire::InEntry<'_, F> for State {
     #[inline]
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
@@ -142,7 +142,7 @@ impl ::crake_wire::Encode for Record<'_> {
 
 impl ::crake_wire::Message for Record<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.kind.is_empty() {
             head.put(writer.bytes(self.kind.as_bytes()));
@@ -201,37 +201,47 @@ pub enum RecordEnd<'a> {
 /// What [`RecordEnd`] reads as.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
-pub enum RecordEndView<'a> {
+pub enum RecordEndView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
     /// Field 10.
     Code(u32),
     /// Field 11.
-    Reason(&'a str),
+    Reason(F::Text),
     /// Field 13.
     Lost(bool),
 }
 
 /// Reads the message [`Record`] where it lies.
 #[derive(Clone, Copy)]
-pub struct RecordView<'a> {
-    reader: ::crake_wire::Reader<'a, 4>,
+pub struct RecordView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 4, F>,
 }
 
 impl<'a> RecordView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> RecordView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> RecordView<'a, F> {
     /// Field 1.
     #[inline]
-    pub fn kind(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn kind(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<1>()
     }
 
     /// The bytes of `kind`, which may not be UTF-8.
     #[inline]
-    pub fn kind_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn kind_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<1>()
     }
 
@@ -249,7 +259,7 @@ impl<'a> RecordView<'a> {
 
     /// Field 4.
     #[inline]
-    pub fn marks(&self) -> Result<::crake_wire::List<'a, u64>, ::crake_wire::WireError> {
+    pub fn marks(&self) -> Result<::crake_wire::List<'a, u64, F>, ::crake_wire::WireError> {
         self.reader.list::<u64, 4>()
     }
 
@@ -261,19 +271,19 @@ impl<'a> RecordView<'a> {
 
     /// Field 8.
     #[inline]
-    pub fn parts(&self) -> Result<::crake_wire::List<'a, PartView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<PartView<'a>, 8>()
+    pub fn parts(&self) -> Result<::crake_wire::List<'a, PartView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<PartView<'a, F>, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn tail(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn tail(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<9>()
     }
 
     /// One of `end`, or none.
     #[inline]
-    pub fn end(&self) -> Result<Option<RecordEndView<'a>>, ::crake_wire::WireError> {
+    pub fn end(&self) -> Result<Option<RecordEndView<'a, F>>, ::crake_wire::WireError> {
         if let Some(value) = self.reader.optional_scalar::<u32, 10>() {
             return Ok(Some(RecordEndView::Code(value)));
         }
@@ -288,42 +298,44 @@ impl<'a> RecordView<'a> {
 
     /// Field 12.
     #[inline]
-    pub fn index(&self) -> Result<::crake_wire::Map<'a, &'a str, PartView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, PartView<'a>, 12>()
+    pub fn index(&self) -> Result<::crake_wire::Map<'a, F::Text, PartView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, PartView<'a, F>, 12>()
     }
 
     /// Field 64.
     #[inline]
-    pub fn main(&self) -> Result<Option<PartView<'a>>, ::crake_wire::WireError> {
-        self.reader.message::<PartView<'a>, 64>()
+    pub fn main(&self) -> Result<Option<PartView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<PartView<'a, F>, 64>()
     }
 
     /// Field 200.
     #[inline]
-    pub fn note(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn note(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<200>()
     }
 
     /// The bytes of `note`, which may not be UTF-8.
     #[inline]
-    pub fn note_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn note_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<200>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for RecordView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for RecordView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for RecordView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for RecordView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("RecordView")
             .field("kind", &self.kind())
@@ -390,7 +402,7 @@ impl ::crake_wire::Encode for Part<'_> {
 
 impl Part<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if self.number != 0 {
             head.put_scalar(self.number);
@@ -409,30 +421,40 @@ impl Part<'_> {
 
 impl ::crake_wire::Message for Part<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
 
 /// Reads the message [`Part`] where it lies.
 #[derive(Clone, Copy)]
-pub struct PartView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct PartView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> PartView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> PartView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> PartView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (2, ::crake_wire::Shape::Packed(1)),
         (3, ::crake_wire::Shape::Table),
         (4, ::crake_wire::Shape::Table),
     ];
-
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
 
     /// Field 1.
     #[inline]
@@ -442,48 +464,50 @@ impl<'a> PartView<'a> {
 
     /// Field 2.
     #[inline]
-    pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn name(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<2>()
     }
 
     /// The bytes of `name`, which may not be UTF-8.
     #[inline]
-    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn name_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<2>()
     }
 
     /// Field 3.
     #[inline]
-    pub fn labels(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
-        self.reader.list::<&'a str, 3>()
+    pub fn labels(&self) -> Result<::crake_wire::List<'a, F::Text, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Text, 3>()
     }
 
     /// Field 4.
     #[inline]
-    pub fn below(&self) -> Result<::crake_wire::NestedList<'a, PartView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested_list::<PartView<'a>, 4>()
+    pub fn below(&self) -> Result<::crake_wire::NestedList<'a, PartView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<PartView<'a, F>, 4>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for PartView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for PartView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for PartView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for PartView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("PartView")
             .field("number", &self.number())

@@ -49,19 +49,19 @@ impl ::crake_wire::Scalar for State {
     }
 }
 
-impl ::crake_wire::Element<'_> for State {
+impl<F> ::crake_wire::Element<'_, F> for State {
     type Raw = [u8; 4];
     type Item = Result<Self, ::crake_wire::WireError>;
 
     #[inline]
-    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+    fn read(_: F, raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
     }
 }
 
-impl ::crake_wire::InEntry<'_> for State {
+impl<F> ::crake_wire::InEntry<'_, F> for State {
     #[inline]
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
@@ -125,7 +125,7 @@ impl ::crake_wire::Encode for Record<'_> {
 
 impl ::crake_wire::Message for Record<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.id != 0 {
             head.put_scalar(self.id);
@@ -159,17 +159,27 @@ impl ::crake_wire::Message for Record<'_> {
 
 /// Reads the message [`Record`] where it lies.
 #[derive(Clone, Copy)]
-pub struct RecordView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct RecordView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> RecordView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> RecordView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> RecordView<'a, F> {
     /// Field 2.
     #[inline]
     pub fn id(&self) -> u64 {
@@ -184,13 +194,13 @@ impl<'a> RecordView<'a> {
 
     /// Field 5.
     #[inline]
-    pub fn owner(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn owner(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<5>()
     }
 
     /// The bytes of `owner`, which may not be UTF-8.
     #[inline]
-    pub fn owner_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn owner_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<5>()
     }
 
@@ -202,13 +212,13 @@ impl<'a> RecordView<'a> {
 
     /// Field 8.
     #[inline]
-    pub fn parts(&self) -> Result<::crake_wire::List<'a, PartView<'a>>, ::crake_wire::WireError> {
-        self.reader.list::<PartView<'a>, 8>()
+    pub fn parts(&self) -> Result<::crake_wire::List<'a, PartView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.list::<PartView<'a, F>, 8>()
     }
 
     /// Field 9.
     #[inline]
-    pub fn tail(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn tail(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<9>()
     }
 
@@ -220,36 +230,38 @@ impl<'a> RecordView<'a> {
 
     /// Field 11.
     #[inline]
-    pub fn reason(&self) -> Result<Option<&'a str>, ::crake_wire::WireError> {
+    pub fn reason(&self) -> Result<Option<F::Text>, ::crake_wire::WireError> {
         self.reader.optional_string::<11>()
     }
 
     /// The bytes of `reason`, which may not be UTF-8.
     #[inline]
-    pub fn reason_bytes(&self) -> Result<Option<&'a [u8]>, ::crake_wire::WireError> {
+    pub fn reason_bytes(&self) -> Result<Option<F::Bytes>, ::crake_wire::WireError> {
         self.reader.optional_bytes::<11>()
     }
 
     /// Field 12.
     #[inline]
-    pub fn index(&self) -> Result<::crake_wire::Map<'a, &'a str, PartView<'a>>, ::crake_wire::WireError> {
-        self.reader.map::<&'a str, PartView<'a>, 12>()
+    pub fn index(&self) -> Result<::crake_wire::Map<'a, F::Text, PartView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, PartView<'a, F>, 12>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for RecordView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for RecordView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for RecordView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for RecordView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("RecordView")
             .field("id", &self.id())
@@ -296,7 +308,7 @@ impl ::crake_wire::Encode for Part<'_> {
 
 impl ::crake_wire::Message for Part<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.name.is_empty() {
             head.put(writer.bytes(self.name.as_bytes()));
@@ -306,43 +318,55 @@ impl ::crake_wire::Message for Part<'_> {
 
 /// Reads the message [`Part`] where it lies.
 #[derive(Clone, Copy)]
-pub struct PartView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct PartView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> PartView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> PartView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> PartView<'a, F> {
     /// Field 2.
     #[inline]
-    pub fn name(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn name(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<2>()
     }
 
     /// The bytes of `name`, which may not be UTF-8.
     #[inline]
-    pub fn name_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn name_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<2>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for PartView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for PartView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for PartView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for PartView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("PartView")
             .field("name", &self.name())

@@ -210,7 +210,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn read<'a, V: View<'a> + Walk>(&mut self, bytes: &'a [u8]) {
+    fn read<'a, V: View<'a, Frame = &'a [u8]> + Walk>(&mut self, bytes: &'a [u8]) {
         let frame = Frame::new(bytes);
         match V::parse(bytes) {
             Err(_) => self.refused += 1,

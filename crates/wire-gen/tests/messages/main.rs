@@ -5,6 +5,7 @@
 mod circles;
 mod evolution;
 mod format_text;
+mod gathered;
 mod hostile;
 mod maps;
 mod oneofs;
@@ -16,6 +17,12 @@ mod sample;
 #[allow(dead_code)]
 mod every {
     include!("../golden/every.rs");
+}
+
+/// What need not be copied.
+#[allow(dead_code)]
+mod bulk {
+    include!("../golden/bulk.rs");
 }
 
 /// The worked example of the format text.

@@ -46,19 +46,19 @@ impl ::crake_wire::Scalar for NullValue {
     }
 }
 
-impl ::crake_wire::Element<'_> for NullValue {
+impl<F> ::crake_wire::Element<'_, F> for NullValue {
     type Raw = [u8; 4];
     type Item = Result<Self, ::crake_wire::WireError>;
 
     #[inline]
-    fn read(_: &[u8], raw: &[u8; 4]) -> Self::Item {
+    fn read(_: F, raw: &[u8; 4]) -> Self::Item {
         <Self as ::crake_wire::Scalar>::from_raw(*raw)
     }
 }
 
-impl ::crake_wire::InEntry<'_> for NullValue {
+impl<F> ::crake_wire::InEntry<'_, F> for NullValue {
     #[inline]
-    fn read(_: &[u8], slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn read(_: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::Scalar>::from_slot(slot)
     }
 }
@@ -98,7 +98,7 @@ impl ::crake_wire::Encode for Any<'_> {
 
 impl ::crake_wire::Message for Any<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.type_url.is_empty() {
             head.put(writer.bytes(self.type_url.as_bytes()));
@@ -111,49 +111,61 @@ impl ::crake_wire::Message for Any<'_> {
 
 /// Reads the message [`Any`] where it lies.
 #[derive(Clone, Copy)]
-pub struct AnyView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct AnyView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> AnyView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> AnyView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> AnyView<'a, F> {
     /// Names the type: what stands behind the last `/` is its full name, `type.googleapis.com/crake.namenode.Node` for example.
     #[inline]
-    pub fn type_url(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn type_url(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<1>()
     }
 
     /// The bytes of `type_url`, which may not be UTF-8.
     #[inline]
-    pub fn type_url_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn type_url_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<1>()
     }
 
     /// The message, as the format of its writer has it: this one, if a writer of this project put it in.
     #[inline]
-    pub fn value(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn value(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<2>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for AnyView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for AnyView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for AnyView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for AnyView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("AnyView")
             .field("type_url", &self.type_url())
@@ -195,7 +207,7 @@ impl ::crake_wire::Encode for Duration {
 
 impl ::crake_wire::Message for Duration {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.seconds != 0 {
             head.put_scalar(self.seconds);
@@ -208,17 +220,27 @@ impl ::crake_wire::Message for Duration {
 
 /// Reads the message [`Duration`] where it lies.
 #[derive(Clone, Copy)]
-pub struct DurationView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct DurationView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> DurationView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> DurationView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> DurationView<'a, F> {
     /// From -315,576,000,000 to 315,576,000,000.
     #[inline]
     pub fn seconds(&self) -> i64 {
@@ -232,24 +254,26 @@ impl<'a> DurationView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for DurationView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for DurationView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<DurationView<'_>> for Duration {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<DurationView<'a, F>> for Duration {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: DurationView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: DurationView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             seconds: fields.scalar::<i64, 0, 1>(),
@@ -258,7 +282,7 @@ impl TryFrom<DurationView<'_>> for Duration {
     }
 }
 
-impl ::core::fmt::Debug for DurationView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for DurationView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("DurationView")
             .field("seconds", &self.seconds())
@@ -285,38 +309,48 @@ impl ::crake_wire::Encode for Empty {
 
 impl ::crake_wire::Message for Empty {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         writer.head(::crake_wire::Present::<1>::none());
     }
 }
 
 /// Reads the message [`Empty`] where it lies.
 #[derive(Clone, Copy)]
-pub struct EmptyView<'a> {
-    _reader: ::crake_wire::Reader<'a, 1>,
+pub struct EmptyView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    _reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> EmptyView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { _reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for EmptyView<'a> {
+impl<'a> EmptyView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for EmptyView<'a, F> {
+    type Frame = F;
+
+    #[inline]
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { _reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { _reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for EmptyView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EmptyView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("EmptyView")
             .finish()
@@ -354,7 +388,7 @@ impl ::crake_wire::Encode for FieldMask<'_> {
 
 impl ::crake_wire::Message for FieldMask<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.paths.is_empty() {
             head.put(writer.blobs(self.paths));
@@ -364,37 +398,49 @@ impl ::crake_wire::Message for FieldMask<'_> {
 
 /// Reads the message [`FieldMask`] where it lies.
 #[derive(Clone, Copy)]
-pub struct FieldMaskView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct FieldMaskView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> FieldMaskView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
-    }
-
-    /// Names of fields, of nested ones with their way: `node.modified_ns`.
-    #[inline]
-    pub fn paths(&self) -> Result<::crake_wire::List<'a, &'a str>, ::crake_wire::WireError> {
-        self.reader.list::<&'a str, 1>()
+        ::crake_wire::View::parse(frame)
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for FieldMaskView<'a> {
+impl<'a> FieldMaskView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> FieldMaskView<'a, F> {
+    /// Names of fields, of nested ones with their way: `node.modified_ns`.
+    #[inline]
+    pub fn paths(&self) -> Result<::crake_wire::List<'a, F::Text, F>, ::crake_wire::WireError> {
+        self.reader.list::<F::Text, 1>()
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for FieldMaskView<'a, F> {
+    type Frame = F;
+
+    #[inline]
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for FieldMaskView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FieldMaskView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("FieldMaskView")
             .field("paths", &self.paths())
@@ -440,7 +486,7 @@ impl ::crake_wire::Encode for Struct<'_> {
 
 impl Struct<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if !self.fields.is_empty() {
             head.put(writer.map(self.fields, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))));
@@ -450,55 +496,67 @@ impl Struct<'_> {
 
 impl ::crake_wire::Message for Struct<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
 
 /// Reads the message [`Struct`] where it lies.
 #[derive(Clone, Copy)]
-pub struct StructView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct StructView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> StructView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> StructView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> StructView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (1, ::crake_wire::Shape::Map { key: true, value: true }),
     ];
 
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
-
     /// The members by their names.
     #[inline]
-    pub fn fields(&self) -> Result<::crake_wire::Map<'a, &'a str, ValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested_map::<&'a str, ValueView<'a>, 1>()
+    pub fn fields(&self) -> Result<::crake_wire::Map<'a, F::Text, ValueView<'a, F>, F>, ::crake_wire::WireError> {
+        self.reader.nested_map::<F::Text, ValueView<'a, F>, 1>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for StructView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for StructView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for StructView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for StructView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("StructView")
             .field("fields", &self.fields())
@@ -554,7 +612,7 @@ impl ::crake_wire::Encode for Value<'_> {
 
 impl Value<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if let Some(ValueKind::NullValue(value)) = self.kind {
             head.put_scalar(value);
@@ -579,7 +637,7 @@ impl Value<'_> {
 
 impl ::crake_wire::Message for Value<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
@@ -605,28 +663,44 @@ pub enum ValueKind<'a> {
 /// What [`ValueKind`] reads as.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
-pub enum ValueKindView<'a> {
+pub enum ValueKindView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
     /// `null`.
     NullValue(NullValue),
     /// A number. JSON has none that are not finite.
     NumberValue(f64),
     /// A string.
-    StringValue(&'a str),
+    StringValue(F::Text),
     /// `true` or `false`.
     BoolValue(bool),
     /// An object.
-    StructValue(StructView<'a>),
+    StructValue(StructView<'a, F>),
     /// An array.
-    ListValue(ListValueView<'a>),
+    ListValue(ListValueView<'a, F>),
 }
 
 /// Reads the message [`Value`] where it lies.
 #[derive(Clone, Copy)]
-pub struct ValueView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct ValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> ValueView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> ValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ValueView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (3, ::crake_wire::Shape::Packed(1)),
@@ -634,15 +708,9 @@ impl<'a> ValueView<'a> {
         (6, ::crake_wire::Shape::Packed(1)),
     ];
 
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
-
     /// One of `kind`, or none.
     #[inline]
-    pub fn kind(&self) -> Result<Option<ValueKindView<'a>>, ::crake_wire::WireError> {
+    pub fn kind(&self) -> Result<Option<ValueKindView<'a, F>>, ::crake_wire::WireError> {
         if let Some(value) = self.reader.optional_scalar::<NullValue, 1>().transpose()? {
             return Ok(Some(ValueKindView::NullValue(value)));
         }
@@ -655,35 +723,37 @@ impl<'a> ValueView<'a> {
         if let Some(value) = self.reader.optional_scalar::<bool, 4>().transpose()? {
             return Ok(Some(ValueKindView::BoolValue(value)));
         }
-        if let Some(value) = self.reader.nested::<StructView<'a>, 5>()? {
+        if let Some(value) = self.reader.nested::<StructView<'a, F>, 5>()? {
             return Ok(Some(ValueKindView::StructValue(value)));
         }
-        if let Some(value) = self.reader.nested::<ListValueView<'a>, 6>()? {
+        if let Some(value) = self.reader.nested::<ListValueView<'a, F>, 6>()? {
             return Ok(Some(ValueKindView::ListValue(value)));
         }
         Ok(None)
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for ValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for ValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for ValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ValueView")
             .field("kind", &self.kind())
@@ -729,7 +799,7 @@ impl ::crake_wire::Encode for ListValue<'_> {
 
 impl ListValue<'_> {
     /// Writes the message, so many levels within messages that it can lie in.
-    fn write_at(&self, writer: &mut ::crake_wire::Writer<'_>, depth: u32) {
+    fn write_at<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>, depth: u32) {
         let mut head = writer.head(self.present());
         if !self.values.is_empty() {
             head.put(writer.table(self.values, |writer, value| writer.message_with(|writer| value.write_at(writer, ::crake_wire::below(depth)))));
@@ -739,55 +809,67 @@ impl ListValue<'_> {
 
 impl ::crake_wire::Message for ListValue<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         self.write_at(writer, 0);
     }
 }
 
 /// Reads the message [`ListValue`] where it lies.
 #[derive(Clone, Copy)]
-pub struct ListValueView<'a> {
-    reader: ::crake_wire::StrictReader<'a, 1>,
+pub struct ListValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::StrictReader<'a, 1, F>,
 }
 
 impl<'a> ListValueView<'a> {
+    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> ListValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ListValueView<'a, F> {
     /// The fields that are pointers, and at what.
     const POINTERS: &'static [(u32, ::crake_wire::Shape)] = &[
         (1, ::crake_wire::Shape::Table),
     ];
 
-    /// Checks the head of the message that `frame` starts with, and that all it points at lies in order.
-    #[inline]
-    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
-    }
-
     /// The elements.
     #[inline]
-    pub fn values(&self) -> Result<::crake_wire::NestedList<'a, ValueView<'a>>, ::crake_wire::WireError> {
-        self.reader.nested_list::<ValueView<'a>, 1>()
+    pub fn values(&self) -> Result<::crake_wire::NestedList<'a, ValueView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.nested_list::<ValueView<'a, F>, 1>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for ListValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for ListValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::StrictReader::parse(frame, Self::POINTERS)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         <Self as ::crake_wire::View>::nested_at(frame, pointer, 0)
     }
 
     #[inline]
-    fn nested_at(frame: &'a [u8], pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
+    fn nested_at(frame: F, pointer: u64, depth: u32) -> Result<Self, ::crake_wire::WireError> {
         let reader = ::crake_wire::StrictReader::nested_at(frame, pointer, depth, Self::POINTERS)?;
         Ok(Self { reader })
     }
 }
 
-impl ::core::fmt::Debug for ListValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ListValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("ListValueView")
             .field("values", &self.values())
@@ -828,7 +910,7 @@ impl ::crake_wire::Encode for Timestamp {
 
 impl ::crake_wire::Message for Timestamp {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.seconds != 0 {
             head.put_scalar(self.seconds);
@@ -841,17 +923,27 @@ impl ::crake_wire::Message for Timestamp {
 
 /// Reads the message [`Timestamp`] where it lies.
 #[derive(Clone, Copy)]
-pub struct TimestampView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct TimestampView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> TimestampView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> TimestampView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> TimestampView<'a, F> {
     /// Since 1970-01-01T00:00:00Z: from -62,135,596,800 to 253,402,300,799.
     #[inline]
     pub fn seconds(&self) -> i64 {
@@ -865,24 +957,26 @@ impl<'a> TimestampView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for TimestampView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for TimestampView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<TimestampView<'_>> for Timestamp {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<TimestampView<'a, F>> for Timestamp {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: TimestampView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: TimestampView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             seconds: fields.scalar::<i64, 0, 1>(),
@@ -891,7 +985,7 @@ impl TryFrom<TimestampView<'_>> for Timestamp {
     }
 }
 
-impl ::core::fmt::Debug for TimestampView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for TimestampView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("TimestampView")
             .field("seconds", &self.seconds())
@@ -930,7 +1024,7 @@ impl ::crake_wire::Encode for DoubleValue {
 
 impl ::crake_wire::Message for DoubleValue {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value.to_bits() != 0 {
             head.put_scalar(self.value);
@@ -940,17 +1034,27 @@ impl ::crake_wire::Message for DoubleValue {
 
 /// Reads the message [`DoubleValue`] where it lies.
 #[derive(Clone, Copy)]
-pub struct DoubleValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct DoubleValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> DoubleValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> DoubleValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> DoubleValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> f64 {
@@ -958,24 +1062,26 @@ impl<'a> DoubleValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for DoubleValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for DoubleValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<DoubleValueView<'_>> for DoubleValue {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<DoubleValueView<'a, F>> for DoubleValue {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: DoubleValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: DoubleValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<f64, 0, 1>(),
@@ -983,7 +1089,7 @@ impl TryFrom<DoubleValueView<'_>> for DoubleValue {
     }
 }
 
-impl ::core::fmt::Debug for DoubleValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for DoubleValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("DoubleValueView")
             .field("value", &self.value())
@@ -1021,7 +1127,7 @@ impl ::crake_wire::Encode for FloatValue {
 
 impl ::crake_wire::Message for FloatValue {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value.to_bits() != 0 {
             head.put_scalar(self.value);
@@ -1031,17 +1137,27 @@ impl ::crake_wire::Message for FloatValue {
 
 /// Reads the message [`FloatValue`] where it lies.
 #[derive(Clone, Copy)]
-pub struct FloatValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct FloatValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> FloatValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> FloatValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> FloatValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> f32 {
@@ -1049,24 +1165,26 @@ impl<'a> FloatValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for FloatValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for FloatValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<FloatValueView<'_>> for FloatValue {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<FloatValueView<'a, F>> for FloatValue {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: FloatValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: FloatValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<f32, 0, 1>(),
@@ -1074,7 +1192,7 @@ impl TryFrom<FloatValueView<'_>> for FloatValue {
     }
 }
 
-impl ::core::fmt::Debug for FloatValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FloatValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("FloatValueView")
             .field("value", &self.value())
@@ -1112,7 +1230,7 @@ impl ::crake_wire::Encode for Int64Value {
 
 impl ::crake_wire::Message for Int64Value {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value != 0 {
             head.put_scalar(self.value);
@@ -1122,17 +1240,27 @@ impl ::crake_wire::Message for Int64Value {
 
 /// Reads the message [`Int64Value`] where it lies.
 #[derive(Clone, Copy)]
-pub struct Int64ValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct Int64ValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> Int64ValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> Int64ValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> Int64ValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> i64 {
@@ -1140,24 +1268,26 @@ impl<'a> Int64ValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for Int64ValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for Int64ValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<Int64ValueView<'_>> for Int64Value {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<Int64ValueView<'a, F>> for Int64Value {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: Int64ValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: Int64ValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<i64, 0, 1>(),
@@ -1165,7 +1295,7 @@ impl TryFrom<Int64ValueView<'_>> for Int64Value {
     }
 }
 
-impl ::core::fmt::Debug for Int64ValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for Int64ValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Int64ValueView")
             .field("value", &self.value())
@@ -1203,7 +1333,7 @@ impl ::crake_wire::Encode for UInt64Value {
 
 impl ::crake_wire::Message for UInt64Value {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value != 0 {
             head.put_scalar(self.value);
@@ -1213,17 +1343,27 @@ impl ::crake_wire::Message for UInt64Value {
 
 /// Reads the message [`UInt64Value`] where it lies.
 #[derive(Clone, Copy)]
-pub struct UInt64ValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct UInt64ValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> UInt64ValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> UInt64ValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> UInt64ValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> u64 {
@@ -1231,24 +1371,26 @@ impl<'a> UInt64ValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for UInt64ValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for UInt64ValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<UInt64ValueView<'_>> for UInt64Value {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<UInt64ValueView<'a, F>> for UInt64Value {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: UInt64ValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: UInt64ValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<u64, 0, 1>(),
@@ -1256,7 +1398,7 @@ impl TryFrom<UInt64ValueView<'_>> for UInt64Value {
     }
 }
 
-impl ::core::fmt::Debug for UInt64ValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for UInt64ValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("UInt64ValueView")
             .field("value", &self.value())
@@ -1294,7 +1436,7 @@ impl ::crake_wire::Encode for Int32Value {
 
 impl ::crake_wire::Message for Int32Value {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value != 0 {
             head.put_scalar(self.value);
@@ -1304,17 +1446,27 @@ impl ::crake_wire::Message for Int32Value {
 
 /// Reads the message [`Int32Value`] where it lies.
 #[derive(Clone, Copy)]
-pub struct Int32ValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct Int32ValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> Int32ValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> Int32ValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> Int32ValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> i32 {
@@ -1322,24 +1474,26 @@ impl<'a> Int32ValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for Int32ValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for Int32ValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<Int32ValueView<'_>> for Int32Value {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<Int32ValueView<'a, F>> for Int32Value {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: Int32ValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: Int32ValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<i32, 0, 1>(),
@@ -1347,7 +1501,7 @@ impl TryFrom<Int32ValueView<'_>> for Int32Value {
     }
 }
 
-impl ::core::fmt::Debug for Int32ValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for Int32ValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("Int32ValueView")
             .field("value", &self.value())
@@ -1385,7 +1539,7 @@ impl ::crake_wire::Encode for UInt32Value {
 
 impl ::crake_wire::Message for UInt32Value {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value != 0 {
             head.put_scalar(self.value);
@@ -1395,17 +1549,27 @@ impl ::crake_wire::Message for UInt32Value {
 
 /// Reads the message [`UInt32Value`] where it lies.
 #[derive(Clone, Copy)]
-pub struct UInt32ValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct UInt32ValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> UInt32ValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> UInt32ValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> UInt32ValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> u32 {
@@ -1413,24 +1577,26 @@ impl<'a> UInt32ValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for UInt32ValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for UInt32ValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<UInt32ValueView<'_>> for UInt32Value {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<UInt32ValueView<'a, F>> for UInt32Value {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: UInt32ValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: UInt32ValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<u32, 0, 1>(),
@@ -1438,7 +1604,7 @@ impl TryFrom<UInt32ValueView<'_>> for UInt32Value {
     }
 }
 
-impl ::core::fmt::Debug for UInt32ValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for UInt32ValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("UInt32ValueView")
             .field("value", &self.value())
@@ -1476,7 +1642,7 @@ impl ::crake_wire::Encode for BoolValue {
 
 impl ::crake_wire::Message for BoolValue {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.value {
             head.put_scalar(self.value);
@@ -1486,17 +1652,27 @@ impl ::crake_wire::Message for BoolValue {
 
 /// Reads the message [`BoolValue`] where it lies.
 #[derive(Clone, Copy)]
-pub struct BoolValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct BoolValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> BoolValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> BoolValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> BoolValueView<'a, F> {
     /// The value.
     #[inline]
     pub fn value(&self) -> Result<bool, ::crake_wire::WireError> {
@@ -1504,24 +1680,26 @@ impl<'a> BoolValueView<'a> {
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for BoolValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for BoolValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl TryFrom<BoolValueView<'_>> for BoolValue {
+impl<'a, F: ::crake_wire::Frame<'a>> TryFrom<BoolValueView<'a, F>> for BoolValue {
     type Error = ::crake_wire::WireError;
 
     /// Reads all fields in one pass: less work than by their getters.
     #[inline(always)]
-    fn try_from(view: BoolValueView<'_>) -> Result<Self, ::crake_wire::WireError> {
+    fn try_from(view: BoolValueView<'a, F>) -> Result<Self, ::crake_wire::WireError> {
         let mut fields = view.reader.fields();
         Ok(Self {
             value: fields.scalar::<bool, 0, 1>()?,
@@ -1529,7 +1707,7 @@ impl TryFrom<BoolValueView<'_>> for BoolValue {
     }
 }
 
-impl ::core::fmt::Debug for BoolValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BoolValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BoolValueView")
             .field("value", &self.value())
@@ -1568,7 +1746,7 @@ impl ::crake_wire::Encode for StringValue<'_> {
 
 impl ::crake_wire::Message for StringValue<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.value.is_empty() {
             head.put(writer.bytes(self.value.as_bytes()));
@@ -1578,43 +1756,55 @@ impl ::crake_wire::Message for StringValue<'_> {
 
 /// Reads the message [`StringValue`] where it lies.
 #[derive(Clone, Copy)]
-pub struct StringValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct StringValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> StringValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> StringValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> StringValueView<'a, F> {
     /// The value.
     #[inline]
-    pub fn value(&self) -> Result<&'a str, ::crake_wire::WireError> {
+    pub fn value(&self) -> Result<F::Text, ::crake_wire::WireError> {
         self.reader.string::<1>()
     }
 
     /// The bytes of `value`, which may not be UTF-8.
     #[inline]
-    pub fn value_bytes(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn value_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<1>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for StringValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for StringValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for StringValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for StringValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("StringValueView")
             .field("value", &self.value())
@@ -1653,7 +1843,7 @@ impl ::crake_wire::Encode for BytesValue<'_> {
 
 impl ::crake_wire::Message for BytesValue<'_> {
     #[inline]
-    fn write(&self, writer: &mut ::crake_wire::Writer<'_>) {
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if !self.value.is_empty() {
             head.put(writer.bytes(self.value));
@@ -1663,37 +1853,49 @@ impl ::crake_wire::Message for BytesValue<'_> {
 
 /// Reads the message [`BytesValue`] where it lies.
 #[derive(Clone, Copy)]
-pub struct BytesValueView<'a> {
-    reader: ::crake_wire::Reader<'a, 1>,
+pub struct BytesValueView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
 }
 
 impl<'a> BytesValueView<'a> {
     /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
     #[inline]
     pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+        ::crake_wire::View::parse(frame)
     }
+}
 
+impl<'a> BytesValueView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> BytesValueView<'a, F> {
     /// The value.
     #[inline]
-    pub fn value(&self) -> Result<&'a [u8], ::crake_wire::WireError> {
+    pub fn value(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
         self.reader.bytes::<1>()
     }
 }
 
-impl<'a> ::crake_wire::View<'a> for BytesValueView<'a> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for BytesValueView<'a, F> {
+    type Frame = F;
+
     #[inline]
-    fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
-        Self::parse(frame)
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
     }
 
     #[inline]
-    fn nested(frame: &'a [u8], pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
         Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
     }
 }
 
-impl ::core::fmt::Debug for BytesValueView<'_> {
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BytesValueView<'a, F> {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
         f.debug_struct("BytesValueView")
             .field("value", &self.value())

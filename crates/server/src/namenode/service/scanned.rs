@@ -2,7 +2,7 @@
 
 use crake_rpc::{Replies, Request};
 use crake_store::protocol::namenode as wire;
-use crake_wire::{Encode, Message, Present, Writer, messages_bytes};
+use crake_wire::{Beside, Encode, Message, Present, Writer, messages_bytes};
 
 use super::caller::Caller;
 use super::{Answered, wrong_reply};
@@ -76,7 +76,7 @@ impl Encode for ScanReply<'_> {
 }
 
 impl Message for ScanReply<'_> {
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write<B: Beside>(&self, writer: &mut Writer<'_, B>) {
         let mut head = writer.head(self.present());
         if self.more {
             head.put_scalar(self.more);
