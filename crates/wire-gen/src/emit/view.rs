@@ -86,7 +86,7 @@ fn getters(text: &mut Text, message: &Message) {
     if message.in_circle {
         pointers(text, message);
     }
-    for (index, item) in message.items().into_iter().enumerate() {
+    for (index, item) in message.items().enumerate() {
         if index > 0 {
             text.blank();
         }
