@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crake_datapath::Time;
 use crake_mem::{Buf, Extent, Sga};
+use crake_wire::Gathered;
 
 use crate::connection::Connection;
 use crate::payload::Payload;
@@ -87,6 +88,15 @@ pub struct Reply {
     pub message: Buf,
     /// The bytes beside it.
     pub payload: Payload,
+}
+
+impl Reply {
+    /// The message with what its sender gathered: for views of messages whose bytes were not all copied.
+    #[inline]
+    #[must_use]
+    pub fn frame(&self) -> Gathered<'_> {
+        Gathered::new(&self.message, self.payload.bufs())
+    }
 }
 
 /// Why there is no answer.

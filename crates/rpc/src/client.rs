@@ -111,7 +111,8 @@ impl Client {
 
     /// Calls `method`. The message is encoded before this returns; it leaves, together with all that is called in the
     /// same turn of the runtime, when the connection's task runs next, or with [`Client::flush`]. When no credit
-    /// is left the call waits for one, in order.
+    /// is left the call waits for one, in order. What the message has gathered goes out from where it lies, in the place of
+    /// a payload; with one in the options all of the message is copied.
     #[inline(always)]
     pub fn call(&self, method: u16, message: &(impl Encode + ?Sized), options: CallOptions) -> Call {
         self.connection().call(method, message, options)

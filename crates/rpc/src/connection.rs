@@ -168,13 +168,13 @@ impl Connection {
     /// Any call.
     // Always, so that plain options are never built.
     #[inline(always)]
-    pub(crate) fn call(
+    pub(crate) fn call<M: Encode + ?Sized>(
         self: &Rc<Self>,
         method: u16,
-        message: &(impl Encode + ?Sized),
+        message: &M,
         options: CallOptions,
     ) -> Call {
-        match options.is_plain() {
+        match options.is_plain() && !M::GATHERS {
             true => self.call_until(method, message, self.deadline(options.deadline)),
             false => self.call_with(method, message, options),
         }
@@ -183,19 +183,22 @@ impl Connection {
     /// A call that is no more than its message.
     // Always, so that the call is put together where it is kept.
     #[inline(always)]
-    pub(crate) fn call_until(
+    pub(crate) fn call_until<M: Encode + ?Sized>(
         self: &Rc<Self>,
         method: u16,
-        message: &(impl Encode + ?Sized),
+        message: &M,
         deadline: Time,
     ) -> Call {
+        if M::GATHERS {
+            return self.call_in_turn(method, message, deadline);
+        }
         match self.call_now(method, message, deadline) {
             Some(id) => Call::in_slot(self.clone(), id),
             None => self.call_in_turn(method, message, deadline),
         }
     }
 
-    /// The same if it has to wait for its turn, or is refused.
+    /// The same if it has to wait for its turn, is refused, or is sent from several places.
     #[cold]
     fn call_in_turn(self: &Rc<Self>, method: u16, message: &(impl Encode + ?Sized), deadline: Time) -> Call {
         self.call_with(method, message, CallOptions::new().deadline(deadline))
@@ -220,15 +223,21 @@ impl Connection {
 
     /// Any call, the long way.
     #[inline(never)]
-    fn call_with(
+    fn call_with<M: Encode + ?Sized>(
         self: &Rc<Self>,
         method: u16,
-        message: &(impl Encode + ?Sized),
+        message: &M,
         options: CallOptions,
     ) -> Call {
-        let payload = options.payload.unwrap_or_default();
-        let message_len = message.encoded_len();
-        let payload_len = payload.len_bytes();
+        let mut payload = options.payload.unwrap_or_default();
+        // What is gathered takes the place of the payload.
+        let plan = (M::GATHERS && payload.is_empty()).then(|| {
+            let message_max = self.limits.message_max as usize;
+            self.link.outbox.borrow_mut().plan(message, message_max)
+        });
+        let gathered_len = plan.map_or(0, |plan| plan.gathered_len());
+        let message_len = message.encoded_len() - gathered_len;
+        let payload_len = payload.len_bytes() + gathered_len;
         if message_len > self.limits.message_max as usize || payload_len > self.limits.payload_max as usize {
             return Call::failed(CallError::TooLarge);
         }
@@ -251,14 +260,20 @@ impl Connection {
             state.credits -= 1;
             state.slots.encoded(id, self.link.count());
             let mut outbox = self.link.outbox.borrow_mut();
-            outbox.frame(&header, message);
-            if payload_len > 0 {
+            match plan {
+                Some(plan) => outbox.gathered(&header, message, plan),
+                None => outbox.frame(&header, message),
+            }
+            if !payload.is_empty() {
                 outbox.payload(payload);
             }
         } else {
             let mut head = vec![0; header.head_len()];
             header.encode(&mut head);
-            message.encode(&mut head[HEADER_BYTES..]);
+            match plan {
+                Some(plan) => message.encode_gathered(&mut head[HEADER_BYTES..], plan, &mut payload),
+                None => message.encode(&mut head[HEADER_BYTES..]),
+            }
             state.queue.push_back(Queued { id, head, payload });
         }
         self.link.signal.raise();

@@ -1,7 +1,7 @@
 //! Frames on their way out: everything that is sent between two flushes goes out as one list.
 
 use crake_mem::{BufMut, Pool, Sga};
-use crake_wire::Encode;
+use crake_wire::{Encode, Gatherer, Plan};
 
 use crate::header::{HEADER_BYTES, Header};
 use crate::payload::take_buffer;
@@ -13,6 +13,7 @@ pub(crate) struct Outbox {
     open: Option<BufMut>,
     /// What goes out before that.
     sealed: Sga,
+    gatherer: Gatherer,
 }
 
 impl Outbox {
@@ -27,6 +28,7 @@ impl Outbox {
             pool: pool.clone(),
             open: None,
             sealed: Sga::new(),
+            gatherer: Gatherer::default(),
         }
     }
 
@@ -48,6 +50,22 @@ impl Outbox {
         let out = self.put(header.head_len());
         header.encode(out);
         message.encode(&mut out[HEADER_BYTES..]);
+    }
+
+    /// Decides which fields of a message go out from where they lie. Of one that would be longer than `message_max` all that
+    /// is large goes behind it.
+    pub(crate) fn plan(&mut self, message: &(impl Encode + ?Sized), message_max: usize) -> Plan {
+        self.gatherer.plan_within(message, message_max)
+    }
+
+    /// Adds a frame by this plan. `header.message_len` is the message's length without what is gathered,
+    /// `header.payload_len` the length of that.
+    pub(crate) fn gathered(&mut self, header: &Header, message: &(impl Encode + ?Sized), plan: Plan) {
+        let mut beside = Sga::new();
+        let out = self.put(header.head_len());
+        header.encode(out);
+        message.encode_gathered(&mut out[HEADER_BYTES..], plan, &mut beside);
+        self.payload(beside);
     }
 
     /// Adds a frame whose message is bytes already.

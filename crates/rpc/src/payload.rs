@@ -1,5 +1,7 @@
 //! Bulk bytes beside a message, and how they come to lie where they belong.
 
+use std::slice;
+
 use crake_mem::{Buf, BufMut, Extent, Pool, Sga};
 use smallvec::SmallVec;
 
@@ -33,6 +35,16 @@ impl Payload {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len_bytes() == 0
+    }
+
+    /// The receive buffers that they lie in: none if they are in the place that was named for them.
+    #[must_use]
+    pub fn bufs(&self) -> &[Buf] {
+        match self {
+            Payload::None | Payload::Placed(_) => &[],
+            Payload::Buf(buf) => slice::from_ref(buf),
+            Payload::Bufs(bufs) => bufs,
+        }
     }
 
     /// The same bytes as something to send; no copy.

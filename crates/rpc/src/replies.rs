@@ -92,7 +92,10 @@ impl Answers {
     }
 
     #[inline(always)]
-    fn send(&self, id: u32, message: &(impl Encode + ?Sized)) {
+    fn send<M: Encode + ?Sized>(&self, id: u32, message: &M) {
+        if M::GATHERS {
+            return self.send_gathered(id, message);
+        }
         let len = message.encoded_len();
         if len > self.limits.get().message_max as usize {
             return self.fail(id, Status::TOO_LARGE, "the answer is over the limit on messages");
@@ -100,6 +103,23 @@ impl Answers {
         self.link.count();
         let header = Header::new(Kind::Reply, id, Status::OK.0, len);
         self.link.outbox.borrow_mut().frame(&header, message);
+    }
+
+    #[inline(never)]
+    fn send_gathered(&self, id: u32, message: &(impl Encode + ?Sized)) {
+        let limits = self.limits.get();
+        let plan = {
+            let mut outbox = self.link.outbox.borrow_mut();
+            outbox.plan(message, limits.message_max as usize)
+        };
+        let len = message.encoded_len() - plan.gathered_len();
+        if len > limits.message_max as usize || plan.gathered_len() > limits.payload_max as usize {
+            return self.fail(id, Status::TOO_LARGE, "the answer is over a limit");
+        }
+        self.link.count();
+        let mut header = Header::new(Kind::Reply, id, Status::OK.0, len);
+        header.payload_len = plan.gathered_len() as u32;
+        self.link.outbox.borrow_mut().gathered(&header, message, plan);
     }
 
     fn send_with(&self, id: u32, message: &(impl Encode + ?Sized), payload: Sga) {
@@ -145,7 +165,7 @@ impl<'a> Replies<'a> {
         Replies { answers, answered: 0 }
     }
 
-    /// Answers with a message.
+    /// Answers with a message. What it has gathered goes out from where it lies, in the place of a payload.
     ///
     /// # Panics
     /// Like the other methods: if the request was answered before.
@@ -155,7 +175,7 @@ impl<'a> Replies<'a> {
         self.answers.send(request.head.id, message);
     }
 
-    /// Answers with a message and bytes that go out from where they are. Those of an [`Extent`](crake_mem::Extent) are
+    /// Answers with a message, all of which is copied, and bytes that go out from where they are. Those of an [`Extent`](crake_mem::Extent) are
     /// read when the transport takes them, which may be after this call.
     pub fn send_with(
         &mut self,
@@ -217,12 +237,12 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Answers with a message.
+    /// Answers with a message. What it has gathered goes out from where it lies, in the place of a payload.
     pub fn send(self, message: &(impl Encode + ?Sized)) {
         self.settle(|answers, id| answers.send(id, message));
     }
 
-    /// Answers with a message and bytes that go out from where they are.
+    /// Answers with a message, all of which is copied, and bytes that go out from where they are.
     pub fn send_with(self, message: &(impl Encode + ?Sized), payload: impl Into<Sga>) {
         self.settle(|answers, id| answers.send_with(id, message, payload.into()));
     }

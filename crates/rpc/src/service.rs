@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crake_datapath::{Address, Held};
 use crake_mem::Extent;
+use crake_wire::Gathered;
 
 use crate::gate::Gate;
 use crate::handshake::ClientId;
@@ -89,6 +90,15 @@ pub struct Request<'a> {
     pub payload: Payload,
     /// Its place in the batch.
     pub(crate) index: u8,
+}
+
+impl Request<'_> {
+    /// The message with what its sender gathered: for views of messages whose bytes were not all copied.
+    #[inline]
+    #[must_use]
+    pub fn frame(&self) -> Gathered<'_> {
+        Gathered::new(self.message, self.payload.bufs())
+    }
 }
 
 /// Where a request's payload goes.

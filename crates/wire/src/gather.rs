@@ -65,11 +65,20 @@ impl Gatherer {
     ///
     /// As [`Encode::encoded_len`].
     pub fn plan<M: Encode + ?Sized>(&mut self, message: &M) -> Plan {
+        self.plan_within(message, self.limits.message_max)
+    }
+
+    /// The same with another limit on what is copied into the message itself.
+    ///
+    /// # Panics
+    ///
+    /// As [`plan`](Self::plan).
+    pub fn plan_within<M: Encode + ?Sized>(&mut self, message: &M, message_max: usize) -> Plan {
         let limits = self.limits;
         // First, because it refuses messages that lie too deep within each other.
         let len = message.encoded_len();
         let mut plan = self.plan_for(message, limits.segments_max, false);
-        if len - plan.gathered_len() > limits.message_max {
+        if len - plan.gathered_len() > message_max {
             // One segment is for what is carried.
             plan = self.plan_for(message, limits.segments_max.saturating_sub(1), true);
         }

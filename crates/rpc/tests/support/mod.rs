@@ -12,7 +12,10 @@ use crake_rpc::{
     Client, ClientConfig, Head, Peer, Place, Refusal, Replies, Request, Responder, Server, ServerConfig,
     Service, Status,
 };
-use crake_wire::Encode;
+use crake_wire::{
+    Beside, Encode, Gathered, Message, Payload, Plan, Present, Reader, Survey, WireError, Writer,
+    payloads_bytes,
+};
 
 /// A message of plain bytes.
 pub struct Bytes<'a>(pub &'a [u8]);
@@ -24,6 +27,50 @@ impl Encode for Bytes<'_> {
 
     fn encode(&self, out: &mut [u8]) {
         out.copy_from_slice(self.0);
+    }
+}
+
+/// A message of a list of bytes that need not be copied, as it is compiled.
+pub struct Parts<'a>(pub &'a [Payload<'a>]);
+
+impl<'a> Parts<'a> {
+    fn present(&self) -> Present<1> {
+        Present::none().with::<1>(!self.0.is_empty())
+    }
+
+    pub fn read(frame: Gathered<'a>) -> Result<Vec<Payload<'a>>, WireError> {
+        Reader::<1, Gathered<'a>>::parse(frame)?
+            .list::<Payload<'a>, 1>()?
+            .collect()
+    }
+}
+
+impl Encode for Parts<'_> {
+    const GATHERS: bool = true;
+
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes() + payloads_bytes(self.0)
+    }
+
+    fn encode(&self, out: &mut [u8]) {
+        Writer::frame(out, self);
+    }
+
+    fn survey(&self, survey: &mut Survey<'_>) {
+        survey.payloads(self.0);
+    }
+
+    fn encode_gathered(&self, out: &mut [u8], plan: Plan, beside: &mut Sga) {
+        Writer::gathered(out, self, plan, beside);
+    }
+}
+
+impl Message for Parts<'_> {
+    fn write<B: Beside>(&self, writer: &mut Writer<'_, B>) {
+        let mut head = writer.head(self.present());
+        if !self.0.is_empty() {
+            head.put(writer.payloads(self.0));
+        }
     }
 }
 
@@ -45,6 +92,8 @@ pub const BREAK: u16 = 7;
 pub const SEND: u16 = 8;
 /// Answers with a message of as many bytes as the message's first four bytes say.
 pub const TALK: u16 = 10;
+/// Reads [`Parts`] and answers with the same ones.
+pub const PARTS: u16 = 11;
 
 /// What the service did and was given.
 #[derive(Default)]
@@ -108,6 +157,10 @@ impl Served {
             BREAK => drop(replies.later(request)),
             SEND => replies.send_with(request, &Bytes(b"sent"), Buf::from_vec(pattern(number()))),
             TALK => replies.send(request, &Bytes(&pattern(number()))),
+            PARTS => match Parts::read(request.frame()) {
+                Ok(parts) => replies.send(request, &Parts(&parts)),
+                Err(error) => replies.fail(request, Status::BAD_REQUEST, &error.to_string()),
+            },
             _ => replies.fail(request, Status::UNKNOWN_METHOD, ""),
         }
     }
