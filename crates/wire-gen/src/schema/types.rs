@@ -11,6 +11,8 @@ use crate::name;
 /// Full names, `.crake.namenode.Block`, to types.
 pub(super) struct Types<'d> {
     types: BTreeMap<String, Declared<'d>>,
+    /// The messages that each message can contain, however deep.
+    within: BTreeMap<String, BTreeSet<&'d str>>,
     /// Packages to Rust paths, as the user gave them, and that of the well-known types.
     paths: &'d BTreeMap<String, String>,
 }
@@ -26,6 +28,7 @@ impl<'d> Types<'d> {
     pub(super) fn new(files: &'d FileDescriptorSet, paths: &'d BTreeMap<String, String>) -> Self {
         let mut types = Self {
             types: BTreeMap::new(),
+            within: BTreeMap::new(),
             paths,
         };
         for file in &files.file {
@@ -42,6 +45,8 @@ impl<'d> Types<'d> {
                 types.add(package, &scope, "", enumeration.name(), None);
             }
         }
+        let within = types.types.keys().map(|name| (name.clone(), types.within(name)));
+        types.within = within.collect();
         types
     }
 
@@ -109,11 +114,10 @@ impl<'d> Types<'d> {
         Ok(format!("{module}::{}", declared.rust_name))
     }
 
-    /// Whether the struct of a message has a lifetime: something within it borrows.
+    /// Whether the struct of a message has a lifetime: it, or something within it, borrows.
     pub(super) fn borrows(&self, full_name: &str) -> bool {
-        let mut within = self.reachable(full_name);
-        within.insert(full_name.to_owned());
-        within.iter().any(|name| {
+        let within = self.within.get(full_name).into_iter().flatten().copied();
+        within.chain([full_name]).any(|name| {
             let mut fields = self.fields(name);
             self.is_in_circle(name, name)
                 || fields
@@ -123,21 +127,32 @@ impl<'d> Types<'d> {
 
     /// Whether two messages, or one, can contain each other.
     pub(super) fn is_in_circle(&self, one: &str, other: &str) -> bool {
-        self.reachable(one).contains(other) && self.reachable(other).contains(one)
+        let contains = |outer, inner| {
+            self.within
+                .get(outer)
+                .is_some_and(|within| within.contains(inner))
+        };
+        contains(one, other) && contains(other, one)
     }
 
     /// The messages that a message can contain, however deep.
-    fn reachable(&self, full_name: &str) -> BTreeSet<String> {
-        let mut reached = BTreeSet::new();
-        let mut open = vec![full_name.to_owned()];
+    fn within(&self, full_name: &str) -> BTreeSet<&'d str> {
+        let mut within = BTreeSet::new();
+        let mut open: Vec<&'d str> = self.messages(full_name).collect();
         while let Some(name) = open.pop() {
-            for field in self.fields(&name).filter(|field| field.r#type() == Type::Message) {
-                if reached.insert(field.type_name().to_owned()) {
-                    open.push(field.type_name().to_owned());
-                }
+            if within.insert(name) {
+                open.extend(self.messages(name));
             }
         }
-        reached
+        within
+    }
+
+    /// The messages that the fields of a message are, or are lists of.
+    fn messages(&self, full_name: &str) -> impl Iterator<Item = &'d str> + use<'d> {
+        let fields = self.fields(full_name);
+        fields
+            .filter(|field| field.r#type() == Type::Message)
+            .map(|field| field.type_name())
     }
 
     /// The entry of a map, if that is what a field is a list of.
@@ -146,7 +161,7 @@ impl<'d> Types<'d> {
         is_map_entry(entry).then_some(entry)
     }
 
-    fn fields(&self, full_name: &str) -> impl Iterator<Item = &'d FieldDescriptorProto> {
+    fn fields(&self, full_name: &str) -> impl Iterator<Item = &'d FieldDescriptorProto> + use<'d> {
         self.types
             .get(full_name)
             .and_then(|declared| declared.message)
