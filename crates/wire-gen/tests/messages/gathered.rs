@@ -357,3 +357,31 @@ fn a_field_lies_in_the_message_or_behind_it_and_not_in_both() {
     let view = ObjectView::parse_gathered(Gathered::new(message, &bufs)).unwrap();
     assert_eq!(view.value(), Err(WireError::OutOfFrame));
 }
+
+/// Joined to one piece, nothing tells where the message ended: what of a circle was gathered lies outside of what points at it.
+#[test]
+fn what_was_gathered_of_a_circle_is_read_where_it_is_known_where_the_message_ends() {
+    let bytes = [5, 6].map(|byte| Buf::copy_from_slice(&[byte; 10]));
+    let object = Object {
+        value: Payload::from(&bytes[0]),
+        tree: Some(Node {
+            value: Payload::from(&bytes[1]),
+            ..Node::default()
+        }),
+        ..Object::default()
+    };
+    let all = Limits {
+        gather_min: 1,
+        segments_max: 100,
+        message_max: usize::MAX,
+    };
+    let (message, beside) = gather(&object, all);
+    let joined = [message.clone(), beside.concat()].concat();
+    let view = ObjectView::parse(&joined).unwrap();
+    assert_eq!(view.value(), Ok(&[5; 10][..]));
+    assert_eq!(view.tree().unwrap_err(), WireError::NotNested);
+    let bufs = [Buf::copy_from_slice(&joined[message.len()..])];
+    let view = ObjectView::parse_gathered(Gathered::new(&message, &bufs)).unwrap();
+    let tree = view.tree().unwrap().unwrap();
+    assert_eq!(tree.value().unwrap(), Payload::from(&[6; 10]));
+}
