@@ -275,7 +275,10 @@ fn a_whole_cluster_of_several_partitions_is_one_command() {
         second.row
     );
     assert_eq!(second.ok(&["fs", "ls", "/"]).lines().count(), 12);
-    second.ok(&["fsck", "--remove-lost"]);
+    // Until each partition has heard that the datanodes began anew, their blocks are away.
+    eventually("what is lost is removed", || {
+        second.crake(&["fsck", "--remove-lost"]).status.success()
+    });
     second.ok(&["fs", "put", text(&source), "/d0/again"]);
     assert_eq!(
         second.crake(&["fs", "cat", "/d0/again"]).stdout,
