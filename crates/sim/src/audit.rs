@@ -1,11 +1,12 @@
 //! The end of a run: all faults are over, and everything must be as the clients know it; then everything is deleted,
 //! and nothing may be left.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crake_datapath::Runtime;
-use crake_store::{Error, KeyRange, Store, Value};
+use crake_store::{Checked, Error, KeyRange, Store, Table, Trouble, Value};
 
 use crate::client::{Client, GROWING_DIRECTORY, SHARED_DIRECTORY, SHARED_TABLE, connect};
 use crate::keys::KnownKey;
@@ -28,6 +29,7 @@ pub async fn audit(world: Rc<World>, clients: Vec<Rc<Client>>, runtime: Runtime)
         audit.table(client).await;
     }
     audit.jobs().await;
+    audit.nothing_unnamed().await;
     audit.delete_all(&clients).await;
 }
 
@@ -71,8 +73,10 @@ impl Audit<'_> {
         let read = async {
             let file = self.store.open(path).await?;
             let attributes = file.attributes();
-            let bytes = file.reader()?.read_to_vec(0, attributes.size as usize).await?;
-            Ok((attributes, bytes))
+            let checked = file.check().await?;
+            let bytes = file.reader()?.read_to_vec(0, attributes.size as usize).await;
+            self.compare(path, &checked, bytes.as_ref().err());
+            Ok((attributes, bytes?))
         };
         match read.await {
             Ok((attributes, _)) if attributes.open => {
@@ -119,9 +123,68 @@ impl Audit<'_> {
         if let Err(what) = client.keys.borrow().check_scan(&scanned) {
             self.world.violate(format!("audit: {what}"));
         }
+        let damaged = match self.damaged_values(&table).await {
+            Ok(damaged) => damaged,
+            Err(error) => {
+                return self
+                    .world
+                    .violate(format!("audit: checking {}: {error}", client.table()));
+            }
+        };
         let keys = client.keys.borrow().keys(|_| true);
         for key in keys {
-            self.value(client, &key, table.get(&key).await);
+            let found = table.get(&key).await;
+            let checked = damaged.get(&key).cloned().unwrap_or_default();
+            self.compare(&client.table(), &checked, found.as_ref().err());
+            self.value(client, &key, found);
+        }
+    }
+
+    /// The values of which a check says that something is wrong, by their keys.
+    async fn damaged_values(&self, table: &Table) -> Result<BTreeMap<Vec<u8>, Checked>, Error> {
+        let (mut damaged, mut after) = (BTreeMap::new(), Some(Vec::new()));
+        while let Some(key) = after.take() {
+            let (values, last) = table.check_page(&key).await?;
+            damaged.extend(
+                values
+                    .into_iter()
+                    .filter(|(_, checked)| !checked.damages.is_empty()),
+            );
+            after = last;
+        }
+        Ok(damaged)
+    }
+
+    /// A check finds what cannot be read, and nothing else. When all datanodes are back, what they do not have is lost.
+    fn compare(&self, path: &str, checked: &Checked, error: Option<&Error>) {
+        let is_lost = matches!(error, Some(Error::BlockLost { .. }));
+        let agrees = is_lost != checked.damages.is_empty();
+        let is_for_good = checked
+            .damages
+            .iter()
+            .all(|damage| damage.trouble == Trouble::Lost);
+        if !agrees || !is_for_good || checked.open {
+            self.world.violate(format!(
+                "audit: {path}: a check finds {checked:?}, and reading it gives {error:?}"
+            ));
+        }
+    }
+
+    /// No block has leaked, and of views and values on their way none is left.
+    async fn nothing_unnamed(&self) {
+        let runtime = self.store.runtime().clone();
+        let deadline = runtime.now() + GONE_WITHIN;
+        loop {
+            let left = match self.store.unnamed_blocks(10).await {
+                Ok(unnamed) if unnamed.leaked > 0 => format!("blocks that nobody has: {unnamed:?}"),
+                Ok(unnamed) if unnamed.held > 0 => format!("blocks without a name: {unnamed:?}"),
+                Ok(_) => return,
+                Err(error) => format!("looking for blocks without a name: {error}"),
+            };
+            if runtime.now() >= deadline {
+                return self.world.violate(format!("audit: {left}"));
+            }
+            runtime.sleep(Duration::from_millis(200)).await;
         }
     }
 

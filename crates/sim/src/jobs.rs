@@ -94,7 +94,7 @@ impl Life {
         self.client.notes(error);
         work.doubtful |= error.may_have_run();
         match error {
-            error if is_transient(error) || self.is_across(error) => Ok(()),
+            error if is_transient(error) => Ok(()),
             Error::NotFound { .. } | Error::JobEnded { .. } | Error::LeaseLost { .. }
                 if self.world.is_disturbed() =>
             {
@@ -267,6 +267,8 @@ impl Life {
                 let is_limited = work.quota.quota_bytes + work.quota.quota_nodes > 0;
                 match error {
                     Error::QuotaExceeded { .. } if is_limited => Ok(()),
+                    // What is at another partition, or a branch of its own, cannot come into a job.
+                    error if self.is_across(&error) => Ok(()),
                     error => self.failed(work, "bringing", &error),
                 }
             }
