@@ -13,7 +13,8 @@ pub(crate) struct Outbox {
     open: Option<BufMut>,
     /// What goes out before that.
     sealed: Sga,
-    gatherer: Gatherer,
+    /// Made for the first message that gathers: most connections carry none.
+    gatherer: Option<Box<Gatherer>>,
 }
 
 impl Outbox {
@@ -28,7 +29,7 @@ impl Outbox {
             pool: pool.clone(),
             open: None,
             sealed: Sga::new(),
-            gatherer: Gatherer::default(),
+            gatherer: None,
         }
     }
 
@@ -55,7 +56,9 @@ impl Outbox {
     /// Decides which fields of a message go out from where they lie. Of one that would be longer than `message_max` all that
     /// is large goes behind it.
     pub(crate) fn plan(&mut self, message: &(impl Encode + ?Sized), message_max: usize) -> Plan {
-        self.gatherer.plan_within(message, message_max)
+        self.gatherer
+            .get_or_insert_default()
+            .plan_within(message, message_max)
     }
 
     /// Adds a frame by this plan. `header.message_len` is the message's length without what is gathered,

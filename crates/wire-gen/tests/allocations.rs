@@ -1,0 +1,116 @@
+//! Messages are planned, written and read without an allocation each, by a counting allocator.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crake_mem::{Buf, Pool, PoolConfig, Sga};
+use crake_wire::{Encode, Gathered, Gatherer, Payload, Text};
+
+use bulk::{Meta, Object, ObjectBody, ObjectView};
+
+/// What need not be copied.
+#[allow(dead_code)]
+mod bulk {
+    include!("golden/bulk.rs");
+}
+
+/// Counts what the system allocator is asked for.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+// SAFETY: every request is passed on to the system allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// One test, because the counter is the process's: the harness must not run another beside it.
+#[test]
+fn a_message_allocates_nothing() {
+    let pool = Pool::new(PoolConfig {
+        buffer_bytes: 65_536,
+        headroom_bytes: 0,
+        buffers_max: 2,
+    });
+    let (mut gatherer, mut beside) = (Gatherer::default(), Sga::new());
+    let large = Buf::from_vec(vec![7; 10_000]);
+    let mut message = || {
+        // A pool's buffer, and lists on the stack: what a server does for a request.
+        let parts = [
+            Payload::from(&large),
+            Payload::part(&large, 9..9000),
+            Payload::from(b"small"),
+        ];
+        let labels = [Text::from("one"), Text::from("two")];
+        let metas = [1, 2, 3].map(|id| Meta {
+            id,
+            data: Payload::part(&large, 0..5000),
+        });
+        let named = [(Text::from("name"), Payload::from(&large))];
+        let object = Object {
+            key: "key".into(),
+            value: (&large).into(),
+            parts: &parts,
+            labels: &labels,
+            metas: &metas,
+            named: &named,
+            body: Some(ObjectBody::Image((&large).into())),
+            version: 1,
+            ..Object::default()
+        };
+        let plan = gatherer.plan(&object);
+        let mut out = pool.take().unwrap();
+        object.encode_gathered(
+            out.put(object.encoded_len() - plan.gathered_len()),
+            plan,
+            &mut beside,
+        );
+        assert_eq!(beside.segments().len(), 8);
+        beside.clear();
+        read(&out);
+    };
+    message();
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..1000 {
+        message();
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}
+
+fn read(message: &[u8]) {
+    let view = ObjectView::parse_gathered(Gathered::new(message, &[])).unwrap();
+    assert_eq!(view.key().unwrap().len(), 3);
+    assert!(view.value().is_err(), "it is not beside this message");
+    assert_eq!(
+        view.parts().unwrap().next_back().unwrap().unwrap(),
+        Payload::from(b"small")
+    );
+    assert_eq!(
+        view.labels()
+            .unwrap()
+            .map(Result::unwrap)
+            .map(|label| label.len())
+            .sum::<usize>(),
+        6
+    );
+    assert_eq!(
+        view.metas().unwrap().map(|meta| meta.unwrap().id()).sum::<u32>(),
+        6
+    );
+    black_box(view.version());
+}
