@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::schema::{self, well_known};
-use crate::{Error, emit};
+use crate::{Error, Protos, emit};
 
 /// Compiles .proto files of one package, found below `includes`, and gives the Rust text.
 ///
@@ -123,6 +123,16 @@ impl Config {
                 .map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))?;
         }
         Ok(())
+    }
+
+    /// What the files declare, for those that work with descriptors ([`dynamic`](crate::dynamic), [`breaking`](crate::breaking())).
+    /// Rust's names do not matter there, so nothing is refused but what the parser refuses.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or parsed.
+    pub fn load(&self) -> Result<Protos, Error> {
+        Ok(Protos::new(&self.parse()?))
     }
 
     fn parse(&self) -> Result<protox::Compiler, Error> {

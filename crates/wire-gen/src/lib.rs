@@ -20,17 +20,25 @@
 //! What the format does not carry is refused with an error that names the file, the line and what to use instead: proto2,
 //! editions, groups, extensions, streaming methods, and field numbers above [`FIELD_NUMBER_MAX`].
 //!
+//! For tools that meet a schema only when they run there is [`dynamic`], the same bytes by descriptors; and [`breaking()`] tells
+//! what a change of a schema would break.
+//!
 //! It is not a plugin for `protoc` (the parser is `protox`), and it does not read Protobuf's own wire format.
 
 #![forbid(unsafe_code)]
 
+mod breaking;
 mod comment;
 mod compile;
+pub mod dynamic;
 mod emit;
 mod error;
 mod name;
+mod protos;
 mod schema;
 
+pub use breaking::{Break, Rule, breaking};
 pub use compile::{Config, Module, compile};
 pub use error::Error;
+pub use protos::{Place, Protos};
 pub use schema::FIELD_NUMBER_MAX;
