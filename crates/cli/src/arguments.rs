@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError, Flag, URL};
-use crate::{bench, datanode, demo, fs, fsck, job, kv, namenode, up};
+use crate::{bench, datanode, demo, fs, fsck, job, kv, namenode, up, wire};
 
 /// Crake, a distributed store for data that lives only as long as the work that needs it.
 #[derive(Parser, Debug)]
@@ -86,6 +86,8 @@ pub enum Command {
     Namenode(namenode::Arguments),
     /// Run a whole cluster on this machine
     Up(up::Arguments),
+    /// Work with messages and .proto files
+    Wire(wire::Arguments),
 }
 
 impl Command {
@@ -101,6 +103,7 @@ impl Command {
             | Command::Job(_)
             | Command::Kv(_)
             | Command::BenchPeer(_)
+            | Command::Wire(_)
             | Command::Config(_) => Vec::new(),
         }
     }

@@ -29,6 +29,7 @@ mod stdio;
 mod ttl;
 mod up;
 mod wall;
+mod wire;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -60,6 +61,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         Command::Kv(kv) => kv::run(kv, &config, output),
         Command::Namenode(namenode) => namenode::run(namenode, &config, output),
         Command::Up(up) => up::run(up, &config, output),
+        Command::Wire(wire) => wire::run(wire, output),
     }
 }
 
