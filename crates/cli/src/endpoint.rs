@@ -37,6 +37,13 @@ pub fn listen(config: &Config, setting: &Setting) -> Result<Vec<Address>> {
     texts.iter().map(|text| resolve(text)).collect()
 }
 
+/// The addresses of a setting of kind `Peers`: names of hosts stay names, for what they stand for may change.
+pub fn peers(config: &Config, setting: &Setting) -> Result<Vec<Address>> {
+    let texts = parse_all(config.text(setting)).map_err(Usage)?;
+    let named = |text: &String| Address::named(text).map_err(|error| Usage(error.to_string()).into());
+    texts.iter().map(named).collect()
+}
+
 fn resolve(text: &str) -> Result<Address> {
     let addresses = Address::resolve(text).with_context(|| format!("looking {text} up"))?;
     addresses
@@ -76,6 +83,7 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
 pub fn url(namenode: &Address) -> String {
     match namenode {
         Address::Tcp(socket) => format!("crake://{socket}"),
+        Address::Host(host) => format!("crake://{host}"),
         other => other.to_string(),
     }
 }

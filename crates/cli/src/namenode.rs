@@ -30,6 +30,8 @@ use partitions::{Partitions, Process};
   crake namenode --cores 4                                 four partitions, at ports 9060 to 9063
   crake namenode --listen 10.0.0.1:9060 --peers 10.0.0.1:9060,10.0.0.2:9060
                                                            one of two machines; the other is started alike
+  crake namenode --listen 10.0.0.1:9060 --peers one.example:9060,two.example:9060
+                                                           the same by name: looked up again for each new connection
 
 Without a log the namespace is gone when it ends. Whoever reaches it may do everything in it: there is no login yet.")]
 pub struct Arguments {

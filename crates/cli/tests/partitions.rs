@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::{Server, command, contents, eventually, free_ports, noise, stderr, text, was_killed};
@@ -178,6 +179,59 @@ fn several_processes_are_one_namespace() {
     }
     assert_eq!(first.ok(&["fs", "ls", "/"]), second.ok(&["fs", "ls", "/"]));
     assert_eq!(first.ok(&["fs", "ls", "/"]).lines().count(), 10);
+}
+
+/// Peers by the names of their hosts: partitions and clients look them up when they connect. One whose name nobody knows is away, and is named.
+#[test]
+fn peers_have_names() {
+    let ports = [free_ports(2), free_ports(2)];
+    let peers = format!("localhost:{},localhost:{}", ports[0], ports[1]);
+    let start = |at: usize, peers: &str| {
+        let listen = format!("127.0.0.1:{}", ports[at]);
+        Server::start(&["namenode", "--listen", &listen, "--cores", "2", "--peers", peers])
+    };
+    let (first, second) = (start(0, &peers), start(1, &peers));
+    for at in 0..10 {
+        [&first, &second][at % 2].ok(&["fs", "mkdir", &format!("/d{at}")]);
+    }
+    assert_eq!(first.ok(&["fs", "ls", "/"]), second.ok(&["fs", "ls", "/"]));
+    let homes: std::collections::BTreeSet<_> = (0..10)
+        .map(|at| {
+            first.rows(&["fs", "stat", &format!("/d{at}")])[0]["partition"]
+                .as_u64()
+                .unwrap_or(0)
+        })
+        .collect();
+    assert!(homes.iter().any(|home| *home > 1), "all is at {homes:?}");
+    let by_tcp = format!("{}?transport=tcp", first.url());
+    for at in 0..10 {
+        let output = command(&["fs", "stat", &format!("/d{at}"), "--url", &by_tcp])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    drop((first, second));
+
+    let peers = format!("127.0.0.1:{},no-such-host.invalid:9060", ports[0]);
+    let alone = start(0, &peers);
+    let began = Instant::now();
+    let url = format!("{}?deadline=1s", alone.url());
+    let made: Vec<_> = (0..10)
+        .map(|at| {
+            command(&["fs", "mkdir", &format!("/d{at}"), "--url", &url])
+                .output()
+                .unwrap()
+        })
+        .collect();
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(made.iter().any(|output| output.status.success()));
+    let failed = made.iter().filter(|output| !output.status.success());
+    let says: Vec<_> = failed.map(stderr).collect();
+    assert!(
+        says.iter().all(|says| says.contains("no-such-host.invalid:906")),
+        "{says:?}"
+    );
+    assert!(says.iter().any(|says| says.contains("no such host")), "{says:?}");
 }
 
 #[test]

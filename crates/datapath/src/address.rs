@@ -19,6 +19,9 @@ use std::str::FromStr;
 pub enum Address {
     /// `tcp://1.2.3.4:9060`, `tcp://[::1]:9060`
     Tcp(SocketAddr),
+    /// `tcp://store.example:9060`, without the scheme: a host's name that is looked up each time that somebody connects, for its
+    /// addresses may change. Only [`named`](Address::named) makes one; nobody listens at it.
+    Host(String),
     /// `unix:///run/crake.sock`
     Unix(PathBuf),
     /// `shm:///run/crake.shm`: through shared memory, handed over by the Unix socket with this path.
@@ -61,7 +64,29 @@ impl Address {
         }
         Ok(found)
     }
+
+    /// The address that a text is, or the name of a host and a port, which is not looked up yet.
+    pub fn named(text: &str) -> Result<Address, AddressError> {
+        text.parse().or_else(|error| {
+            let host = text.strip_prefix("tcp://").filter(|host| is_host(host));
+            host.map(|host| Address::Host(host.to_owned())).ok_or(error)
+        })
+    }
 }
+
+/// Whether it is a name and a port, as far as that can be seen.
+fn is_host(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    text.rsplit_once(':').is_some_and(|(name, port)| {
+        !name.is_empty()
+            && name.len() <= HOST_BYTES_MAX
+            && name.chars().all(is_part)
+            && port.parse::<u16>().is_ok()
+    })
+}
+
+/// Of a host's name: RFC 1035, 2.3.4.
+const HOST_BYTES_MAX: usize = 255;
 
 impl FromStr for Address {
     type Err = AddressError;
@@ -94,6 +119,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Tcp(address) => write!(f, "tcp://{address}"),
+            Address::Host(host) => write!(f, "tcp://{host}"),
             Address::Unix(path) => write!(f, "unix://{}", path.display()),
             Address::Shm(path) => write!(f, "shm://{}", path.display()),
             Address::Local(name) => write!(f, "local://{name}"),
@@ -139,6 +165,27 @@ mod tests {
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn names_stay_names_until_they_are_looked_up() {
+        for text in ["tcp://localhost:80", "tcp://store-1.rack_2.example:9060"] {
+            let named = Address::named(text).unwrap();
+            assert!(matches!(named, Address::Host(_)), "{named:?}");
+            assert_eq!(named.to_string(), text);
+        }
+        assert_eq!(Address::named("tcp://[::1]:80"), "tcp://[::1]:80".parse());
+        for text in [
+            "localhost:80",
+            "tcp://host",
+            "tcp://:80",
+            "tcp://a b:80",
+            "tcp://host:99999",
+            "tcp://a,b:80",
+        ] {
+            assert!(Address::named(text).is_err(), "{text}");
+        }
+        assert!(Address::named(&format!("tcp://{}:80", "a".repeat(256))).is_err());
     }
 
     #[test]

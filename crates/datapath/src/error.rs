@@ -7,7 +7,7 @@ use rustix::io::Errno;
 /// Why an operation on a queue failed.
 ///
 /// The variants differ in what a caller does next: reconnect (`Closed`, `Reset`), try elsewhere
-/// (`Refused`, `Denied`, `Unreachable`), wait (`Exhausted`, `Full`, `Locked`, `TimedOut`), or mend the call (`Invalid`,
+/// (`Refused`, `Denied`, `NoSuchHost`, `Unreachable`), wait (`Exhausted`, `Full`, `Locked`, `TimedOut`), or mend the call (`Invalid`,
 /// `AddressInUse`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -24,6 +24,9 @@ pub enum Error {
     /// Who listens at the address does not serve this user.
     #[error("who listens at the address does not serve this user")]
     Denied,
+    /// Nobody knows the host's name, or nobody who knows it answers.
+    #[error("no such host")]
+    NoSuchHost,
     /// No way leads to the address.
     #[error("the address cannot be reached")]
     Unreachable,
@@ -72,7 +75,9 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Closed | Error::Cancelled | Error::Denied | Error::Invalid(_) => Fault::Caller,
-            Error::Reset | Error::Refused | Error::Unreachable | Error::TimedOut => Fault::Peer,
+            Error::Reset | Error::Refused | Error::NoSuchHost | Error::Unreachable | Error::TimedOut => {
+                Fault::Peer
+            }
             Error::AddressInUse | Error::Exhausted | Error::Full | Error::Locked | Error::Os(_) => {
                 Fault::Resource
             }
@@ -104,6 +109,7 @@ impl From<Error> for io::Error {
             Error::Reset => io::ErrorKind::ConnectionReset,
             Error::Denied => io::ErrorKind::PermissionDenied,
             Error::Refused => io::ErrorKind::ConnectionRefused,
+            Error::NoSuchHost => io::ErrorKind::NotFound,
             Error::Unreachable => io::ErrorKind::HostUnreachable,
             Error::TimedOut => io::ErrorKind::TimedOut,
             Error::Cancelled => io::ErrorKind::Interrupted,

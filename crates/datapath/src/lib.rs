@@ -51,6 +51,7 @@ mod kept;
 mod kernel;
 mod listener;
 mod local;
+mod lookup;
 mod memory;
 mod op;
 mod random;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crake_datapath::{Address, Error, Memory, Runtime, Time};
+use crake_datapath::{Address, Error, Memory, Runtime, Stream, Time};
 use crake_wire::Encode;
 
 use crate::call::{Call, CallOptions};
@@ -187,7 +187,7 @@ async fn connect(
     address: &Address,
     config: &ClientConfig,
 ) -> Result<Rc<Connection>, ConnectError> {
-    let stream = runtime.connect(address).await?;
+    let stream = open(runtime, address).await?;
     let link = Link::new(stream, runtime.pool());
     let hello = Hello {
         versions: Versions::OURS,
@@ -213,6 +213,21 @@ async fn connect(
         queue_max: config.queue_max,
         rest: first.rest,
     }))
+}
+
+/// A stream to an address; of a host's name, to the first of its addresses that takes it.
+async fn open(runtime: &Runtime, address: &Address) -> Result<Stream, Error> {
+    if !matches!(address, Address::Host(_)) {
+        return runtime.connect(address).await;
+    }
+    let mut outcome = Err(Error::NoSuchHost);
+    for address in runtime.look_up(address).await? {
+        outcome = runtime.connect(&address).await;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 fn read_welcome(first: &FirstFrame, hello: &Hello) -> Result<Welcome, ConnectError> {

@@ -175,7 +175,7 @@ impl Partitions {
     pub(crate) fn addresses_of(&self, partition: u16) -> Vec<Address> {
         let map = self.map.borrow();
         let text = map.get(usize::from(partition)).map_or("", String::as_str);
-        let addresses = text.split(',').filter_map(|address| address.parse().ok());
+        let addresses = text.split(',').filter_map(|address| Address::named(address).ok());
         let from = &self.addresses[0];
         addresses
             .filter(|address| path::is_reachable(address, path::Site::Unknown, from))

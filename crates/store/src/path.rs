@@ -45,7 +45,7 @@ impl PeerPath {
     #[must_use]
     pub fn transport(&self) -> &'static str {
         match self.address {
-            Address::Tcp(_) => "tcp",
+            Address::Tcp(_) | Address::Host(_) => "tcp",
             Address::Unix(_) => "unix",
             Address::Shm(_) => "shm",
             Address::Local(_) => "local",
@@ -192,7 +192,7 @@ pub(crate) fn better_that_failed(address: &Address, tried: &[(Address, Missed)])
 pub(crate) fn rank(address: &Address) -> u32 {
     match address {
         Address::Unix(_) => 1,
-        Address::Tcp(_) => 2,
+        Address::Tcp(_) | Address::Host(_) => 2,
         _ => 0,
     }
 }
@@ -204,7 +204,7 @@ pub(crate) fn is_best(address: &Address) -> bool {
 pub(crate) fn permits(transport: Transport, address: &Address) -> bool {
     match transport {
         Transport::Auto => true,
-        Transport::Tcp => matches!(address, Address::Tcp(_)),
+        Transport::Tcp => matches!(address, Address::Tcp(_) | Address::Host(_)),
         Transport::Unix => matches!(address, Address::Unix(_)),
         Transport::Shm => matches!(address, Address::Shm(_)),
     }
@@ -231,7 +231,8 @@ fn is_loopback(address: &Address) -> bool {
 }
 
 fn is_same_kind(left: &Address, right: &Address) -> bool {
-    std::mem::discriminant(left) == std::mem::discriminant(right)
+    let is_tcp = |address: &Address| matches!(address, Address::Tcp(_) | Address::Host(_));
+    is_tcp(left) && is_tcp(right) || std::mem::discriminant(left) == std::mem::discriminant(right)
 }
 
 #[cfg(test)]

@@ -290,17 +290,20 @@ impl Session {
     /// The connection; makes one, trying all addresses in turn until the deadline.
     pub(crate) async fn connected(self: &Rc<Self>, deadline: Time) -> Result<Client, Error> {
         let mut pause = self.pause();
+        let mut last = None;
         loop {
             let attempt = self.link.connected(&self.runtime, || self.clone().attempt());
             let error = match self.runtime.timeout(deadline, attempt).await {
                 Ok(Ok(client)) => return Ok(client),
                 Ok(Err(error)) => error,
-                Err(_) => return Err(self.not_connected("no connection in time")),
+                // What an attempt before has met says more.
+                Err(_) => return Err(last.unwrap_or_else(|| self.not_connected("no connection in time"))),
             };
             // Whoever refused this client once will do so again.
             if matches!(error, Error::Refused { .. }) || !pause.wait(deadline).await {
                 return Err(error);
             }
+            last = Some(error);
         }
     }
 
@@ -641,7 +644,7 @@ async fn renew(session: Weak<Session>) {
 fn seeks_better(transport: Transport, address: &Address) -> bool {
     match transport {
         Transport::Auto | Transport::Shm => !path::is_best(address),
-        Transport::Unix => matches!(address, Address::Tcp(_)),
+        Transport::Unix => matches!(address, Address::Tcp(_) | Address::Host(_)),
         Transport::Tcp => false,
     }
 }

@@ -29,7 +29,7 @@ impl Layout {
             return Layout::whole(config, listen);
         }
         let cores = cores(config)?;
-        let peers = endpoint::listen(config, &NAMENODE_PEERS)?;
+        let peers = endpoint::peers(config, &NAMENODE_PEERS)?;
         Layout::among(&peers, cores, with_ports(&listen, cores)?)
     }
 
@@ -71,18 +71,7 @@ impl Layout {
 
     /// One of several processes, all of which have as many partitions.
     fn among(peers: &[Address], cores: u16, listen: Vec<Vec<Address>>) -> Result<Layout> {
-        let own = &listen[0];
-        let port = own.iter().find_map(port_of_any);
-        let is_own =
-            |peer: &Address| own.contains(peer) || (port.is_some() && port == port_of(peer) && is_here(peer));
-        let found: Vec<usize> = (0..peers.len()).filter(|&at| is_own(&peers[at])).collect();
-        let [at] = found[..] else {
-            let why = format!(
-                "{} of the addresses in --peers lead here, of which one must be that of --listen",
-                found.len()
-            );
-            return Err(Usage(why).into());
-        };
+        let at = own_place(peers, &listen[0])?;
         let mut all = Vec::new();
         for peer in peers {
             for addresses in with_ports(std::slice::from_ref(peer), cores)? {
@@ -94,6 +83,43 @@ impl Layout {
             listen,
             all,
         })
+    }
+}
+
+/// Which of the peers this process is.
+fn own_place(peers: &[Address], own: &[Address]) -> Result<usize> {
+    let port = own.iter().find_map(port_of_any);
+    let is_own =
+        |peer: &Address| own.contains(peer) || (port.is_some() && port == port_of(peer) && is_here(peer));
+    let (mut found, mut unknown) = (Vec::new(), String::new());
+    for (at, peer) in peers.iter().enumerate() {
+        match addresses_of(peer) {
+            Ok(addresses) if addresses.iter().any(is_own) => found.push(at),
+            Ok(_) => {}
+            // Another machine's name may be known later; that of this one must be now.
+            Err(error) => unknown += &format!("; {peer} is not known: {error}"),
+        }
+    }
+    match found[..] {
+        [at] => {
+            if !unknown.is_empty() {
+                tracing::warn!("of --peers{unknown}; it is looked for until it is");
+            }
+            Ok(at)
+        }
+        _ => Err(Usage(format!(
+            "{} of the addresses in --peers lead here, of which one must be that of --listen{unknown}",
+            found.len()
+        ))
+        .into()),
+    }
+}
+
+/// What a peer's name stands for now.
+fn addresses_of(peer: &Address) -> std::io::Result<Vec<Address>> {
+    match peer {
+        Address::Host(_) => Address::resolve(&peer.to_string()),
+        other => Ok(vec![other.clone()]),
     }
 }
 
@@ -141,6 +167,12 @@ fn with_ports(first: &[Address], cores: u16) -> Result<Vec<Vec<Address>>> {
             let port = socket.port().checked_add(number);
             let port = port.ok_or_else(|| Usage("more cores than ports".into()))?;
             Ok(Address::Tcp(SocketAddr::new(socket.ip(), port)))
+        }
+        Address::Host(host) => {
+            let (name, port) = host.rsplit_once(':').expect("a named address has a port");
+            let port = port.parse::<u16>().ok().and_then(|port| port.checked_add(number));
+            let port = port.ok_or_else(|| Usage("more cores than ports".into()))?;
+            Ok(Address::Host(format!("{name}:{port}")))
         }
         Address::Unix(path) => Ok(Address::Unix(numbered(path, number))),
         Address::Shm(path) => Ok(Address::Shm(numbered(path, number))),
@@ -191,6 +223,18 @@ mod tests {
         let any = with_ports(&addresses(&["tcp://0.0.0.0:9060"]), 2).unwrap();
         assert_eq!(Layout::among(&peers, 2, any.clone()).unwrap().first, 0);
         assert!(Layout::alone(any).is_err());
+        // By the name of a host, which stays one; what is not known does not hinder who knows himself.
+        let names = ["tcp://no-such-host.invalid:9060", "tcp://localhost:9070"];
+        let named = names.map(|text| Address::named(text).unwrap());
+        let own = with_ports(&addresses(&["tcp://127.0.0.1:9070"]), 2).unwrap();
+        let layout = Layout::among(&named, 2, own).unwrap();
+        assert_eq!(
+            (layout.first, &layout.all[3]),
+            (2, &vec![Address::Host("localhost:9071".into())])
+        );
+        let other = with_ports(&addresses(&["tcp://127.0.0.1:9060"]), 2).unwrap();
+        let why = Layout::among(&named, 2, other).unwrap_err().to_string();
+        assert!(why.contains("no-such-host.invalid:9060 is not known"), "{why}");
         let stranger = with_ports(&addresses(&["tcp://127.0.0.1:9080"]), 2).unwrap();
         assert!(Layout::among(&peers, 2, stranger).is_err());
     }
