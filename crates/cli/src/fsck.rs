@@ -17,7 +17,7 @@ use crate::output::Output;
 
 /// Exit code when not everything could be looked at.
 const NOT_CHECKED: u8 = 3;
-/// Blocks without a name that are listed one by one, and as many that have leaked; the rest is counted.
+/// Blocks without a name that are listed one by one, those that have leaked first; the rest is counted.
 const LISTED_MAX: usize = 1000;
 
 /// Arguments of `crake fsck`.

@@ -20,7 +20,7 @@ pub enum Address {
     /// `tcp://1.2.3.4:9060`, `tcp://[::1]:9060`
     Tcp(SocketAddr),
     /// `tcp://store.example:9060`, without the scheme: a host's name that is looked up each time that somebody connects, for its
-    /// addresses may change. Only [`named`](Address::named) makes one; nobody listens at it.
+    /// addresses may change. Text is read as one only by [`named`](Address::named), and nobody listens at it.
     Host(String),
     /// `unix:///run/crake.sock`
     Unix(PathBuf),

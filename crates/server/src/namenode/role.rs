@@ -68,7 +68,7 @@ pub struct NamenodeConfig {
     pub log: Option<LogConfig>,
     /// Which partition of its namespace it is, from 0; see `docs/partitions.md`.
     pub partition: u16,
-    /// Where each partition of the namespace is, by its number, this one among them. Empty: there is one.
+    /// Where each partition of the namespace is, by its number, this one among them; names of hosts are looked up by who connects. Empty: there is one.
     pub partitions: Vec<Vec<Address>>,
 }
 
