@@ -287,6 +287,12 @@ fn input_that_is_too_deep() {
         "{\"m\":".repeat(1 << 20).as_bytes(),
     );
     assert!(said.contains("recursion limit"), "{said}");
+    let braces = "{".repeat(1000);
+    let said = example().ok(
+        &[&["encode", "--text", "--json"], REQUEST].concat(),
+        format!("path: '{braces}'").as_bytes(),
+    );
+    assert!(String::from_utf8(said).unwrap().contains("\"bytes\":1016"));
     // As deep as it may be: shown by JSON that is deeper still, for there is a list on each level.
     let deepest = format!("{}{}", "l{".repeat(100), "}".repeat(100));
     let bytes = folder.ok(&[&["encode", "--text"][..], &kind].concat(), deepest.as_bytes());

@@ -81,16 +81,41 @@ fn from_text(descriptor: MessageDescriptor, text: &str) -> Result<DynamicMessage
     DynamicMessage::parse_text_format(descriptor, text).with_context(|| format!("the text is no `{name}`"))
 }
 
-/// How deep braces stand within each other at most: the parser of text goes as deep as its input.
+/// How deep braces stand within each other at most: the parser of text goes as deep as its input. Those in strings and comments are
+/// none.
 fn deepest(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
-    for letter in text.chars() {
-        match letter {
-            '{' | '<' => depth += 1,
-            '}' | '>' => depth = depth.saturating_sub(1),
-            _ => {}
+    let mut string = None;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (string, letter) {
+            (Some(_), '\\') => {
+                letters.next();
+            }
+            (Some(quote), _) if letter == quote => string = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => string = Some(letter),
+            (None, '#') => {
+                letters.find(|letter| *letter == '\n');
+            }
+            (None, '{' | '<') => depth += 1,
+            (None, '}' | '>') => depth = depth.saturating_sub(1),
+            (None, _) => {}
         }
         deepest = deepest.max(depth);
     }
     deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_count_where_they_open_messages() {
+        assert_eq!(deepest("a: 1"), 0);
+        assert_eq!(deepest("a { b < c: 1 > } d {}"), 2);
+        assert_eq!(deepest(r#"a: "{{\"{{" b: '{"{' # {{{"#), 0);
+        assert_eq!(deepest("# {\n{ a: '\\'' { } }"), 2);
+    }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::circle::Circles;
 use super::path::Path;
-use super::slot::{self, SLOT_BYTES, size_and_offset};
+use super::slot::{self, FIELDS_PER_WORD, MORE, SLOT_BYTES, size_and_offset};
 use super::{Depth, unsupported, unsupported_field};
 
 /// How often all bytes of a frame may be read. What a writer made is read once; more is for payload that several fields share.
@@ -169,7 +169,6 @@ impl<'f> Decoder<'f> {
 
     /// The words of a message's bitmap, and its slots.
     fn head(&mut self, extent: Extent) -> Result<(Units<'f>, Units<'f>), Malformed> {
-        const MORE: u64 = 1 << 63;
         let (units, _) = self.frame[extent].as_chunks::<SLOT_BYTES>();
         let mut words = 0;
         let mut slots = 0;
@@ -346,7 +345,6 @@ fn another_counts(message: &DynamicMessage, field: &FieldDescriptor) -> bool {
 
 /// The field numbers that a bitmap tells of, in order.
 fn numbers(words: Units<'_>) -> impl Iterator<Item = u32> {
-    const FIELDS_PER_WORD: u32 = 63;
     // A frame would have to be of 2³⁷ bytes to have a word that no number reaches.
     let words = (0..u32::MAX / FIELDS_PER_WORD).zip(words);
     words.flat_map(|(index, word)| {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::circle::Circles;
 use super::path::Path;
-use super::slot::{self, SLOT_BYTES};
+use super::slot::{self, FIELDS_PER_WORD, MORE, SLOT_BYTES};
 use super::{Depth, unsupported, unsupported_field};
 
 /// The bytes of a message: those that generated code writes, and the same for equal messages. The entries of a map are written in the
@@ -262,8 +262,6 @@ fn is_present(message: &DynamicMessage, field: &FieldDescriptor) -> bool {
 
 /// The words that say which fields are there: up to the last one that says anything, and at least one.
 fn bitmap(fields: &[FieldDescriptor]) -> Vec<u8> {
-    const FIELDS_PER_WORD: u32 = 63;
-    const MORE: u64 = 1 << FIELDS_PER_WORD;
     let bit = |field: &FieldDescriptor| {
         let bit = field.number() - 1;
         ((bit / FIELDS_PER_WORD) as usize, bit % FIELDS_PER_WORD)

@@ -6,6 +6,11 @@ use prost_reflect::{Kind, Value};
 /// Bytes of a slot, of a word of the bitmap, and of a pointer.
 pub(super) const SLOT_BYTES: usize = 8;
 
+/// Fields that one word of the bitmap tells of.
+pub(super) const FIELDS_PER_WORD: u32 = 63;
+/// The bit that says that another word follows.
+pub(super) const MORE: u64 = 1 << FIELDS_PER_WORD;
+
 /// The value in a slot; none if what lies there is a pointer.
 pub(super) fn value(kind: &Kind, slot: u64) -> Option<Result<Value, WireError>> {
     Some(Ok(match kind {
