@@ -94,6 +94,39 @@ fn every_operation_runs_against_a_cluster_of_its_own() {
     }
 }
 
+#[test]
+fn messages_are_sent_both_ways() {
+    if !has_two_cores() {
+        return;
+    }
+    for transport in ["tcp", "unix", "shm"] {
+        let output = bench(&["wire", "--transport", transport, "-k", "20"]);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let text = String::from_utf8(output.stdout).unwrap();
+        let rows: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let (verdict, sizes) = rows.split_last().unwrap();
+        assert_eq!(sizes.len(), 9, "{text}");
+        for row in sizes {
+            assert_eq!(row["transport"], transport);
+            assert!(row["copied_ns"].as_f64().unwrap() > 0.0 && row["gathered_ns"].as_f64().unwrap() > 0.0);
+        }
+        let found = &verdict["gather_min"];
+        assert!(
+            found.is_null() || sizes.iter().any(|row| row["size"] == *found),
+            "{verdict}"
+        );
+    }
+    let refused = bench(&["wire", "--transport", "embedded"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
 /// Thirty operations, of files that are not as large as usual.
 fn few<'a>(kind: &'a str, transport: &'a str) -> Vec<&'a str> {
     let mut arguments = vec![kind, "--transport", transport, "-k", "30"];

@@ -29,6 +29,8 @@ pub struct ClientConfig {
     pub call_timeout: Duration,
     /// Calls that may wait for a credit.
     pub queue_max: usize,
+    /// From where on bytes of its messages go out from where they lie, of messages that gather.
+    pub gather: crake_wire::Limits,
 }
 
 impl Default for ClientConfig {
@@ -41,6 +43,7 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(30),
             queue_max: 1024,
+            gather: crake_wire::Limits::default(),
         }
     }
 }
@@ -188,7 +191,7 @@ async fn connect(
     config: &ClientConfig,
 ) -> Result<Rc<Connection>, ConnectError> {
     let stream = open(runtime, address).await?;
-    let link = Link::new(stream, runtime.pool());
+    let link = Link::new(stream, runtime.pool(), config.gather);
     let hello = Hello {
         versions: Versions::OURS,
         role: config.role,

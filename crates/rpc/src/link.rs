@@ -91,10 +91,10 @@ pub(crate) enum Received {
 }
 
 impl Link {
-    pub(crate) fn new(stream: Stream, pool: &Pool) -> Link {
+    pub(crate) fn new(stream: Stream, pool: &Pool, gather: crake_wire::Limits) -> Link {
         Link {
             stream: RefCell::new(Some(stream)),
-            outbox: RefCell::new(Outbox::new(pool)),
+            outbox: RefCell::new(Outbox::new(pool, gather)),
             pushing: RefCell::new(None),
             receiving: RefCell::new(Receiving::Nothing),
             receive_max: Cell::new(usize::MAX),

@@ -1,7 +1,7 @@
 //! Frames on their way out: everything that is sent between two flushes goes out as one list.
 
 use crake_mem::{BufMut, Pool, Sga};
-use crake_wire::{Encode, Gatherer, Plan};
+use crake_wire::{Encode, Gatherer, Limits, Plan};
 
 use crate::header::{HEADER_BYTES, Header};
 use crate::payload::take_buffer;
@@ -15,6 +15,7 @@ pub(crate) struct Outbox {
     sealed: Sga,
     /// Made for the first message that gathers: most connections carry none.
     gatherer: Option<Box<Gatherer>>,
+    gather: Limits,
 }
 
 impl Outbox {
@@ -24,12 +25,13 @@ impl Outbox {
     /// See [`Outbox::is_heavy`].
     const HEAVY_BYTES: usize = 32 << 10;
 
-    pub(crate) fn new(pool: &Pool) -> Outbox {
+    pub(crate) fn new(pool: &Pool, gather: Limits) -> Outbox {
         Outbox {
             pool: pool.clone(),
             open: None,
             sealed: Sga::new(),
             gatherer: None,
+            gather,
         }
     }
 
@@ -57,7 +59,7 @@ impl Outbox {
     /// is large goes behind it.
     pub(crate) fn plan(&mut self, message: &(impl Encode + ?Sized), message_max: usize) -> Plan {
         self.gatherer
-            .get_or_insert_default()
+            .get_or_insert_with(|| Box::new(Gatherer::new(self.gather)))
             .plan_within(message, message_max)
     }
 
@@ -161,11 +163,12 @@ mod tests {
     }
 
     fn outbox() -> Outbox {
-        Outbox::new(&Pool::new(PoolConfig {
+        let pool = Pool::new(PoolConfig {
             buffer_bytes: 4096,
             headroom_bytes: 0,
             buffers_max: 4,
-        }))
+        });
+        Outbox::new(&pool, Limits::default())
     }
 
     fn add(outbox: &mut Outbox, message: &'static str, payload: usize) {

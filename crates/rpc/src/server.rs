@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub handshake_timeout: Duration,
     /// How long a connection that the server ends may take to read why.
     pub linger: Duration,
+    /// From where on bytes of its answers go out from where they lie, of messages that gather.
+    pub gather: crake_wire::Limits,
 }
 
 impl Default for ServerConfig {
@@ -41,6 +43,7 @@ impl Default for ServerConfig {
             connections_max: 65_536,
             handshake_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(1),
+            gather: crake_wire::Limits::default(),
         }
     }
 }
@@ -204,7 +207,7 @@ async fn accept<S: Service>(
 
 /// Starts the session of a client, or refuses it when there are too many.
 fn admit<S: Service>(runtime: &Runtime, stream: Stream, registry: &Rc<Registry>, service: &Rc<RefCell<S>>) {
-    let link = Link::new(stream, runtime.pool());
+    let link = Link::new(stream, runtime.pool(), registry.config.gather);
     if registry.sessions.borrow().len() >= registry.config.connections_max {
         let reason = Reason::new(
             Reason::TOO_MANY_CONNECTIONS,

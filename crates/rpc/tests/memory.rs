@@ -68,7 +68,7 @@ fn calls_do_not_allocate_and_idle_connections_are_small() {
     let bytes = bytes_of_a_connection();
     println!("{bytes} bytes of heap for both ends of an idle local connection");
     // Of these the datapath's streams are about 1,700, the client 950 and the server 1,100; a receive buffer would be 65,536.
-    assert!(bytes < 4640, "{bytes} bytes");
+    assert!(bytes < 4736, "{bytes} bytes");
 }
 
 fn allocations_of_calls(transport: &str) -> usize {

@@ -22,6 +22,7 @@ use crate::size::Size;
   crake bench view --transport shm                    a file of 100MiB looked at in place, opened anew each time
   crake bench put-file --transport shm -s 1GiB
   crake bench create-file-async --transport embedded --durability async    what a log costs, beside --durability none
+  crake bench wire --transport unix                   from what size on a field of a message is better not copied
   crake bench rpc --url 'crake://localhost:9060?transport=tcp'   a cluster that runs already, over TCP
 
 It starts a cluster of its own on one core and works from another, unless --url is given. Beside each operation

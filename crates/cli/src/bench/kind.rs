@@ -55,6 +55,8 @@ pub enum Kind {
     EnumerateDir,
     /// Messages that the namenode sends back
     Rpc,
+    /// Messages whose fields are copied, beside the same ones sent from where they lie: from what size on that is better
+    Wire,
     /// The raw loop beside itself: the transport's limit, and by its ratio how steady this machine is
     Raw,
 }
@@ -193,7 +195,7 @@ impl Plan {
             Kind::ScanTable => Box::new(ScanTable::new(client, files, size)?),
             Kind::EnumerateDir => Box::new(EnumerateDir::new(client, files)?),
             Kind::Rpc => Box::new(Rpc::new(client, size)),
-            Kind::Raw => unreachable!("the raw loop is its own operation"),
+            Kind::Raw | Kind::Wire => unreachable!("it has no cluster"),
         })
     }
 }
@@ -264,6 +266,7 @@ impl Kind {
             Kind::ScanTable => "scan-table",
             Kind::EnumerateDir => "enumerate-dir",
             Kind::Rpc => "rpc",
+            Kind::Wire => "wire",
             Kind::Raw => "raw",
         }
     }
@@ -326,7 +329,7 @@ impl Kind {
             Kind::PutKeys => (operations::request_bytes(arguments.files, size.0), MESSAGE_BYTES),
             Kind::ScanTable => (MESSAGE_BYTES, operations::scan_bytes(arguments.files, size.0)),
             Kind::EnumerateDir => (MESSAGE_BYTES, operations::page_bytes(arguments.files)),
-            Kind::Rpc => (message, message),
+            Kind::Rpc | Kind::Wire => (message, message),
             Kind::Raw => match arguments.shape {
                 Direction::Echo => (size.0, size.0),
                 Direction::Write => (size.0, MESSAGE_BYTES),

@@ -18,6 +18,7 @@ mod runner;
 mod shield;
 mod stats;
 mod window;
+mod wire;
 
 use std::process;
 
@@ -44,7 +45,10 @@ use crate::size::Size;
 
 /// Runs a benchmark; as root in a child that is shielded from the neighbours.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
-    let plan = Plan::new(arguments)?;
+    let plan = match arguments.kind {
+        Kind::Wire => None,
+        _ => Some(Plan::new(arguments)?),
+    };
     if !arguments.shielded && shield::is_possible() {
         let status = shield::rerun()?;
         process::exit(status.code().unwrap_or(1));
@@ -52,7 +56,16 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
     let shielded = is_shielded(arguments, output);
     let cores = Cores::find()?;
     pin(cores.client)?;
-    measure(&plan, arguments, config, output, cores, shielded)
+    match plan {
+        Some(plan) => measure(&plan, arguments, config, output, cores, shielded),
+        None => wire::run(arguments, repetitions(arguments, config), cores, output),
+    }
+}
+
+fn repetitions(arguments: &Arguments, config: &Config) -> u64 {
+    arguments
+        .repetitions
+        .unwrap_or_else(|| config.count(&BENCH_REPETITIONS))
 }
 
 /// Exchanges a second of the raw loop: between two cores, on the first of which this thread is, through shared memory, or
@@ -135,9 +148,7 @@ fn measure(
         operation,
         raw: beside(plan, arguments, transport, cores)?,
     };
-    let wanted = arguments
-        .repetitions
-        .unwrap_or_else(|| config.count(&BENCH_REPETITIONS));
+    let wanted = repetitions(arguments, config);
     let bar = output.progress(wanted, subject.bench);
     let outcome = measurement.repeat(wanted, |repetition, number| {
         bar.inc(1);
