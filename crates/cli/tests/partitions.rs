@@ -259,7 +259,8 @@ fn partitions_that_cannot_be_are_told() {
 fn a_whole_cluster_of_several_partitions_is_one_command() {
     let folder = tempdir().unwrap();
     let log = folder.path().join("log");
-    let start = |listen: &str| {
+    let listen = format!("127.0.0.1:{}", free_ports(3));
+    let start = || {
         Server::start(&[
             "up",
             "--cores",
@@ -269,14 +270,14 @@ fn a_whole_cluster_of_several_partitions_is_one_command() {
             "--dram",
             "64MiB",
             "--listen",
-            listen,
+            &listen,
             "--log",
             text(&log),
             "--set",
             "datanode.listen=127.0.0.1:0",
         ])
     };
-    let mut first = start("127.0.0.1:0");
+    let mut first = start();
     assert_eq!(first.row["partitions"], serde_json::json!([0, 1, 2]));
     let listening = first.row["namenode"].as_array().unwrap().iter();
     let tcp: Vec<_> = listening
@@ -319,8 +320,7 @@ fn a_whole_cluster_of_several_partitions_is_one_command() {
     first.process.signal(Signal::TERM);
     assert!(first.process.wait().success());
     // The names are there again from three logs; the blocks went with their datanodes.
-    let listen = tcp[0].to_owned();
-    let second = start(&listen);
+    let second = start();
     assert!(
         second.row["log"]["nodes"]
             .as_u64()
