@@ -1,0 +1,58 @@
+//! Compiles the schemas. What flatbuffers needs is in `src/` already: its compiler must be of the library's own version, which no
+//! distribution has (`schema/README.md`).
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context, Result, anyhow};
+use prost::Message;
+
+const PROTO: &str = "schema/messages.proto";
+
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=schema");
+    println!("cargo::rustc-check-cfg=cfg(has_capnp)");
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
+    for rival in ["crake", "prost", "buffa"] {
+        fs::create_dir_all(out.join(rival))?;
+    }
+
+    let crake = crake_wire_gen::Config::new()
+        .file(PROTO)
+        .include("schema")
+        .gathered();
+    for module in crake.compile()? {
+        fs::write(out.join("crake/messages.rs"), module.text)?;
+    }
+
+    let descriptors = protox::compile([PROTO], ["schema"])?;
+    let set = out.join("messages.binpb");
+    fs::write(&set, descriptors.encode_to_vec())?;
+    prost_build::Config::new()
+        .bytes(["."])
+        .out_dir(out.join("prost"))
+        .compile_fds(descriptors)?;
+    buffa_build::Config::new()
+        .descriptor_set(&set)
+        .files(&["messages.proto"])
+        .use_bytes_type()
+        .preserve_unknown_fields(false)
+        .file_per_package(true)
+        .out_dir(out.join("buffa"))
+        .compile()
+        .map_err(|error| anyhow!("buffa: {error}"))?;
+
+    if Command::new("capnp").arg("--version").output().is_ok() {
+        capnpc::CompilerCommand::new()
+            .src_prefix("schema")
+            .file("schema/messages.capnp")
+            .default_parent_module(vec!["rivals".into(), "capnp".into()])
+            .output_path(&out)
+            .run()?;
+        println!("cargo::rustc-cfg=has_capnp");
+    } else {
+        println!("cargo::warning=no capnp (Debian: capnproto): its column will be missing");
+    }
+    Ok(())
+}
