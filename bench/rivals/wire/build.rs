@@ -52,6 +52,8 @@ fn main() -> Result<()> {
             .run()?;
         println!("cargo::rustc-cfg=has_capnp");
     } else {
+        // It is not there either, so this runs again until `capnp` is.
+        println!("cargo::rerun-if-changed=capnp");
         println!("cargo::warning=no capnp (Debian: capnproto): its column will be missing");
     }
     Ok(())
