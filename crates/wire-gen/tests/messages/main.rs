@@ -6,6 +6,7 @@ mod circles;
 mod evolution;
 mod format_text;
 mod gathered;
+mod guide;
 mod hostile;
 mod maps;
 mod oneofs;
