@@ -23,6 +23,7 @@ mod control;
 mod distance;
 
 use std::cell::Cell;
+use std::mem;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -227,33 +228,56 @@ impl Writer {
         unsafe { self.write_by(ptr::copy, bytes.as_ptr(), bytes.len()) }
     }
 
-    /// Takes what fits of `segments`, from the front; those that are much in the way that suits the reader's distance.
+    /// Takes what fits of `segments`, from the front; those that are much in the way that suits the reader's distance. Small ones are
+    /// published together: a reader that got them one by one would put them together again.
     pub fn write(&self, segments: &[Segment]) -> Result<Progress, Broken> {
         let mut all = Progress::default();
+        let mut unpublished = 0;
         for segment in segments {
             let copy = match self.is_far.get() && segment.len() >= BULK_BYTES {
                 true => copy_apart,
                 false => ptr::copy,
             };
             // SAFETY: a segment is readable for its length while it lives.
-            let one = unsafe { self.write_by(copy, segment.as_ptr(), segment.len()) }?;
+            let one = unsafe { self.write_parts(copy, segment.as_ptr(), segment.len(), &mut unpublished) }?;
             all.count += one.count;
             all.wake |= one.wake;
             if one.count < segment.len() {
                 break;
             }
         }
+        all.wake |= self.publish(unpublished);
         Ok(all)
     }
 
     /// # Safety
     ///
-    /// `len_bytes` bytes are readable at `bytes`. They may lie in a region and change meanwhile. `copy` asks for no more than [`ptr::copy`].
+    /// As of [`Writer::write_parts`].
     #[inline]
     unsafe fn write_by(&self, copy: Copy, bytes: *const u8, len_bytes: usize) -> Result<Progress, Broken> {
+        let mut unpublished = 0;
+        // SAFETY: the caller promises the same.
+        let mut all = unsafe { self.write_parts(copy, bytes, len_bytes, &mut unpublished) }?;
+        all.wake |= self.publish(unpublished);
+        Ok(all)
+    }
+
+    /// Publishes each whole part, and leaves how much of one there is besides in `unpublished`.
+    ///
+    /// # Safety
+    ///
+    /// `len_bytes` bytes are readable at `bytes`. They may lie in a region and change meanwhile. `copy` asks for no more than [`ptr::copy`].
+    #[inline]
+    unsafe fn write_parts(
+        &self,
+        copy: Copy,
+        bytes: *const u8,
+        len_bytes: usize,
+        unpublished: &mut usize,
+    ) -> Result<Progress, Broken> {
         let mut all = Progress::default();
         while all.count < len_bytes {
-            let wanted = (len_bytes - all.count).min(PART_BYTES);
+            let wanted = (len_bytes - all.count).min(PART_BYTES - *unpublished);
             let mut room = self.room_seen()?;
             if room < wanted {
                 room = self.room()?;
@@ -268,9 +292,18 @@ impl Writer {
             unsafe { self.copy_in(copy, rest, count) };
             all.count += count;
             self.tail.set(self.tail.get().wrapping_add(count as u64));
-            all.wake |= self.memory.control().writer.advance(self.tail.get());
+            *unpublished += count;
+            if *unpublished == PART_BYTES {
+                all.wake |= self.publish(mem::take(unpublished));
+            }
         }
         Ok(all)
+    }
+
+    /// Shows the reader what was written, if that is anything; true if it must be woken.
+    #[inline]
+    fn publish(&self, unpublished: usize) -> bool {
+        unpublished > 0 && self.memory.control().writer.advance(self.tail.get())
     }
 
     /// # Safety
