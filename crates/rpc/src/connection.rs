@@ -235,9 +235,8 @@ impl Connection {
             let message_max = self.limits.message_max as usize;
             self.link.outbox.borrow_mut().plan(message, message_max)
         });
-        let gathered_len = plan.map_or(0, |plan| plan.gathered_len());
-        let message_len = message.encoded_len() - gathered_len;
-        let payload_len = payload.len_bytes() + gathered_len;
+        let message_len = plan.map_or_else(|| message.encoded_len(), |plan| plan.message_len());
+        let payload_len = payload.len_bytes() + plan.map_or(0, |plan| plan.gathered_len());
         if message_len > self.limits.message_max as usize || payload_len > self.limits.payload_max as usize {
             return Call::failed(CallError::TooLarge);
         }

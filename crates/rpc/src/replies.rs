@@ -112,7 +112,7 @@ impl Answers {
             let mut outbox = self.link.outbox.borrow_mut();
             outbox.plan(message, limits.message_max as usize)
         };
-        let len = message.encoded_len() - plan.gathered_len();
+        let len = plan.message_len();
         if len > limits.message_max as usize || plan.gathered_len() > limits.payload_max as usize {
             return self.fail(id, Status::TOO_LARGE, "the answer is over a limit");
         }

@@ -133,7 +133,7 @@ fn what_is_over_the_limits_is_refused_and_nothing_is_sent() {
             let message = {
                 use crake_wire::{Encode, Gatherer};
                 let plan = Gatherer::default().plan(&Parts(&parts));
-                let mut message = vec![0; Parts(&parts).encoded_len() - plan.gathered_len()];
+                let mut message = vec![0; plan.message_len()];
                 Parts(&parts).encode_gathered(&mut message, plan, &mut Default::default());
                 message
             };

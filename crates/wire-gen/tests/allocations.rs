@@ -75,11 +75,7 @@ fn a_message_allocates_nothing() {
         };
         let plan = gatherer.plan(&object);
         let mut out = pool.take().unwrap();
-        object.encode_gathered(
-            out.put(object.encoded_len() - plan.gathered_len()),
-            plan,
-            &mut beside,
-        );
+        object.encode_gathered(out.put(plan.message_len()), plan, &mut beside);
         assert_eq!(beside.segments().len(), 8);
         beside.clear();
         read(&out);

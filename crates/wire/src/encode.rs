@@ -40,8 +40,7 @@ pub trait Encode {
     ///
     /// # Panics
     ///
-    /// When `out` is not exactly [`encoded_len`](Encode::encoded_len) less [`gathered_len`](Plan::gathered_len) bytes long,
-    /// or both together are longer than `u32::MAX` bytes.
+    /// When `out` is not exactly [`message_len`](Plan::message_len) bytes long, or the frame is longer than `u32::MAX` bytes.
     fn encode_gathered(&self, out: &mut [u8], plan: Plan, beside: &mut Sga) {
         let _ = (plan, beside);
         self.encode(out);
@@ -132,6 +131,9 @@ impl<'o> Writer<'o> {
     /// As [`Encode::encode_gathered`] says.
     #[inline]
     pub fn gathered<M: Message + ?Sized>(out: &'o mut [u8], message: &M, plan: Plan, beside: &mut Sga) {
+        if plan.is_empty() {
+            return Self::frame(out, message);
+        }
         let mut gathering = Gathering::new(plan, out.len(), beside);
         let mut writer = Writer {
             rest: out,

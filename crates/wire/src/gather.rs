@@ -77,12 +77,18 @@ impl Gatherer {
         let limits = self.limits;
         // First, because it refuses messages that lie too deep within each other.
         let len = message.encoded_len();
+        if len < limits.gather_min && len <= message_max {
+            return Plan::copied(len);
+        }
         let mut plan = self.plan_for(message, limits.segments_max, false);
         if len - plan.gathered_len() > message_max {
             // One segment is for what is carried.
             plan = self.plan_for(message, limits.segments_max.saturating_sub(1), true);
         }
-        plan
+        Plan {
+            message: len - plan.gathered_len(),
+            ..plan
+        }
     }
 
     fn plan_for<M: Encode + ?Sized>(&mut self, message: &M, pieces_max: usize, carries: bool) -> Plan {
@@ -104,9 +110,7 @@ impl Gatherer {
         let mut survey = Survey {
             plan: Plan {
                 cut,
-                held: 0,
-                carried: 0,
-                pieces: 0,
+                ..Plan::copied(0)
             },
             cut,
             candidates: &mut self.candidates,
@@ -143,6 +147,8 @@ impl Gatherer {
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     cut: Cut,
+    /// Bytes of the message without these.
+    message: usize,
     /// Bytes that go out from where they are.
     held: usize,
     /// Bytes that are copied, but behind the message.
@@ -162,6 +168,28 @@ struct Cut {
 }
 
 impl Plan {
+    /// All of a message of so many bytes is copied into it.
+    fn copied(message: usize) -> Self {
+        Self {
+            cut: Cut {
+                above: usize::MAX,
+                pieces_at: 0,
+                carries: false,
+            },
+            message,
+            held: 0,
+            carried: 0,
+            pieces: 0,
+        }
+    }
+
+    /// Bytes of the message's own place.
+    #[inline]
+    #[must_use]
+    pub fn message_len(&self) -> usize {
+        self.message
+    }
+
     /// Bytes that are not part of the message's own place but follow it.
     #[inline]
     #[must_use]
@@ -382,7 +410,7 @@ mod tests {
     fn sent(limits: Limits, parts: &[Payload<'_>]) -> (Vec<u8>, Vec<usize>) {
         let message = Parts(parts);
         let plan = Gatherer::new(limits).plan(&message);
-        let (mut out, mut beside) = (vec![0; message.encoded_len() - plan.gathered_len()], Sga::new());
+        let (mut out, mut beside) = (vec![0; plan.message_len()], Sga::new());
         message.encode_gathered(&mut out, plan, &mut beside);
         assert_eq!(beside.len_bytes(), plan.gathered_len());
         let lens = beside.segments().iter().map(|segment| segment.len()).collect();

@@ -57,6 +57,8 @@ impl<'a> Payload<'a> {
     }
 
     /// `len` bytes of what `bufs` hold one after the other, from `skip` on; none if they do not hold so many.
+    // Apart, so that what lies in the message is read without it.
+    #[inline(never)]
     pub(crate) fn within(mut bufs: &'a [Buf], mut skip: usize, len: usize) -> Option<Self> {
         while let [first, rest @ ..] = bufs
             && skip >= first.len()

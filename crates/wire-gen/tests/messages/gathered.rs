@@ -160,7 +160,7 @@ fn node<'a>(value: &'a Source, children: &'a [Node<'a>]) -> Node<'a> {
 
 fn gather(object: &Object<'_>, limits: Limits) -> (Vec<u8>, Sga) {
     let plan = Gatherer::new(limits).plan(object);
-    let mut message = vec![0; object.encoded_len() - plan.gathered_len()];
+    let mut message = vec![0; plan.message_len()];
     let mut beside = Sga::new();
     object.encode_gathered(&mut message, plan, &mut beside);
     assert_eq!(beside.len_bytes(), plan.gathered_len());

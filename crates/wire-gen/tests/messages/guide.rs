@@ -28,7 +28,7 @@ fn a_message_is_written_and_read() -> Result<(), WireError> {
     // The image goes out from where it lies.
     let mut gatherer = Gatherer::default();
     let plan = gatherer.plan(&object);
-    let mut message = vec![0; object.encoded_len() - plan.gathered_len()];
+    let mut message = vec![0; plan.message_len()];
     let mut beside = Sga::new();
     object.encode_gathered(&mut message, plan, &mut beside);
     assert_eq!(beside.segments()[0].as_ptr(), image.as_ptr());
