@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Limits {
     /// Where gathering begins to pay over the queues of this crate's kin, as measured (`docs/wire.md`).
-    pub const GATHER_MIN: usize = 4096;
+    pub const GATHER_MIN: usize = 2048;
 }
 
 impl Default for Limits {
