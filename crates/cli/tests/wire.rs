@@ -104,6 +104,16 @@ fn compile_prints_what_a_build_script_gets() {
 }
 
 #[test]
+fn compile_makes_fields_that_need_not_be_copied() {
+    let proto = include_str!("../../wire-gen/tests/proto/bulk.proto");
+    let golden = include_str!("../../wire-gen/tests/golden/bulk.rs");
+    let folder = Folder::new().with("bulk.proto", proto);
+    assert!(folder.ok(&["compile", "bulk.proto", "--gathered"], b"") == golden.as_bytes());
+    let copied = String::from_utf8(folder.ok(&["compile", "bulk.proto"], b"")).unwrap();
+    assert!(copied.contains("pub value: &'a [u8]"));
+}
+
+#[test]
 fn compile_finds_imports_and_packages() {
     let folder = Folder::new()
         .with(

@@ -9,10 +9,13 @@
 //! [`View`]. This crate is what those stand on. It does no I/O, knows no frames (`crake-rpc` does) and checks no meaning:
 //! that a size is sane or a name allowed is for the service to say.
 //!
+//! What is large need not be copied into a message: a field that is a [`Payload`] or a [`Text`] goes out from where it lies if the
+//! [`Gatherer`] of the queue says so ([`Encode::encode_gathered`]), and is read where it arrives ([`Gathered`]).
+//!
 //! What always holds:
 //! - No bytes make a reader panic, allocate, or give out a byte that is not in the frame. Each length, offset and count is
 //!   checked before it is used.
-//! - Writing into a place of [`encoded_len`](Encode::encoded_len) bytes cannot fail, and equal messages are equal bytes.
+//! - Writing into a place of [`encoded_len`](Encode::encoded_len) bytes cannot fail, and equal messages are equal bytes, as far as nothing is gathered.
 //! - Fields that a reader does not know are passed over.
 //! - Messages that can contain themselves are read in a number of steps that their bytes bound ([`StrictReader`]).
 //!

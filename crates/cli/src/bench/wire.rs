@@ -219,7 +219,7 @@ fn busy_runtime() -> Result<Runtime> {
     Runtime::new(config).context("starting the runtime")
 }
 
-/// A thread on the server's core that takes messages and looks at each field.
+/// A thread on the server's core that takes messages, and asks of each field how long it is.
 struct Sink {
     address: Address,
     stop: Arc<AtomicBool>,

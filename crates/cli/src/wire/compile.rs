@@ -16,6 +16,7 @@ use crate::output::Output;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   crake wire compile store.proto > src/store.rs
+  crake wire compile bulk.proto --gathered > src/bulk.rs
   crake wire compile -I proto store.proto common.proto -o src/protocol --package-path common=crate::protocol::common
 
 The text is what a build.rs gets from crake-wire-gen. It stands on the crate crake-wire.")]
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Rust path by which other packages find this one, as in common=crate::protocol::common; may be repeated
     #[arg(long, value_name = "PACKAGE=PATH", value_parser = package_path)]
     package_path: Vec<(String, String)>,
+    /// Fields of bytes and strings that need not be copied into a message: for messages that carry bulk data
+    #[arg(long)]
+    gathered: bool,
 }
 
 fn package_path(text: &str) -> Result<(String, String), String> {
@@ -51,6 +55,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
     let mut config = arguments.includes.config(&arguments.files);
     for (package, path) in &arguments.package_path {
         config = config.package_path(package, path);
+    }
+    if arguments.gathered {
+        config = config.gathered();
     }
     let modules = config.compile()?;
     if arguments.output == Path::new("-") {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use crake_wire::WireError;
 use prost_reflect::bytes::Bytes;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use thiserror::Error;
 
 use super::circle::Circles;
-use super::path::Path;
+use super::located::Located;
 use super::slot::{self, FIELDS_PER_WORD, MORE, SLOT_BYTES, size_and_offset};
 use super::{Depth, unsupported, unsupported_field};
 
@@ -38,11 +38,7 @@ pub fn decode(descriptor: &MessageDescriptor, frame: &[u8]) -> Result<DynamicMes
 }
 
 /// Bytes that are not the message that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeError {
-    path: Path,
-    reason: Malformed,
-}
+pub type DecodeError = Located<Malformed>;
 
 /// What is wrong with them. But for the last one, the writer of the message is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -58,54 +54,9 @@ pub enum Malformed {
     Unsupported(&'static str),
 }
 
-impl DecodeError {
-    /// The field, from the outermost message on: `blocks[3].handle`, `files["a"].size`. Empty if it is the outermost message itself.
-    #[must_use]
-    pub fn path(&self) -> String {
-        self.path.to_string()
-    }
-
-    /// What is wrong there.
-    #[must_use]
-    pub fn reason(&self) -> Malformed {
-        self.reason
-    }
-
-    fn within_field(mut self, field: &FieldDescriptor) -> Self {
-        self.path.within_field(field.name());
-        self
-    }
-
-    fn within_element(mut self, index: usize) -> Self {
-        self.path.within_element(index);
-        self
-    }
-
-    fn within_entry(mut self, key: &MapKey) -> Self {
-        self.path.within_entry(key.clone());
-        self
-    }
-}
-
-impl std::fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = self.path();
-        if path.is_empty() {
-            write!(f, "{}", self.reason)
-        } else {
-            write!(f, "{path}: {}", self.reason)
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
 impl<R: Into<Malformed>> From<R> for DecodeError {
     fn from(reason: R) -> Self {
-        Self {
-            path: Path::default(),
-            reason: reason.into(),
-        }
+        Self::outermost(reason.into())
     }
 }
 

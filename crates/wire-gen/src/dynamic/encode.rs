@@ -6,7 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, 
 use thiserror::Error;
 
 use super::circle::Circles;
-use super::path::Path;
+use super::located::Located;
 use super::slot::{self, FIELDS_PER_WORD, MORE, SLOT_BYTES};
 use super::{Depth, unsupported, unsupported_field};
 
@@ -37,11 +37,7 @@ pub fn encode(message: &DynamicMessage) -> Result<Vec<u8>, EncodeError> {
 }
 
 /// A message that has no bytes in this format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodeError {
-    path: Path,
-    reason: Unwritable,
-}
+pub type EncodeError = Located<Unwritable>;
 
 /// Why it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -57,54 +53,9 @@ pub enum Unwritable {
     Unsupported(&'static str),
 }
 
-impl EncodeError {
-    /// The field, from the outermost message on: `blocks[3].handle`, `files["a"].size`. Empty if it is the outermost message itself.
-    #[must_use]
-    pub fn path(&self) -> String {
-        self.path.to_string()
-    }
-
-    /// What is wrong there.
-    #[must_use]
-    pub fn reason(&self) -> Unwritable {
-        self.reason
-    }
-
-    fn within_field(mut self, field: &FieldDescriptor) -> Self {
-        self.path.within_field(field.name());
-        self
-    }
-
-    fn within_element(mut self, index: usize) -> Self {
-        self.path.within_element(index);
-        self
-    }
-
-    fn within_entry(mut self, key: &MapKey) -> Self {
-        self.path.within_entry(key.clone());
-        self
-    }
-}
-
-impl std::fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = self.path();
-        if path.is_empty() {
-            write!(f, "{}", self.reason)
-        } else {
-            write!(f, "{path}: {}", self.reason)
-        }
-    }
-}
-
-impl std::error::Error for EncodeError {}
-
 impl From<Unwritable> for EncodeError {
     fn from(reason: Unwritable) -> Self {
-        Self {
-            path: Path::default(),
-            reason,
-        }
+        Self::outermost(reason)
     }
 }
 

@@ -28,6 +28,7 @@
 mod circle;
 mod decode;
 mod encode;
+mod located;
 mod path;
 mod slot;
 
@@ -36,6 +37,7 @@ use prost_reflect::{FieldDescriptor, MessageDescriptor, Syntax};
 
 pub use decode::{DecodeError, Malformed, decode};
 pub use encode::{EncodeError, Unwritable, encode};
+pub use located::Located;
 
 use crate::schema::FIELD_NUMBER_MAX;
 use circle::Circles;

@@ -294,8 +294,34 @@ proptest! {
         })?;
     }
 
+    /// Each field is what was sent, or an error: and some are, if something of a field is missing.
     #[test]
     fn bytes_that_are_not_all_there_are_refused_where_they_are_read(
+        sources in sources(),
+        missing in 1usize..100,
+        lens in vec(1usize..300, 1..5),
+    ) {
+        let all = Limits { gather_min: 1, segments_max: 100, message_max: usize::MAX };
+        with_object(&sources, |object| {
+            let object = Object { key: object.key, value: object.value, extra: object.extra, parts: object.parts, ..Object::default() };
+            let (message, mut beside) = gather(&object, all);
+            let whole = beside.len_bytes();
+            let bufs = arrive(beside.split_to(whole.saturating_sub(missing)), &lens);
+            let view = ObjectView::parse_gathered(Gathered::new(&message, &bufs)).unwrap();
+            let mut read = vec![(view.key_bytes(), object.key.as_payload()), (view.value(), object.value)];
+            read.extend(view.extra().transpose().zip(object.extra));
+            read.extend(view.parts().unwrap().zip(object.parts.iter().copied()));
+            for (read, sent) in &read {
+                prop_assert!(read.is_err() || *read == Ok(*sent), "{read:?}");
+            }
+            let refused = read.iter().filter(|(read, _)| *read == Err(WireError::OutOfFrame));
+            prop_assert_eq!(refused.count() > 0, whole > 0);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn nothing_panics_on_what_is_damaged(
         sources in sources(),
         missing in 1usize..100,
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
