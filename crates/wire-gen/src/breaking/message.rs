@@ -127,8 +127,10 @@ impl Comparison<'_> {
     fn oneofs(&mut self, old: &MessageDescriptor, new: &MessageDescriptor) {
         let kept: Vec<(FieldDescriptor, FieldDescriptor)> = old
             .fields()
-            .filter_map(|field| Some((new.get_field(field.number())?, field)))
-            .map(|(new, old)| (old, new))
+            .filter_map(|field| {
+                let kept = new.get_field(field.number())?;
+                Some((field, kept))
+            })
             .collect();
         for (index, (old, new)) in kept.iter().enumerate() {
             let others = kept[..index].iter();
