@@ -1,9 +1,10 @@
 //! A call as its caller sees it: options, the future, and how it ends.
 
 use std::future::Future;
+use std::num::NonZeroU8;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crake_datapath::Time;
@@ -12,7 +13,7 @@ use crake_wire::Gathered;
 
 use crate::connection::Connection;
 use crate::payload::Payload;
-use crate::slots::CallId;
+use crate::slots::{CallId, Next};
 use crate::status::Status;
 use crate::violation::Violation;
 
@@ -22,6 +23,7 @@ pub struct CallOptions {
     pub(crate) deadline: Deadline,
     pub(crate) payload: Option<Sga>,
     pub(crate) into: Option<Extent>,
+    pub(crate) window: Option<NonZeroU8>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +73,15 @@ impl CallOptions {
     #[must_use]
     pub fn into(mut self, extent: Extent) -> CallOptions {
         self.into = Some(extent);
+        self
+    }
+
+    /// Of a stream: how many parts of the answer may be under way, or be there and not be taken, at once. Another one has the
+    /// server wait until half of them were taken. 16 if nothing is said; each holds what it was received in.
+    #[inline]
+    #[must_use]
+    pub fn window(mut self, parts: NonZeroU8) -> CallOptions {
+        self.window = Some(parts);
         self
     }
 
@@ -231,6 +242,19 @@ impl Call {
         let message = connection.take_message(self.id)?;
         self.set_taken();
         Some(message)
+    }
+
+    /// What comes next if the answer is a stream. After [`Next::End`] the call is taken.
+    pub(crate) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
+        let next = match &self.state {
+            CallState::InSlot(connection) => ready!(connection.poll_part(self.id, cx)),
+            CallState::Failed(_) => Next::End(Err(self.take_failure())),
+            CallState::Taken => return Poll::Ready(None),
+        };
+        if matches!(next, Next::End(_)) {
+            self.set_taken();
+        }
+        Poll::Ready(Some(next))
     }
 
     /// Forgets the connection without giving up the call, which has ended.

@@ -12,6 +12,7 @@ use crate::handshake::{ClientId, Hello, Versions, Welcome};
 use crate::header::Kind;
 use crate::limits::Limits;
 use crate::link::{FirstFrame, FirstFrameError, Link};
+use crate::stream::ReplyStream;
 use crate::violation::{Reason, Violation};
 
 /// What a client connects with.
@@ -119,6 +120,12 @@ impl Client {
     #[inline(always)]
     pub fn call(&self, method: u16, message: &(impl Encode + ?Sized), options: CallOptions) -> Call {
         self.connection().call(method, message, options)
+    }
+
+    /// Calls a method whose answer comes in parts. A timeout is how long the caller waits for each part; a deadline is that
+    /// of the whole stream. A place for the payload of the answer is not used.
+    pub fn stream(&self, method: u16, message: &(impl Encode + ?Sized), options: CallOptions) -> ReplyStream {
+        self.connection().stream(method, message, options)
     }
 
     /// [`Client::call`] with a deadline and no other option: the quickest way to make a small call.

@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     Cancel = 5,
     /// The sender's last frame, with the reason.
     Goodbye = 6,
+    /// A part of the answer to a call that asked for a stream.
+    Part = 7,
+    /// The caller takes more parts.
+    Grant = 8,
 }
 
 impl Kind {
@@ -38,25 +42,29 @@ impl Kind {
             4 => Kind::Reply,
             5 => Kind::Cancel,
             6 => Kind::Goodbye,
+            7 => Kind::Part,
+            8 => Kind::Grant,
             _ => return None,
         })
     }
 
-    /// Only calls and answers carry a payload.
+    /// Only calls and what answers them carry a payload.
     const fn may_carry_payload(self) -> bool {
-        matches!(self, Kind::Request | Kind::Reply)
+        matches!(self, Kind::Request | Kind::Reply | Kind::Part)
     }
 }
 
-/// A header whose kind and flags have been checked. Its lengths have not: see [`crate::limits::FrameLimits`].
+/// A header whose kind and window have been checked. Its lengths have not: see [`crate::limits::FrameLimits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub message_len: u32,
     pub payload_len: u32,
     pub id: u32,
-    /// Method of a request, status of a reply, reason of a refusal or goodbye; 0 elsewhere.
+    /// Method of a request, status of a reply, reason of a refusal or goodbye, parts of a grant; 0 elsewhere.
     pub code: u16,
     pub kind: Kind,
+    /// Of a request: how many parts the caller takes before it grants more; 0 if it wants one answer. 0 elsewhere.
+    pub window: u8,
 }
 
 impl Header {
@@ -68,6 +76,7 @@ impl Header {
             id,
             code,
             kind,
+            window: 0,
         }
     }
 
@@ -78,7 +87,10 @@ impl Header {
     #[inline]
     pub(crate) fn encode(&self, out: &mut [u8]) {
         let lengths = u64::from(self.message_len) | u64::from(self.payload_len) << 32;
-        let rest = u64::from(self.id) | u64::from(self.code) << 32 | u64::from(self.kind as u8) << 48;
+        let rest = u64::from(self.id)
+            | u64::from(self.code) << 32
+            | u64::from(self.kind as u8) << 48
+            | u64::from(self.window) << 56;
         out[..8].copy_from_slice(&lengths.to_le_bytes());
         out[8..HEADER_BYTES].copy_from_slice(&rest.to_le_bytes());
     }
@@ -90,8 +102,8 @@ impl Header {
             return Ok(None);
         };
         let kind = Kind::from_number(wire.kind).ok_or(Violation::UnknownKind)?;
-        if wire.flags != 0 {
-            return Err(Violation::UnknownFlags);
+        if wire.window != 0 && kind != Kind::Request {
+            return Err(Violation::UnexpectedWindow);
         }
         let payload_len = wire.payload_len.get();
         if payload_len != 0 && !kind.may_carry_payload() {
@@ -103,10 +115,11 @@ impl Header {
             id: wire.id.get(),
             code: wire.code.get(),
             kind,
+            window: wire.window,
         }))
     }
 
-    /// Reads a header that is of this kind, without flags and payload; anything else is left to [`Header::decode`].
+    /// Reads a header that is of this kind, without window and payload; anything else is left to [`Header::decode`].
     #[inline]
     pub(crate) fn decode_plain(bytes: &[u8; HEADER_BYTES], kind: Kind) -> Option<Header> {
         let bits = u128::from_le_bytes(*bytes);
@@ -118,6 +131,7 @@ impl Header {
             id: rest as u32,
             code: (rest >> 32) as u16,
             kind,
+            window: 0,
         })
     }
 
@@ -135,7 +149,7 @@ struct WireHeader {
     id: U32,
     code: U16,
     kind: u8,
-    flags: u8,
+    window: u8,
 }
 
 #[cfg(test)]
@@ -153,6 +167,7 @@ mod tests {
             id: 0x0001_002a,
             code: 2,
             kind: Kind::Request,
+            window: 0,
         };
         let mut bytes = [0xff; 16];
         header.encode(&mut bytes);
@@ -192,21 +207,26 @@ mod tests {
     }
 
     #[test]
-    fn unknown_kinds_flags_and_payloads_are_violations() {
+    fn unknown_kinds_and_windows_and_payloads_where_there_are_none_are_violations() {
         let with = |at: usize, byte: u8| {
             let mut bytes = EXAMPLE;
             bytes[at] = byte;
             Header::decode(&bytes)
         };
-        for kind in 7..=255 {
+        for kind in 9..=255 {
             assert_eq!(with(14, kind), Err(Violation::UnknownKind));
         }
-        for flags in 1..=255 {
-            assert_eq!(with(15, flags), Err(Violation::UnknownFlags));
+        for window in 1..=255 {
+            assert_eq!(with(15, window).map(|header| header.unwrap().window), Ok(window));
         }
-        for kind in [0, 1, 2, 5, 6] {
+        for kind in [0, 1, 2, 4, 5, 6, 7, 8] {
+            let mut bytes = EXAMPLE;
+            bytes[14..].copy_from_slice(&[kind, 1]);
+            assert_eq!(Header::decode(&bytes), Err(Violation::UnexpectedWindow));
+        }
+        for kind in [0, 1, 2, 5, 6, 8] {
             assert_eq!(with(14, kind), Err(Violation::UnexpectedPayload));
         }
-        assert!(with(14, 4).is_ok());
+        assert!(with(14, 4).is_ok() && with(14, 7).is_ok());
     }
 }

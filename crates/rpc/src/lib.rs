@@ -67,6 +67,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod call;
 mod client;
 mod connection;
@@ -76,14 +77,17 @@ mod header;
 mod limits;
 mod link;
 mod outbox;
+mod parts;
 mod payload;
 mod reader;
 mod replies;
+mod responder;
 mod server;
 mod service;
 mod session;
 mod slots;
 mod status;
+mod stream;
 mod violation;
 
 pub use call::{Call, CallError, CallOptions, Reply};
@@ -92,8 +96,10 @@ pub use gate::Gate;
 pub use handshake::{ClientId, Versions};
 pub use limits::Limits;
 pub use payload::Payload;
-pub use replies::{Replies, Responder};
+pub use replies::Replies;
+pub use responder::{Permit, Responder, StreamError, StreamResponder};
 pub use server::{Server, ServerConfig};
 pub use service::{BATCH_MAX, Head, Peer, Place, Refusal, Request, Service};
 pub use status::{Fault, Status};
+pub use stream::ReplyStream;
 pub use violation::{Reason, Violation};

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crake_datapath::{Address, Error, Listener, Runtime, Stream, Task};
 
+use crate::answers::Answers;
 use crate::header::Kind;
 use crate::limits::Limits;
 use crate::link::{Link, Signal};
-use crate::replies::Answers;
 use crate::service::Service;
 use crate::session;
 use crate::violation::Reason;

@@ -77,6 +77,8 @@ pub struct Head {
     pub method: u16,
     /// Length of the payload in bytes.
     pub payload_len: u32,
+    /// How many parts of an answer the caller takes before it grants more; 0 if it wants one answer.
+    pub window: u8,
 }
 
 /// A request to be answered.

@@ -10,13 +10,14 @@ use arrayvec::ArrayVec;
 use crake_datapath::{Error, Intake, Runtime};
 use crake_mem::{Buf, Extent};
 
+use crate::answers::Answers;
 use crate::handshake::{Hello, Versions};
 use crate::header::{HEADER_BYTES, Kind};
 use crate::limits::FrameLimits;
 use crate::link::{FirstFrameError, Link, Received};
 use crate::payload::{Landing, Payload};
 use crate::reader::{Frame, Straddle, take_frame, take_plain_frame};
-use crate::replies::{Answers, Replies};
+use crate::replies::Replies;
 use crate::server::Registry;
 use crate::service::{BATCH_MAX, Head, Peer, Place, Request, Service};
 use crate::status::Status;
@@ -273,6 +274,8 @@ impl<S: Service> Seat<S> {
         let reason = match end {
             End::Gone => return,
             End::Shutdown => {
+                // They wait for grants, and nothing is received any more.
+                self.answers.break_off_streams();
                 self.drain().await;
                 Reason::new(Reason::SHUTTING_DOWN, "the server is shutting down")
             }
@@ -348,6 +351,7 @@ impl<S: Service> Session<S> {
             return Poll::Ready(Err(End::Shutdown));
         }
         let sent = link.poll_sent(cx)?;
+        self.answers.offer_room();
         if sent.is_pending() && !link.is_receiving() {
             return Poll::Pending;
         }
@@ -430,6 +434,7 @@ impl<S: Service> Session<S> {
                 id: frame.header.id,
                 method: frame.header.code,
                 payload_len: 0,
+                window: 0,
             };
             self.add(head, frame.message, Payload::None, batch);
         }
@@ -451,6 +456,7 @@ impl<S: Service> Session<S> {
                     id: header.id,
                     method: header.code,
                     payload_len: header.payload_len,
+                    window: header.window,
                 };
                 match head.payload_len {
                     0 => self.add(head, frame.message, Payload::None, batch),
@@ -462,6 +468,12 @@ impl<S: Service> Session<S> {
                 // The request may be in the batch.
                 self.serve(batch);
                 self.answers.cancel(header.id);
+                Ok(())
+            }
+            Kind::Grant => {
+                // The same.
+                self.serve(batch);
+                self.answers.grant(header.id, header.code);
                 Ok(())
             }
             Kind::Goodbye => Err(End::Gone),

@@ -10,6 +10,7 @@ use crake_datapath::Time;
 use crake_mem::{Buf, Extent};
 
 use crate::call::{CallError, Reply};
+use crate::parts::Parts;
 use crate::payload::Payload;
 use crate::violation::Violation;
 
@@ -79,6 +80,17 @@ struct Slot {
     into: Option<Extent>,
     /// There if the state is [`State::Done`].
     result: Option<Result<Reply, CallError>>,
+    /// Of a call whose answer is a stream, as long as its caller is there and has not seen the end.
+    parts: Option<Box<Parts>>,
+}
+
+/// What a caller gets of a stream.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A part, and how many more are to be granted to the server.
+    Part(Reply, Option<u16>),
+    /// The answer that ends it.
+    End(Result<Reply, CallError>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +122,16 @@ impl Slot {
         self.waker.take()
     }
 
+    /// Of a stream whose caller has not taken what came: it is not the server that is late.
+    fn spare_the_server(&mut self, now: Time) {
+        if let Some(parts) = &self.parts
+            && parts.is_behind()
+            && let Some(patience) = parts.patience
+        {
+            self.deadline = now + patience;
+        }
+    }
+
     /// The caller is gone, and all that was kept for it.
     fn forget_caller(&mut self) {
         self.state = State::Detached;
@@ -117,6 +139,7 @@ impl Slot {
         self.message = Buf::new();
         self.into = None;
         self.result = None;
+        self.parts = None;
     }
 }
 
@@ -188,6 +211,7 @@ impl Slots {
             message: Buf::new(),
             into: None,
             result: None,
+            parts: None,
         });
         Some(index as u16)
     }
@@ -196,6 +220,62 @@ impl Slots {
     #[inline]
     pub(crate) fn encoded(&mut self, id: CallId, order: u32) {
         self.slots[id.index()].progress = Progress::Encoded(order);
+    }
+
+    /// The answer to a call that was just inserted is a stream.
+    pub(crate) fn set_parts(&mut self, id: CallId, parts: Parts) {
+        self.slots[id.index()].parts = Some(Box::new(parts));
+    }
+
+    /// A part of the answer to `id` begins to arrive. Gives where its payload goes.
+    pub(crate) fn begin_part(&mut self, id: CallId) -> Result<Destination, Violation> {
+        let slot = self.outstanding(id)?;
+        match (&mut slot.parts, slot.state) {
+            (Some(parts), state) => {
+                parts.begin()?;
+                let is_wanted = state == State::Waiting;
+                Ok(if is_wanted {
+                    Destination::Pool
+                } else {
+                    Destination::Nowhere
+                })
+            }
+            (None, State::Detached) => Ok(Destination::Nowhere),
+            (None, _) => Err(Violation::UngrantedPart),
+        }
+    }
+
+    /// A part that began is there. Gives the waker of who waits for it.
+    pub(crate) fn add_part(&mut self, id: CallId, part: Reply) -> Result<Option<Waker>, Violation> {
+        let slot = self.outstanding(id)?;
+        let Some(parts) = slot.parts.as_mut().filter(|_| slot.state == State::Waiting) else {
+            return Ok(None);
+        };
+        parts.push(part);
+        Ok(slot.waker.take())
+    }
+
+    /// Gives what comes next of a stream if it is there, else keeps the waker. After [`Next::End`] the slot is not the
+    /// caller's any more.
+    pub(crate) fn poll_part(&mut self, id: CallId, cx: &mut Context<'_>, now: Time) -> Poll<Next> {
+        let slot = &mut self.slots[id.index()];
+        let is_waiting = slot.state == State::Waiting;
+        if let Some(parts) = &mut slot.parts
+            && let Some(part) = parts.take()
+        {
+            let grant = if is_waiting { parts.grant() } else { None };
+            if let Some(patience) = parts.patience {
+                // Later than it was, so that no deadline is before the earliest one.
+                slot.deadline = now + patience;
+            }
+            return Poll::Ready(Next::Part(part, grant));
+        }
+        if is_waiting {
+            slot.wait(cx);
+            return Poll::Pending;
+        }
+        slot.parts = None;
+        Poll::Ready(Next::End(self.take_done(id)))
     }
 
     /// Where the payload of the answer to `id` goes. An answer to a call that was not sent is a violation.
@@ -322,6 +402,9 @@ impl Slots {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if slot.state != State::Waiting {
                 continue;
+            }
+            if slot.deadline <= now {
+                slot.spare_the_server(now);
             }
             if slot.deadline > now {
                 earliest = earliest.min(slot.deadline);

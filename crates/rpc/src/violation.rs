@@ -17,8 +17,8 @@ pub enum Violation {
     HandshakeTimeout = 4,
     /// A frame kind that is not in the format.
     UnknownKind = 5,
-    /// A flag that is not in the format.
-    UnknownFlags = 6,
+    /// A window on a frame that has none.
+    UnexpectedWindow = 6,
     /// A frame that this side of a connection may not send, or not now.
     UnexpectedFrame = 7,
     /// A payload on a frame that has none.
@@ -31,6 +31,8 @@ pub enum Violation {
     CreditsExceeded = 11,
     /// An answer to a call that is not outstanding.
     UnknownReply = 12,
+    /// A part of an answer that the caller did not grant.
+    UngrantedPart = 13,
 }
 
 impl Violation {
@@ -47,13 +49,14 @@ impl Violation {
             Violation::MalformedHandshake => "malformed handshake",
             Violation::HandshakeTimeout => "the handshake took too long",
             Violation::UnknownKind => "unknown frame kind",
-            Violation::UnknownFlags => "unknown frame flags",
+            Violation::UnexpectedWindow => "a window on a frame that has none",
             Violation::UnexpectedFrame => "unexpected frame",
             Violation::UnexpectedPayload => "a payload on a frame that has none",
             Violation::MessageTooLong => "a message over the limit",
             Violation::PayloadTooLong => "a payload over the limit",
             Violation::CreditsExceeded => "more requests outstanding than credits",
             Violation::UnknownReply => "an answer to a call that is not outstanding",
+            Violation::UngrantedPart => "a part of an answer that was not granted",
         }
     }
 }

@@ -23,6 +23,14 @@ const REQUEST: u8 = 3;
 const REPLY: u8 = 4;
 const CANCEL: u8 = 5;
 const GOODBYE: u8 = 6;
+const PART: u8 = 7;
+const GRANT: u8 = 8;
+
+fn windowed(kind: u8, window: u8) -> Vec<u8> {
+    let mut bytes = frame(kind, 1, 0, b"", b"");
+    bytes[15] = window;
+    bytes
+}
 
 /// What the server says last to a client that sends `bytes` behind its hello, and how many requests it had read.
 async fn last_words(world: &World, bytes: &[u8]) -> RawFrame {
@@ -52,12 +60,14 @@ fn a_client_that_breaks_a_rule_is_told_which() {
         bytes
     };
     let cases = [
-        (header(14, 7), Violation::UnknownKind),
-        (header(15, 1), Violation::UnknownFlags),
+        (header(14, 9), Violation::UnknownKind),
         (header(3, 1), Violation::MessageTooLong),
         (header(7, 1), Violation::PayloadTooLong),
         (frame(CANCEL, 1, 0, b"", b"x"), Violation::UnexpectedPayload),
+        (frame(GRANT, 1, 1, b"", b"x"), Violation::UnexpectedPayload),
+        (windowed(CANCEL, 1), Violation::UnexpectedWindow),
         (frame(REPLY, 1, 0, b"", b""), Violation::UnexpectedFrame),
+        (frame(PART, 1, 0, b"", b""), Violation::UnexpectedFrame),
         (frame(WELCOME, 1, 0, b"", b""), Violation::UnexpectedFrame),
         (hello(), Violation::UnexpectedFrame),
     ];
@@ -390,7 +400,7 @@ fn answered(
 #[test]
 fn a_server_that_breaks_a_rule_is_told_which_and_not_believed() {
     type Answer = fn(u32) -> Vec<u8>;
-    let cases: [(Answer, Violation); 7] = [
+    let cases: [(Answer, Violation); 10] = [
         (|id| frame(REPLY, id ^ 1, 0, b"", b""), Violation::UnknownReply),
         (
             |id| frame(REPLY, id | 1 << 16, 0, b"", b""),
@@ -398,6 +408,9 @@ fn a_server_that_breaks_a_rule_is_told_which_and_not_believed() {
         ),
         (|id| frame(REQUEST, id, 0, b"", b""), Violation::UnexpectedFrame),
         (|id| frame(9, id, 0, b"", b""), Violation::UnknownKind),
+        (|id| frame(GRANT, id, 1, b"", b""), Violation::UnexpectedFrame),
+        (|id| frame(PART, id, 0, b"", b""), Violation::UngrantedPart),
+        (|id| frame(PART, id ^ 1, 0, b"", b""), Violation::UnknownReply),
         (
             |id| frame(REPLY, id, 0, &[0; 65_521], b""),
             Violation::MessageTooLong,

@@ -10,7 +10,7 @@ use crake_datapath::{Address, Runtime, RuntimeConfig, Stream};
 use crake_mem::{Buf, Extent, HugePages, Region, Sga};
 use crake_rpc::{
     Client, ClientConfig, Head, Peer, Place, Refusal, Replies, Request, Responder, Server, ServerConfig,
-    Service, Status,
+    Service, Status, StreamResponder,
 };
 use crake_wire::{
     Beside, Encode, Gathered, Message, Payload, Plan, Present, Reader, Survey, WireError, Writer,
@@ -95,10 +95,14 @@ pub const TALK: u16 = 10;
 /// Reads [`Parts`] and answers with the same ones.
 pub const PARTS: u16 = 11;
 
+/// Keeps the responder in [`Served::streams`].
+pub const STREAM: u16 = 12;
+
 /// What the service did and was given.
 #[derive(Default)]
 pub struct Served {
     pub later: Vec<Responder>,
+    pub streams: Vec<StreamResponder>,
     pub place: Option<Extent>,
     pub calls: Vec<Head>,
     pub batches: Vec<usize>,
@@ -149,6 +153,7 @@ impl Served {
                 Status(100),
                 str::from_utf8(request.message).expect("text"),
             ),
+            STREAM => self.streams.push(replies.stream(request)),
             FORGET => {}
             PLACE => {
                 self.placed = request.payload.to_vec();
