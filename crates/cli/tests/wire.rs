@@ -114,6 +114,17 @@ fn compile_makes_fields_that_need_not_be_copied() {
 }
 
 #[test]
+fn compile_makes_both_ends_of_services() {
+    let proto = include_str!("../../../examples/proto/key_value.proto");
+    let folder = Folder::new().with("key_value.proto", proto);
+    let arguments = ["compile", "key_value.proto", "--services"];
+    let text = String::from_utf8(folder.ok(&arguments, b"")).unwrap();
+    assert!(text.contains("pub trait Service") && text.contains("pub struct Client"));
+    let numbers = String::from_utf8(folder.ok(&arguments[..2], b"")).unwrap();
+    assert!(numbers.contains("pub const SCAN: u16 = 3;") && !numbers.contains("pub trait Service"));
+}
+
+#[test]
 fn compile_finds_imports_and_packages() {
     let folder = Folder::new()
         .with(

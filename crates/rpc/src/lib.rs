@@ -2,7 +2,8 @@
 //!
 //! A [`Client`] holds one connection to a [`Server`] and any number of calls on it at once. A server shows a
 //! [`Service`] all requests of one receive together, where they were received, and sends the answers together. A call may
-//! carry bulk bytes beside its message, both ways, which are received straight into the place where they belong. The bytes
+//! carry bulk bytes beside its message, both ways, which are received straight into the place where they belong; its answer may come in parts
+//! ([`Client::stream`]). Services declared in .proto files are served and called by [`typed`]. The bytes
 //! on the wire are described in `docs/format/rpc.md`.
 //!
 //! It does not retry, reconnect, balance or find servers, and does not encrypt: that is for the layers around it.
@@ -88,6 +89,7 @@ mod session;
 mod slots;
 mod status;
 mod stream;
+pub mod typed;
 mod violation;
 
 pub use call::{Call, CallError, CallOptions, Reply};

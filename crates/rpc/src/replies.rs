@@ -1,5 +1,6 @@
 //! What takes the answers to a batch of requests.
 
+use std::cell::Cell;
 use std::num::NonZeroU8;
 use std::rc::Rc;
 
@@ -15,14 +16,17 @@ use crate::status::Status;
 pub struct Replies<'a> {
     answers: &'a Rc<Answers>,
     /// Bit i: request i of the batch is answered, or will be by a responder.
-    answered: u64,
+    answered: Cell<u64>,
 }
 
 const _: () = assert!(BATCH_MAX == u64::BITS as usize);
 
 impl<'a> Replies<'a> {
     pub(crate) fn new(answers: &'a Rc<Answers>) -> Replies<'a> {
-        Replies { answers, answered: 0 }
+        Replies {
+            answers,
+            answered: Cell::new(0),
+        }
     }
 
     /// Answers with a message. What it has gathered goes out from where it lies, in the place of a payload.
@@ -30,7 +34,7 @@ impl<'a> Replies<'a> {
     /// # Panics
     /// Like the other methods: if the request was answered before.
     #[inline(always)]
-    pub fn send(&mut self, request: &Request<'_>, message: &(impl Encode + ?Sized)) {
+    pub fn send(&self, request: &Request<'_>, message: &(impl Encode + ?Sized)) {
         self.mark(request);
         self.answers.send(request.head.id, message);
     }
@@ -38,7 +42,7 @@ impl<'a> Replies<'a> {
     /// Answers with a message, all of which is copied, and bytes that go out from where they are. Those of an [`Extent`](crake_mem::Extent) are
     /// read when the transport takes them, which may be after this call.
     pub fn send_with(
-        &mut self,
+        &self,
         request: &Request<'_>,
         message: &(impl Encode + ?Sized),
         payload: impl Into<Sga>,
@@ -48,20 +52,20 @@ impl<'a> Replies<'a> {
     }
 
     /// Answers that it was not done. Of `detail`, for people, at most 512 bytes are sent.
-    pub fn fail(&mut self, request: &Request<'_>, status: Status, detail: &str) {
+    pub fn fail(&self, request: &Request<'_>, status: Status, detail: &str) {
         self.mark(request);
         self.answers.fail(request.head.id, status, detail);
     }
 
     /// Promises an answer.
-    pub fn later(&mut self, request: &Request<'_>) -> Responder {
+    pub fn later(&self, request: &Request<'_>) -> Responder {
         self.mark(request);
         Responder::new(self.answers, request.head.id, None)
     }
 
     /// Promises an answer in parts. A call that did not ask for one fails with [`Status::BAD_REQUEST`], and what this gives is at
     /// its end.
-    pub fn stream(&mut self, request: &Request<'_>) -> StreamResponder {
+    pub fn stream(&self, request: &Request<'_>) -> StreamResponder {
         self.mark(request);
         let window = NonZeroU8::new(request.head.window);
         if window.is_none() {
@@ -72,19 +76,24 @@ impl<'a> Replies<'a> {
     }
 
     #[inline]
-    fn mark(&mut self, request: &Request<'_>) {
-        let bit = 1 << request.index;
-        assert!(self.answered & bit == 0, "a request was answered twice");
-        self.answered |= bit;
+    fn mark(&self, request: &Request<'_>) {
+        assert!(!self.is_answered(request), "a request was answered twice");
+        self.answered.set(self.answered.get() | 1 << request.index);
+    }
+
+    /// Whether the request is answered, or will be by a responder.
+    #[inline]
+    pub(crate) fn is_answered(&self, request: &Request<'_>) -> bool {
+        self.answered.get() >> request.index & 1 == 1
     }
 
     /// Fails the requests that the service passed over.
     pub(crate) fn complete(self, requests: &[Request<'_>]) {
-        if self.answered.count_ones() as usize == requests.len() {
+        if self.answered.get().count_ones() as usize == requests.len() {
             return;
         }
         for request in requests {
-            if self.answered >> request.index & 1 == 0 {
+            if !self.is_answered(request) {
                 let detail = "the service gave no answer";
                 self.answers.fail(request.head.id, Status::INTERNAL, detail);
             }

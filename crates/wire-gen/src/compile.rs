@@ -39,6 +39,7 @@ pub struct Config {
     packages: BTreeMap<String, String>,
     inlined: BTreeSet<String>,
     gathers: bool,
+    stubs: bool,
 }
 
 /// The Rust text of one package.
@@ -84,6 +85,14 @@ impl Config {
     #[must_use]
     pub fn gathered(mut self) -> Self {
         self.gathers = true;
+        self
+    }
+
+    /// Gives each service, beside the numbers of its methods, a trait to implement for who serves it and a struct with a function
+    /// for each method for who calls it. They stand on the crate `crake-rpc`.
+    #[must_use]
+    pub fn services(mut self) -> Self {
+        self.stubs = true;
         self
     }
 
@@ -158,6 +167,7 @@ impl Config {
             paths: &packages,
             inlined: &self.inlined,
             gathers: self.gathers,
+            stubs: self.stubs,
         };
         let schemas = schema::check(&parsed.file_descriptor_set(), &given, settings)?;
         Ok(schemas

@@ -4,7 +4,7 @@
 //! struct `FooView`, which reads received bytes where they lie. Each enum becomes a Rust enum, aliases of its values are
 //! constants. A `oneof body` becomes an enum `FooBody`, and `FooBodyView` where it is read. A map is a slice of pairs,
 //! read as a `Map`. A message that contains itself, by others perhaps, holds itself by
-//! reference. Each service becomes a module of method numbers. Comments become documentation. `docs/format/wire.md` says
+//! reference. Each service becomes a module of method numbers and, with [`Config::services`], the two ends of it over `crake-rpc`. Comments become documentation. `docs/format/wire.md` says
 //! what the bytes are.
 //!
 //! From a `build.rs`:
@@ -18,7 +18,7 @@
 //! ```
 //!
 //! What the format does not carry is refused with an error that names the file, the line and what to use instead: proto2,
-//! editions, groups, extensions, streaming methods, and field numbers above [`FIELD_NUMBER_MAX`].
+//! editions, groups, extensions, streams of requests, and field numbers above [`FIELD_NUMBER_MAX`].
 //!
 //! For tools that meet a schema only when they run there is [`dynamic`], the same bytes by descriptors; and [`breaking()`] tells
 //! what a change of a schema would break.

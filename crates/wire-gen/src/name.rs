@@ -91,6 +91,9 @@ const KEYWORDS: &[&str] = &[
 /// Names from Rust's prelude that the output uses, and that a message of the same name would hide.
 pub(crate) const TAKEN: &[&str] = &["Default", "Option", "Result", "Self", "TryFrom"];
 
+/// Functions of a service that are not its methods.
+pub(crate) const TAKEN_METHODS: &[&str] = &["closed", "opened"];
+
 #[cfg(test)]
 mod tests {
     use super::*;

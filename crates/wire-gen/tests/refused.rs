@@ -31,11 +31,26 @@ fn field_numbers_beyond_the_bitmap() {
 }
 
 #[test]
-fn streaming_methods() {
+fn streams_of_requests() {
     assert_refused(
-        "message M {}\nservice S {\n  rpc A(M) returns (M);\n  rpc B(M) returns (stream M);\n}",
+        "message M {}\nservice S {\n  rpc A(M) returns (stream M);\n  rpc B(stream M) returns (M);\n}",
         6,
-        "page through the data with several calls",
+        "send them with several calls",
+    );
+}
+
+#[test]
+fn methods_that_meet_what_a_service_has() {
+    let proto = "syntax = \"proto3\";\nmessage M {}\nservice S {\n  rpc Opened(M) returns (M);\n}";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.proto");
+    fs::write(&file, proto).unwrap();
+    let config = Config::new().file(&file).include(folder.path());
+    assert!(config.compile().is_ok(), "without stubs it meets nothing");
+    let error = config.services().compile().unwrap_err().to_string();
+    assert!(
+        error.contains("s.proto:4") && error.contains("rename the method"),
+        "{error}"
     );
 }
 

@@ -23,6 +23,9 @@ pub trait Frame<'a>: Copy + Debug + 'a {
     /// A message with nothing beside it.
     fn whole(message: &'a [u8]) -> Self;
 
+    /// A message with what was received beside it; `None` if that has to be joined to it first.
+    fn received(frame: Gathered<'a>) -> Option<Self>;
+
     /// Whether what lies so many bytes behind the message's beginning is not in its first piece, and need not be.
     fn is_beside(self, offset: usize) -> bool;
 
@@ -52,6 +55,11 @@ impl<'a> Frame<'a> for &'a [u8] {
     #[inline]
     fn whole(message: &'a [u8]) -> Self {
         message
+    }
+
+    #[inline]
+    fn received(frame: Gathered<'a>) -> Option<Self> {
+        frame.beside.is_empty().then_some(frame.message)
     }
 
     #[inline]
@@ -91,6 +99,16 @@ impl<'a> Gathered<'a> {
     pub fn new(message: &'a [u8], beside: &'a [Buf]) -> Self {
         Self { message, beside }
     }
+
+    /// A copy of all of it in one piece.
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        let mut joined = self.message.to_vec();
+        for buf in self.beside {
+            joined.extend_from_slice(buf);
+        }
+        joined
+    }
 }
 
 impl<'a> From<&'a [u8]> for Gathered<'a> {
@@ -107,6 +125,11 @@ impl<'a> Frame<'a> for Gathered<'a> {
     #[inline]
     fn whole(message: &'a [u8]) -> Self {
         message.into()
+    }
+
+    #[inline]
+    fn received(frame: Gathered<'a>) -> Option<Self> {
+        Some(frame)
     }
 
     #[inline]

@@ -17,9 +17,10 @@ use crate::output::Output;
 #[command(after_help = "Examples:
   crake wire compile store.proto > src/store.rs
   crake wire compile bulk.proto --gathered > src/bulk.rs
+  crake wire compile --services key_value.proto > src/key_value.rs
   crake wire compile -I proto store.proto common.proto -o src/protocol --package-path common=crate::protocol::common
 
-The text is what a build.rs gets from crake-wire-gen. It stands on the crate crake-wire.")]
+The text is what a build.rs gets from crake-wire-gen. It stands on the crate crake-wire, and with --services on crake-rpc.")]
 pub struct Arguments {
     /// .proto files (proto3)
     #[arg(required = true, value_name = "FILE")]
@@ -35,6 +36,9 @@ pub struct Arguments {
     /// Fields of bytes and strings that need not be copied into a message: for messages that carry bulk data
     #[arg(long)]
     gathered: bool,
+    /// For each service a trait for who serves it and a struct for who calls it
+    #[arg(long)]
+    services: bool,
 }
 
 fn package_path(text: &str) -> Result<(String, String), String> {
@@ -58,6 +62,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<()> {
     }
     if arguments.gathered {
         config = config.gathered();
+    }
+    if arguments.services {
+        config = config.services();
     }
     let modules = config.compile()?;
     if arguments.output == Path::new("-") {

@@ -1,5 +1,6 @@
 //! The view of a message: a getter for each field.
 
+use super::message::lifetime_of;
 use super::oneof;
 use super::text::Text;
 use crate::schema::{Field, Item, Kind, Label, Message};
@@ -11,6 +12,7 @@ pub(super) fn emit(text: &mut Text, message: &Message) {
     as_view(text, message);
     into_message(text, message);
     debug(text, message);
+    message_type(text, message);
 }
 
 /// A view without getters holds its reader only so that all views are alike.
@@ -230,6 +232,24 @@ pub(super) fn getter_body(field: &Field) -> String {
         (Label::Optional, _) => format!("self.reader.optional_{read}"),
         _ => format!("self.reader.{read}"),
     }
+}
+
+/// The struct and the view of one message, for code over any message.
+fn message_type(text: &mut Text, message: &Message) {
+    let Message { name, borrows, .. } = message;
+    let frame = if message.gathers {
+        ", ::crake_wire::Gathered<'a>"
+    } else {
+        ""
+    };
+    text.blank();
+    text.line(format!(
+        "impl ::crake_wire::MessageType for {} {{",
+        lifetime_of(name, *borrows, "'_")
+    ));
+    text.line(format!("type Value<'a> = {};", lifetime_of(name, *borrows, "'a")));
+    text.line(format!("type View<'a> = {name}View<'a{frame}>;"));
+    text.line("}");
 }
 
 fn as_view(text: &mut Text, message: &Message) {

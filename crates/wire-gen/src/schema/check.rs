@@ -8,7 +8,7 @@ use prost_types::{
 
 use super::source::{Source, tag, within};
 use super::types::{Types, is_map_entry};
-use super::{Alias, Enum, Message, Method, Schema, Service, Settings, Value, well_known};
+use super::{Alias, Enum, Message, Method, MethodMessage, Schema, Service, Settings, Value, well_known};
 use crate::{Error, name};
 
 /// The packages of the `given` files, in the order of their names. A file that is only imported is part of the output
@@ -236,13 +236,20 @@ impl<'d> FileCheck<'_, 'd> {
             proto_name: declared.name().to_owned(),
             docs,
             methods,
+            has_stubs: self.settings.stubs,
         });
         Ok(())
     }
 
     fn method(&self, path: &[i32], index: usize, declared: &MethodDescriptorProto) -> Result<Method, Error> {
-        if declared.client_streaming() || declared.server_streaming() {
-            let message = "streaming methods are not supported: page through the data with several calls";
+        if declared.client_streaming() {
+            let message = "streams of requests are not supported: send them with several calls";
+            return Err(self.source.error(path, message));
+        }
+        let function = name::identifier(declared.name());
+        if self.settings.stubs && name::TAKEN_METHODS.contains(&function.as_str()) {
+            let message =
+                format!("`{function}` is a name that the Rust output itself needs: rename the method");
             return Err(self.source.error(path, message));
         }
         let number = u16::try_from(index + 1).map_err(|_| {
@@ -254,8 +261,17 @@ impl<'d> FileCheck<'_, 'd> {
             proto_name: declared.name().to_owned(),
             docs: self.source.docs(path),
             number,
-            request: self.type_path(path, declared.input_type())?,
-            reply: self.type_path(path, declared.output_type())?,
+            function,
+            request: self.method_message(path, declared.input_type())?,
+            reply: self.method_message(path, declared.output_type())?,
+            streams: declared.server_streaming(),
+        })
+    }
+
+    fn method_message(&self, path: &[i32], full_name: &str) -> Result<MethodMessage, Error> {
+        Ok(MethodMessage {
+            path: self.type_path(path, full_name)?,
+            borrows: self.types.borrows(full_name),
         })
     }
 

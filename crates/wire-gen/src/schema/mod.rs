@@ -23,6 +23,8 @@ pub(crate) struct Settings<'s> {
     /// Full names of messages.
     pub inlined: &'s BTreeSet<String>,
     pub gathers: bool,
+    /// Whether services have stubs.
+    pub stubs: bool,
 }
 
 /// One package.
@@ -157,6 +159,8 @@ pub(crate) struct Service {
     pub proto_name: String,
     pub docs: Vec<String>,
     pub methods: Vec<Method>,
+    /// Whether there are stubs for both sides.
+    pub has_stubs: bool,
 }
 
 #[derive(Debug)]
@@ -167,9 +171,21 @@ pub(crate) struct Method {
     pub proto_name: String,
     pub docs: Vec<String>,
     pub number: u16,
-    /// Rust paths, seen from the package's module.
-    pub request: String,
-    pub reply: String,
+    /// The name of the Rust function.
+    pub function: String,
+    pub request: MethodMessage,
+    pub reply: MethodMessage,
+    /// Whether the reply is any number of messages.
+    pub streams: bool,
+}
+
+/// What a method takes or gives.
+#[derive(Debug)]
+pub(crate) struct MethodMessage {
+    /// The Rust path, seen from the package's module.
+    pub path: String,
+    /// Whether its struct has a lifetime.
+    pub borrows: bool,
 }
 
 impl Message {

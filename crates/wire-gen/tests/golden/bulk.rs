@@ -371,6 +371,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ObjectView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Object<'_> {
+    type Value<'a> = Object<'a>;
+    type View<'a> = ObjectView<'a, ::crake_wire::Gathered<'a>>;
+}
+
 /// The message `Meta`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Meta<'a> {
@@ -485,6 +490,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for MetaView<'a, F> {
             .field("data", &self.data())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Meta<'_> {
+    type Value<'a> = Meta<'a>;
+    type View<'a> = MetaView<'a, ::crake_wire::Gathered<'a>>;
 }
 
 /// The message `Node`.
@@ -651,4 +661,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for NodeView<'a, F> {
             .field("children", &self.children())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Node<'_> {
+    type Value<'a> = Node<'a>;
+    type View<'a> = NodeView<'a, ::crake_wire::Gathered<'a>>;
 }

@@ -457,6 +457,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for OneView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for One<'_> {
+    type Value<'a> = One<'a>;
+    type View<'a> = OneView<'a>;
+}
+
 /// The message `Maybe`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Maybe<'a> {
@@ -762,6 +767,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for MaybeView<'a, F> {
             .field("inner", &self.inner())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Maybe<'_> {
+    type Value<'a> = Maybe<'a>;
+    type View<'a> = MaybeView<'a>;
 }
 
 /// The message `Many`.
@@ -1079,6 +1089,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ManyView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Many<'_> {
+    type Value<'a> = Many<'a>;
+    type View<'a> = ManyView<'a>;
+}
+
 /// A message with messages within.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Inner<'a> {
@@ -1218,6 +1233,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for InnerView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Inner<'_> {
+    type Value<'a> = Inner<'a>;
+    type View<'a> = InnerView<'a>;
+}
+
 /// The message `Leaf`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct InnerLeaf<'a> {
@@ -1347,6 +1367,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for InnerLeafView<'a, F>
             .field("side", &self.side())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for InnerLeaf<'_> {
+    type Value<'a> = InnerLeaf<'a>;
+    type View<'a> = InnerLeafView<'a>;
 }
 
 /// Field numbers at the edges of the words of the bitmap, in no order.
@@ -1532,6 +1557,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for SparseView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Sparse<'_> {
+    type Value<'a> = Sparse<'a>;
+    type View<'a> = SparseView<'a>;
+}
+
 /// Nothing but scalars, with numbers left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Flat {
@@ -1705,6 +1735,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FlatView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Flat {
+    type Value<'a> = Flat;
+    type View<'a> = FlatView<'a>;
+}
+
 /// The message `Empty`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Empty {}
@@ -1769,6 +1804,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EmptyView<'a, F> {
         f.debug_struct("EmptyView")
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Empty {
+    type Value<'a> = Empty;
+    type View<'a> = EmptyView<'a>;
 }
 
 /// Every kind of key, and every kind of value.
@@ -2084,6 +2124,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for MapsView<'a, F> {
             .field("inner", &self.inner())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Maps<'_> {
+    type Value<'a> = Maps<'a>;
+    type View<'a> = MapsView<'a>;
 }
 
 /// The message `Choice`.
@@ -2478,6 +2523,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ChoiceView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Choice<'_> {
+    type Value<'a> = Choice<'a>;
+    type View<'a> = ChoiceView<'a>;
+}
+
 /// The message `Every`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Every<'a> {
@@ -2679,6 +2729,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EveryView<'a, F> {
             .field("known", &self.known())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Every<'_> {
+    type Value<'a> = Every<'a>;
+    type View<'a> = EveryView<'a>;
 }
 
 /// Types of Protobuf's own files, which need no setting.
@@ -2913,6 +2968,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for KnownView<'a, F> {
             .field("numbers", &self.numbers())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Known<'_> {
+    type Value<'a> = Known<'a>;
+    type View<'a> = KnownView<'a>;
 }
 
 /// A message that contains itself in every way.
@@ -3246,6 +3306,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for TreeView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Tree<'_> {
+    type Value<'a> = Tree<'a>;
+    type View<'a> = TreeView<'a>;
+}
+
 /// A message that contains itself by another, and messages of another circle.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Branch<'a> {
@@ -3437,6 +3502,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BranchView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Branch<'_> {
+    type Value<'a> = Branch<'a>;
+    type View<'a> = BranchView<'a>;
+}
+
 /// Names that Rust keeps for itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Names {
@@ -3580,6 +3650,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for NamesView<'a, F> {
             .field("camel_case", &self.camel_case())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Names {
+    type Value<'a> = Names;
+    type View<'a> = NamesView<'a>;
 }
 
 /// What one may ask.

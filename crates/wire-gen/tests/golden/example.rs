@@ -192,6 +192,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for LookupRequestView<'a
     }
 }
 
+impl ::crake_wire::MessageType for LookupRequest<'_> {
+    type Value<'a> = LookupRequest<'a>;
+    type View<'a> = LookupRequestView<'a>;
+}
+
 /// The message `Attributes`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Attributes {
@@ -334,6 +339,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for AttributesView<'a, F
     }
 }
 
+impl ::crake_wire::MessageType for Attributes {
+    type Value<'a> = Attributes;
+    type View<'a> = AttributesView<'a>;
+}
+
 /// The message `Block`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Block<'a> {
@@ -449,6 +459,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BlockView<'a, F> {
             .field("handle", &self.handle())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Block<'_> {
+    type Value<'a> = Block<'a>;
+    type View<'a> = BlockView<'a>;
 }
 
 /// The message `LookupReply`.
@@ -596,6 +611,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for LookupReplyView<'a, 
             .field("hosts", &self.hosts())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for LookupReply<'_> {
+    type Value<'a> = LookupReply<'a>;
+    type View<'a> = LookupReplyView<'a>;
 }
 
 /// The message `Folder`.
@@ -775,4 +795,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FolderView<'a, F> {
             .field("below", &self.below())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Folder<'_> {
+    type Value<'a> = Folder<'a>;
+    type View<'a> = FolderView<'a>;
 }

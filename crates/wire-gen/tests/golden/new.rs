@@ -353,6 +353,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for RecordView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Record<'_> {
+    type Value<'a> = Record<'a>;
+    type View<'a> = RecordView<'a>;
+}
+
 /// The message `Part`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Part<'a> {
@@ -516,4 +521,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for PartView<'a, F> {
             .field("below", &self.below())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Part<'_> {
+    type Value<'a> = Part<'a>;
+    type View<'a> = PartView<'a>;
 }

@@ -277,6 +277,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for RecordView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Record<'_> {
+    type Value<'a> = Record<'a>;
+    type View<'a> = RecordView<'a>;
+}
+
 /// The message `Part`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Part<'a> {
@@ -372,4 +377,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for PartView<'a, F> {
             .field("name", &self.name())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Part<'_> {
+    type Value<'a> = Part<'a>;
+    type View<'a> = PartView<'a>;
 }

@@ -174,6 +174,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for AnyView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Any<'_> {
+    type Value<'a> = Any<'a>;
+    type View<'a> = AnyView<'a>;
+}
+
 /// A span of time, signed, of at most about 10,000 years. It converts from and, unless negative, to the one of `core`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Duration {
@@ -291,6 +296,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for DurationView<'a, F> 
     }
 }
 
+impl ::crake_wire::MessageType for Duration {
+    type Value<'a> = Duration;
+    type View<'a> = DurationView<'a>;
+}
+
 /// Nothing: what a method takes that needs no request, or gives that has no answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Empty {}
@@ -355,6 +365,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EmptyView<'a, F> {
         f.debug_struct("EmptyView")
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Empty {
+    type Value<'a> = Empty;
+    type View<'a> = EmptyView<'a>;
 }
 
 /// A choice of fields of some message.
@@ -446,6 +461,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FieldMaskView<'a, F>
             .field("paths", &self.paths())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for FieldMask<'_> {
+    type Value<'a> = FieldMask<'a>;
+    type View<'a> = FieldMaskView<'a>;
 }
 
 /// An object as JSON has it.
@@ -562,6 +582,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for StructView<'a, F> {
             .field("fields", &self.fields())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Struct<'_> {
+    type Value<'a> = Struct<'a>;
+    type View<'a> = StructView<'a>;
 }
 
 /// A value as JSON has it. One where nothing is set is an error of who wrote it.
@@ -761,6 +786,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ValueView<'a, F> {
     }
 }
 
+impl ::crake_wire::MessageType for Value<'_> {
+    type Value<'a> = Value<'a>;
+    type View<'a> = ValueView<'a>;
+}
+
 /// An array as JSON has it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ListValue<'a> {
@@ -875,6 +905,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ListValueView<'a, F>
             .field("values", &self.values())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for ListValue<'_> {
+    type Value<'a> = ListValue<'a>;
+    type View<'a> = ListValueView<'a>;
 }
 
 /// A point in time, from the year 1 to the end of 9999, of UTC without leap seconds. It converts from and to `SystemTime`.
@@ -994,6 +1029,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for TimestampView<'a, F>
     }
 }
 
+impl ::crake_wire::MessageType for Timestamp {
+    type Value<'a> = Timestamp;
+    type View<'a> = TimestampView<'a>;
+}
+
 /// A `double` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct DoubleValue {
@@ -1095,6 +1135,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for DoubleValueView<'a, 
             .field("value", &self.value())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for DoubleValue {
+    type Value<'a> = DoubleValue;
+    type View<'a> = DoubleValueView<'a>;
 }
 
 /// A `float` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
@@ -1200,6 +1245,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FloatValueView<'a, F
     }
 }
 
+impl ::crake_wire::MessageType for FloatValue {
+    type Value<'a> = FloatValue;
+    type View<'a> = FloatValueView<'a>;
+}
+
 /// A `int64` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Int64Value {
@@ -1301,6 +1351,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for Int64ValueView<'a, F
             .field("value", &self.value())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Int64Value {
+    type Value<'a> = Int64Value;
+    type View<'a> = Int64ValueView<'a>;
 }
 
 /// A `uint64` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
@@ -1406,6 +1461,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for UInt64ValueView<'a, 
     }
 }
 
+impl ::crake_wire::MessageType for UInt64Value {
+    type Value<'a> = UInt64Value;
+    type View<'a> = UInt64ValueView<'a>;
+}
+
 /// A `int32` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Int32Value {
@@ -1507,6 +1567,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for Int32ValueView<'a, F
             .field("value", &self.value())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for Int32Value {
+    type Value<'a> = Int32Value;
+    type View<'a> = Int32ValueView<'a>;
 }
 
 /// A `uint32` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
@@ -1612,6 +1677,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for UInt32ValueView<'a, 
     }
 }
 
+impl ::crake_wire::MessageType for UInt32Value {
+    type Value<'a> = UInt32Value;
+    type View<'a> = UInt32ValueView<'a>;
+}
+
 /// A `bool` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BoolValue {
@@ -1715,6 +1785,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BoolValueView<'a, F>
     }
 }
 
+impl ::crake_wire::MessageType for BoolValue {
+    type Value<'a> = BoolValue;
+    type View<'a> = BoolValueView<'a>;
+}
+
 /// A `string` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StringValue<'a> {
@@ -1812,6 +1887,11 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for StringValueView<'a, 
     }
 }
 
+impl ::crake_wire::MessageType for StringValue<'_> {
+    type Value<'a> = StringValue<'a>;
+    type View<'a> = StringValueView<'a>;
+}
+
 /// A `bytes` that may be absent where a field of the type itself could not say so. `optional` does the same for less.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BytesValue<'a> {
@@ -1901,4 +1981,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for BytesValueView<'a, F
             .field("value", &self.value())
             .finish()
     }
+}
+
+impl ::crake_wire::MessageType for BytesValue<'_> {
+    type Value<'a> = BytesValue<'a>;
+    type View<'a> = BytesValueView<'a>;
 }
