@@ -13,6 +13,7 @@ mod oneofs;
 mod read;
 mod round_trip;
 mod sample;
+mod walk;
 
 /// Every kind of field under every label.
 #[allow(dead_code)]
