@@ -6,10 +6,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bumpalo::Bump;
 use crake_mem::{Buf, Pool, PoolConfig, Sga};
 use crake_wire::{Encode, Gathered, Gatherer, Payload, Text};
 
-use bulk::{Meta, Object, ObjectBody, ObjectView};
+use bulk::{Meta, Node, Object, ObjectBody, ObjectView};
 
 /// What need not be copied.
 #[allow(dead_code)]
@@ -86,6 +87,54 @@ fn a_message_allocates_nothing() {
         message();
     }
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    a_batch_allocates_nothing(&pool);
+}
+
+/// Lists whose lengths nobody knows beforehand, lists of lists among them, made in an arena that each batch empties.
+fn a_batch_allocates_nothing(pool: &Pool) {
+    let mut arena = Bump::new();
+    let mut batch = |round: usize| {
+        for number in 0..10 {
+            let object = object_in(&arena, (round * 7 + number) % 20);
+            let mut out = pool.take().unwrap();
+            object.encode(out.put(object.encoded_len()));
+            let view = ObjectView::parse(&out).unwrap();
+            assert_eq!(view.metas().unwrap().len(), object.metas.len());
+            assert_eq!(
+                view.tree().unwrap().unwrap().children().unwrap().len(),
+                object.metas.len()
+            );
+        }
+        arena.reset();
+    };
+    (0..20).for_each(&mut batch);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    (0..1000).for_each(batch);
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}
+
+fn object_in(arena: &Bump, len: usize) -> Object<'_> {
+    let label = |at: usize| Text::from(&*arena.alloc_str(["even", "odd"][at % 2]));
+    let labels = arena.alloc_slice_fill_with(len, label);
+    let metas = (0..len as u32).map(|id| Meta {
+        id,
+        ..Meta::default()
+    });
+    let leaf = |_| Node {
+        name: "leaf".into(),
+        children: &[],
+        ..Node::default()
+    };
+    let tree = Node {
+        children: arena.alloc_slice_fill_with(len, leaf),
+        ..Node::default()
+    };
+    Object {
+        labels,
+        metas: arena.alloc_slice_fill_iter(metas),
+        tree: Some(tree),
+        ..Object::default()
+    }
 }
 
 fn read(message: &[u8]) {
