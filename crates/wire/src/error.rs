@@ -14,6 +14,9 @@ pub enum WireError {
     /// A string, bytes, message or list lies, in part or whole, beyond the end of the frame.
     #[error("a field points beyond the end of the frame")]
     OutOfFrame,
+    /// A fixed message has another number of bytes than its type; the writer's schema is another one.
+    #[error("a fixed message is not of the size of its type")]
+    WrongSize,
     /// A bool is neither 0 nor 1.
     #[error("a bool is neither 0 nor 1")]
     NotBool,

@@ -12,6 +12,9 @@
 //! What is large need not be copied into a message: a field that is a [`Payload`] or a [`Text`] goes out from where it lies if the
 //! [`Gatherer`] of the queue says so ([`Encode::encode_gathered`]), and is read where it arrives ([`Gathered`]).
 //!
+//! A message whose fields are numbers and never change can be [`Fixed`]: a struct that is written and read as a whole, and in
+//! lists one after the other.
+//!
 //! What always holds:
 //! - No bytes make a reader panic, allocate, or give out a byte that is not in the frame. Each length, offset and count is
 //!   checked before it is used.
@@ -76,6 +79,7 @@ pub use crake_mem::Sga;
 
 mod encode;
 mod error;
+mod fixed;
 mod frame;
 mod gather;
 mod layout;
@@ -95,6 +99,7 @@ pub use encode::{
     Encode, Head, Message, Writer, blobs_bytes, messages_bytes, payloads_bytes, scalars_bytes, table_bytes,
 };
 pub use error::WireError;
+pub use fixed::{Fixed, fixed_bytes, fixed_field, put_fixed_field};
 pub use frame::{Frame, Gathered};
 pub use gather::{Beside, Gatherer, Limits, Plan, Survey};
 pub use layout::Present;

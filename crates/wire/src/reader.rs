@@ -3,7 +3,7 @@
 use std::slice;
 
 use crate::layout::{FIELDS_PER_WORD, Known, MORE, SLOT_BYTES};
-use crate::{Element, Frame, InEntry, Key, List, Map, Scalar, WireError};
+use crate::{Element, Fixed, Frame, InEntry, Key, List, Map, Scalar, WireError};
 
 /// A message read where it lies. `wire-gen` writes the implementations, each with a getter for every field.
 ///
@@ -118,6 +118,14 @@ impl<'a, const W: usize, F: Frame<'a>> Reader<'a, W, F> {
     pub fn message<V: View<'a, Frame = F>, const FIELD: u32>(&self) -> Result<Option<V>, WireError> {
         self.slot::<FIELD>()
             .map(|pointer| V::nested(self.frame, pointer))
+            .transpose()
+    }
+
+    /// A fixed message.
+    #[inline]
+    pub fn fixed<T: Fixed, const FIELD: u32>(&self) -> Result<Option<T>, WireError> {
+        self.slot::<FIELD>()
+            .map(|pointer| T::pointed(self.frame, pointer))
             .transpose()
     }
 

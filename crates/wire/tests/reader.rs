@@ -94,6 +94,11 @@ macro_rules! assert_fields {
         let numbers = pointed(&$frame, slot.unwrap_or(0), 4).map(|range| {
             $frame[range].chunks(4).map(|raw| u32::from_le_bytes(raw.try_into().unwrap())).collect::<Vec<_>>()
         });
+        let number = slot.map(|slot| {
+            let bytes = pointed(&$frame, slot, 1).map(|range| &$frame[range])?;
+            bytes.try_into().map(u32::from_le_bytes).map_err(|_| WireError::WrongSize)
+        });
+        prop_assert_eq!($reader.fixed::<u32, $field>(), number.transpose());
         prop_assert_eq!($reader.list::<u32, $field>().map(Iterator::collect::<Vec<_>>), numbers);
     )*}};
 }
