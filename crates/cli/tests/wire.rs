@@ -113,6 +113,40 @@ fn compile_makes_fields_that_need_not_be_copied() {
     assert!(copied.contains("pub value: &'a [u8]"));
 }
 
+/// The file of the option is built in, for every command.
+#[test]
+fn fixed_messages_need_no_file_of_ours() {
+    let proto = |last: &str| {
+        format!(
+            "syntax = \"proto3\"; package p; import \"crake/wire.proto\";
+message Point {{ option (crake.fixed) = true; float x = 1; uint32 id = 2;{last} }}
+message Mesh {{ repeated Point points = 1; }}"
+        )
+    };
+    let folder = Folder::new()
+        .with("p.proto", &proto(""))
+        .with("new/p.proto", &proto(" float y = 3;"));
+    let mesh = ["--proto", "p.proto", "--type", "p.Mesh"];
+    let json = br#"{"points": [{"x": 1.0, "id": 7}, {"id": 8}]}"#;
+    let bytes = folder.ok(&[&["encode"], &mesh[..]].concat(), json);
+    assert_eq!(bytes.len(), 8 + 8 + 2 * 8);
+    let read: Value = serde_json::from_slice(&folder.ok(&[&["decode"], &mesh[..]].concat(), &bytes)).unwrap();
+    assert_eq!(read, serde_json::from_slice::<Value>(json).unwrap());
+    let point = ["encode", "--proto", "p.proto", "--type", "p.Point"];
+    assert!(
+        folder
+            .fails(1, &point, b"{}")
+            .contains("lies in another message only")
+    );
+    let output = folder.wire(&["breaking", "p.proto", "new/p.proto", "--json"], b"");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = &rows(&String::from_utf8(output.stdout).unwrap())[0];
+    assert_eq!(
+        (&told["rule"], &told["line"]),
+        (&json!("fixed-changed"), &json!(2))
+    );
+}
+
 #[test]
 fn compile_makes_both_ends_of_services() {
     let proto = include_str!("../../../examples/proto/key_value.proto");

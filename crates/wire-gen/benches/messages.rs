@@ -10,7 +10,10 @@ use std::{env, str};
 
 use crake_wire::{Encode, WireError};
 
-use example::{Attributes, Block, Kind, LookupReply, LookupReplyView, LookupRequest, LookupRequestView};
+use example::{
+    Attributes, Block, Kind, LookupReply, LookupReplyView, LookupRequest, LookupRequestView, Outline,
+    OutlineView, Point,
+};
 
 /// The shape of a namenode's lookup.
 #[allow(dead_code)]
@@ -37,6 +40,9 @@ const CASES: &[Case] = &[
         "reply: parse and read 5 fields of the node, 3 of the block",
         reply_read,
     ),
+    ("copy 16,000 bytes, for scale", copy_points),
+    ("outline: encode 2,000 points of two numbers", outline_encode),
+    ("outline: parse and read 2,000 points", outline_read),
 ];
 
 fn main() -> ExitCode {
@@ -192,4 +198,40 @@ fn read_reply(frame: &[u8]) -> Result<(), WireError> {
         black_box((block.offset(), block.length(), block.handle()?));
     }
     Ok(())
+}
+
+const POINTS: [Point; 2000] = [Point { x: 1.5, y: -0.5 }; 2000];
+const OUTLINE: Outline<'_> = Outline {
+    points: &POINTS,
+    longest: None,
+};
+
+fn copy_points(times: u64) {
+    let from = [7u8; 16_000];
+    let mut to = [0u8; 16_000];
+    for _ in 0..times {
+        black_box(&mut to).copy_from_slice(black_box(&from));
+    }
+}
+
+fn outline_encode(times: u64) {
+    let mut out = vec![0; OUTLINE.encoded_len()];
+    for _ in 0..times {
+        black_box(&OUTLINE).encode(&mut out);
+        black_box(&out);
+    }
+}
+
+fn outline_read(times: u64) {
+    let frame = OUTLINE.encode_to_vec();
+    for _ in 0..times {
+        black_box(sum_of_points(black_box(&frame))).expect("it is valid");
+    }
+}
+
+fn sum_of_points(frame: &[u8]) -> Result<u64, WireError> {
+    let points = OutlineView::parse(frame)?.points()?;
+    Ok(points
+        .map(|point| u64::from(point.x.to_bits()) + u64::from(point.y.to_bits()))
+        .sum())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use crate::schema::{self, well_known};
-use crate::{Error, Protos, emit};
+use crate::{Error, Protos, emit, resolve};
 
 /// Compiles .proto files of one package, found below `includes`, and gives the Rust text.
 ///
@@ -145,7 +145,7 @@ impl Config {
     }
 
     fn parse(&self) -> Result<protox::Compiler, Error> {
-        let mut compiler = protox::Compiler::new(&self.includes)?;
+        let mut compiler = resolve::compiler(&self.includes);
         compiler
             .include_imports(true)
             .include_source_info(true)
@@ -169,7 +169,12 @@ impl Config {
             gathers: self.gathers,
             stubs: self.stubs,
         };
-        let schemas = schema::check(&parsed.file_descriptor_set(), &given, settings)?;
+        let schemas = schema::check(
+            &parsed.file_descriptor_set(),
+            &parsed.descriptor_pool(),
+            &given,
+            settings,
+        )?;
         Ok(schemas
             .into_iter()
             .map(|schema| Module {

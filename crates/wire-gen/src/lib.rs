@@ -3,7 +3,8 @@
 //! For each message `Foo` the output has a struct `Foo`, which borrows what it points at and can be encoded, and a
 //! struct `FooView`, which reads received bytes where they lie. Each enum becomes a Rust enum, aliases of its values are
 //! constants. A `oneof body` becomes an enum `FooBody`, and `FooBodyView` where it is read. A map is a slice of pairs,
-//! read as a `Map`. A message that contains itself, by others perhaps, holds itself by
+//! read as a `Map`. A message with `option (crake.fixed) = true;` is a struct of numbers, which is read and written as a whole.
+//! A message that contains itself, by others perhaps, holds itself by
 //! reference. Each service becomes a module of method numbers and, with [`Config::services`], the two ends of it over `crake-rpc`. Comments become documentation. `docs/format/wire.md` says
 //! what the bytes are.
 //!
@@ -33,8 +34,10 @@ mod compile;
 pub mod dynamic;
 mod emit;
 mod error;
+mod fixed;
 mod name;
 mod protos;
+mod resolve;
 mod schema;
 
 pub use breaking::{Break, Rule, breaking};

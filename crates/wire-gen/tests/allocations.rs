@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use crake_mem::{Buf, Pool, PoolConfig, Sga};
 use crake_wire::{Encode, Gathered, Gatherer, Payload, Text};
 
-use bulk::{Meta, Node, Object, ObjectBody, ObjectView};
+use bulk::{Meta, Node, Object, ObjectBody, ObjectView, Place};
 
 /// What need not be copied.
 #[allow(dead_code)]
@@ -63,6 +63,10 @@ fn a_message_allocates_nothing() {
             data: Payload::part(&large, 0..5000),
         });
         let named = [(Text::from("name"), Payload::from(&large))];
+        let places = [1, 2].map(|level| Place {
+            level,
+            ..Place::default()
+        });
         let object = Object {
             key: "key".into(),
             value: (&large).into(),
@@ -72,6 +76,9 @@ fn a_message_allocates_nothing() {
             named: &named,
             body: Some(ObjectBody::Image((&large).into())),
             version: 1,
+            place: Some(places[0]),
+            places: &places,
+            placed: &[(Text::from("here"), places[1])],
             ..Object::default()
         };
         let plan = gatherer.plan(&object);
@@ -157,5 +164,9 @@ fn read(message: &[u8]) {
         view.metas().unwrap().map(|meta| meta.unwrap().id()).sum::<u32>(),
         6
     );
+    let level = |place: Option<Place>| place.map_or(0, |place| place.level);
+    assert_eq!(level(view.place().unwrap()), 1);
+    assert_eq!(view.places().unwrap().map(|place| place.level).sum::<u32>(), 3);
+    assert_eq!(level(view.placed().unwrap().get("here").unwrap()), 2);
     black_box(view.version());
 }

@@ -354,6 +354,103 @@ fn one_field_that_moves_into_a_oneof_of_its_own() {
     Versions::new(new, new).assert_fine();
 }
 
+/// A fixed message, with a message `M` that has one in line 6, and what else is said.
+fn fixed(fields: &str) -> String {
+    format!(
+        "import \"crake/wire.proto\";\nmessage F {{\n  option (crake.fixed) = true; {fields}\n}}\nmessage M {{ F f = 1; repeated F l = 2; }}"
+    )
+}
+
+#[test]
+fn a_fixed_message_changes_by_no_byte() {
+    let old = fixed("float x = 1; uint32 id = 2;");
+    let told = |fields: &str, expected: &[(Rule, &str, u32)]| {
+        let versions = Versions::new(&old, &fixed(fields));
+        versions.assert_told(expected);
+        versions
+    };
+    let changed = (Rule::FixedChanged, "new", 5);
+    told("float x = 1; uint32 id = 2; float z = 3;", &[changed])
+        .old_to_new(
+            json!({"f": {"x": 1.5}}),
+            json!("f: a fixed message is not of the size of its type"),
+        )
+        .new_to_old(
+            json!({"l": [{"x": 1.5, "id": 7, "z": 9.0}, {"x": 2.5}]}),
+            json!({"l": [{"x": 1.5, "id": 7}, {"x": 9.0, "id": 0x4020_0000}]}),
+        );
+    told("float x = 1; reserved 2;", &[(Rule::FixedChanged, "old", 5)]);
+    told("float x = 3; uint32 id = 2;", &[changed])
+        .old_to_new(json!({"f": {"id": 0x3f80_0000}}), json!({"f": {"x": 1.0}}));
+    told("float x = 1; uint32 id = 5;", &[changed]);
+    told("float x = 1; uint64 id = 2;", &[changed]).old_to_new(
+        json!({"f": {"id": 7}}),
+        json!("f: a fixed message is not of the size of its type"),
+    );
+    told("float x = 1; float id = 2;", &[changed])
+        .old_to_new(json!({"f": {"id": 0x3f80_0000}}), json!({"f": {"id": 1.0}}));
+    // Names, and types that lie in bytes alike.
+    told("float latitude = 1; fixed32 number = 2;", &[])
+        .old_to_new(
+            json!({"f": {"x": 1.5, "id": 7}, "l": [{"id": 8}]}),
+            json!({"f": {"latitude": 1.5, "number": 7}, "l": [{"number": 8}]}),
+        )
+        .new_to_old(json!({"f": {"number": 7}}), json!({"f": {"id": 7}}));
+}
+
+#[test]
+fn a_message_that_becomes_fixed_or_ceases_to_be() {
+    let yes = fixed("float x = 1;");
+    let no = yes.replace("option (crake.fixed) = true; ", "");
+    let told = [(Rule::FixedChanged, "new", 4)];
+    Versions::new(&no, &yes)
+        .assert_told(&told)
+        .old_to_new(
+            json!({"f": {"x": 1.5}}),
+            json!("f: a fixed message is not of the size of its type"),
+        )
+        .new_to_old(
+            json!({"f": {"x": 1.5}}),
+            json!("f: a message ends before its last slot"),
+        );
+    let versions = Versions::new(&yes, &no);
+    versions.assert_told(&told);
+    let text = versions.breaks[0].to_string();
+    assert!(
+        text.contains("message `F` was fixed and is not any more"),
+        "{text}"
+    );
+    assert_eq!(versions.breaks[0].rule.name(), "fixed-changed");
+    Versions::new(&no.replace("float x", "float y"), &no).assert_fine();
+}
+
+/// By another name, within another: what a field leads to is compared, whatever it is called.
+#[test]
+fn fixed_messages_within_others() {
+    let file = |name: &str, fields: &str| {
+        format!(
+            "{}\nmessage {name} {{\n  option (crake.fixed) = true; {fields}\n}}",
+            fixed(&format!("{name} n = 1;"))
+        )
+    };
+    Versions::new(&file("N", "double d = 1;"), &file("O", "double e = 1;"))
+        .assert_fine()
+        .both_ways(json!({"f": {"n": {}}}));
+    Versions::new(&file("N", "double d = 1;"), &file("O", "uint64 d = 1;")).assert_told(&[(
+        Rule::FixedChanged,
+        "new",
+        9,
+    )]);
+    // The other one is there still.
+    let both = |name: &str| {
+        format!(
+            "{}\nmessage N {{ option (crake.fixed) = true; double d = 1; }}\nmessage O {{ option (crake.fixed) = true; double d = 1; }}",
+            fixed(&format!("{name} n = 1;"))
+        )
+    };
+    Versions::new(&both("N"), &both("O")).assert_told(&[(Rule::FixedChanged, "new", 5)]);
+}
+
 #[test]
 fn values_of_enums() {
     let file = |values: &str| format!("message M {{ E e = 1; }}\nenum E {{\n  A = 0;\n{values}\n}}");

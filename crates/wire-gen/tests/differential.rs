@@ -1,18 +1,20 @@
 //! Random schemas and random messages, against Protobuf: what ours brings back is what prost-reflect's Protobuf brings back.
 //!
-//! Each of 50 seeds makes a schema with every kind and label, messages within messages, maps, oneofs, enums and circles, and messages of it.
+//! Each of 50 seeds makes a schema with every kind and label, messages within messages, fixed ones, maps, oneofs, enums and circles, and messages of it.
 //! These are 2,000 for each schema, 100,000 together; `CRAKE_DIFFERENTIAL=100 cargo test -p crake-wire-gen --test differential` has another number of them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::collections::HashMap;
-use std::env;
+use std::{env, fs};
 
+use crake_wire_gen::Config;
 use crake_wire_gen::dynamic::{decode, encode};
 use prost_reflect::prost::Message;
 use prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
+use prost_reflect::prost_types::uninterpreted_option::NamePart;
 use prost_reflect::prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
-    FileDescriptorProto, MessageOptions, OneofDescriptorProto,
+    FileDescriptorProto, MessageOptions, OneofDescriptorProto, UninterpretedOption,
 };
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value,
@@ -26,14 +28,21 @@ fn what_comes_back_is_what_protobuf_brings_back() {
     let messages_each =
         env::var("CRAKE_DIFFERENTIAL").map_or(MESSAGES_EACH, |number| number.parse().expect("a number"));
     let mut tally = Tally::default();
+    let built_in = built_in();
     for seed in 0..SEEDS {
         let mut random = Random(seed);
-        let pool = schema(&mut random);
-        tally.schema(&pool);
+        let pool = schema(&mut random, built_in.clone());
         let types: Vec<MessageDescriptor> = pool
             .all_messages()
-            .filter(|message| !message.is_map_entry())
+            .filter(|message| message.package_name() == "t" && !message.is_map_entry() && !is_fixed(message))
             .collect();
+        tally.schema(&types);
+        for fixed in pool.all_messages().filter(is_fixed) {
+            assert!(
+                encode(&DynamicMessage::new(fixed)).is_err(),
+                "it lies in others only"
+            );
+        }
         for _ in 0..messages_each {
             let descriptor = &types[random.below(types.len())];
             let message = message(&mut random, descriptor, 0);
@@ -96,11 +105,11 @@ impl Tally {
         *self.seen.entry(what.into()).or_default() += 1;
     }
 
-    fn schema(&mut self, pool: &DescriptorPool) {
-        for message in pool.all_messages().filter(|message| !message.is_map_entry()) {
+    fn schema(&mut self, types: &[MessageDescriptor]) {
+        for message in types {
             for field in message.fields() {
                 let inner = field.kind().as_message().cloned();
-                if inner.is_some_and(|inner| inner == message) {
+                if inner.is_some_and(|inner| inner == *message) {
                     self.count("a message that holds itself");
                 }
             }
@@ -110,6 +119,7 @@ impl Tally {
     fn message(&mut self, message: &DynamicMessage) {
         for (field, value) in message.fields() {
             let label = match () {
+                () if is_fixed(&message.descriptor()) => "fixed",
                 () if field.is_map() => "map",
                 () if field.is_list() => "list",
                 () if field
@@ -159,6 +169,18 @@ impl Tally {
                 assert!(!expected || self.seen.contains_key(&what), "no {what}");
             }
         }
+        for label in ["list", "map", "oneof", "presence", "fixed"] {
+            assert!(
+                self.seen.contains_key(&format!("{label} of fixed")),
+                "no {label} of fixed"
+            );
+        }
+        for kind in NUMBERS.iter().map(|kind| short_type(*kind)) {
+            assert!(
+                self.seen.contains_key(&format!("fixed of {kind}")),
+                "no fixed {kind}"
+            );
+        }
         for key in KEYS.iter().map(|key| short_type(*key)) {
             assert!(self.seen.contains_key(&format!("key {key}")), "no key {key}");
         }
@@ -182,6 +204,7 @@ fn has_no_name(field: &FieldDescriptor, number: i32) -> bool {
 
 fn short(kind: &Kind) -> String {
     match kind {
+        Kind::Message(message) if is_fixed(message) => "fixed".to_owned(),
         Kind::Message(_) => "message".to_owned(),
         Kind::Enum(_) => "enum".to_owned(),
         scalar => format!("{scalar:?}"),
@@ -227,8 +250,28 @@ const KEYS: &[Type] = &[
     Type::String,
 ];
 
-/// A file with a few messages, of which one stands within another, and enums.
-fn schema(random: &mut Random) -> DescriptorPool {
+/// What a fixed message has, but for others.
+const NUMBERS: &[Type] = KINDS.first_chunk::<12>().expect("it begins with these");
+
+/// The names of the fixed messages say so.
+fn is_fixed(message: &MessageDescriptor) -> bool {
+    message.full_name().starts_with("t.Fixed")
+}
+
+/// The file that declares what a fixed message is.
+fn built_in() -> DescriptorPool {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("i.proto"),
+        "syntax = \"proto3\"; import \"crake/wire.proto\";",
+    )
+    .unwrap();
+    let protos = Config::new().file("i.proto").include(folder.path()).load();
+    protos.unwrap().pool().clone()
+}
+
+/// A file with a few messages, of which one stands within another, fixed ones, and enums; beside what is built in.
+fn schema(random: &mut Random, mut pool: DescriptorPool) -> DescriptorPool {
     let count = 2 + random.below(4);
     let names: Vec<String> = (0..count)
         .map(|at| {
@@ -242,15 +285,16 @@ fn schema(random: &mut Random) -> DescriptorPool {
     let mut messages: Vec<DescriptorProto> = (0..count).map(|at| declaration(random, at, &names)).collect();
     let nested = messages.remove(1);
     messages[0].nested_type.push(nested);
+    messages.extend((0..FIXED).map(|at| fixed(random, at)));
     let file = FileDescriptorProto {
         name: Some("t.proto".to_owned()),
         package: Some("t".to_owned()),
         syntax: Some("proto3".to_owned()),
+        dependency: vec!["crake/wire.proto".to_owned()],
         message_type: messages,
         enum_type: vec![enumeration()],
         ..FileDescriptorProto::default()
     };
-    let mut pool = DescriptorPool::new();
     pool.add_file_descriptor_proto(file).expect("the schema is sound");
     pool
 }
@@ -307,6 +351,54 @@ fn declaration(random: &mut Random, at: usize, names: &[String]) -> DescriptorPr
     message
 }
 
+/// How many fixed messages a schema has. Each can have those before it within it.
+const FIXED: usize = 4;
+
+fn fixed_name(at: usize) -> String {
+    format!(".t.Fixed{at}")
+}
+
+fn fixed(random: &mut Random, at: usize) -> DescriptorProto {
+    let mut number = 0;
+    let mut field = |index: usize| {
+        number += 1 + random.below(3) as i32;
+        let mut field = FieldDescriptorProto {
+            name: Some(format!("f{index}")),
+            number: Some(number),
+            ..FieldDescriptorProto::default()
+        };
+        if at > 0 && random.one_in(4) {
+            let within = random.below(at);
+            field.set_type(Type::Message);
+            field.type_name = Some(fixed_name(within));
+        } else {
+            field.set_type(NUMBERS[random.below(NUMBERS.len())]);
+        }
+        field.set_label(Label::Optional);
+        field
+    };
+    let mut fields: Vec<FieldDescriptorProto> = (0..1 + at * 3).map(&mut field).collect();
+    random.shuffle(&mut fields);
+    let name = NamePart {
+        name_part: "crake.fixed".to_owned(),
+        is_extension: true,
+    };
+    let option = UninterpretedOption {
+        name: vec![name],
+        identifier_value: Some("true".to_owned()),
+        ..UninterpretedOption::default()
+    };
+    DescriptorProto {
+        name: Some(format!("Fixed{at}")),
+        field: fields,
+        options: Some(MessageOptions {
+            uninterpreted_option: vec![option],
+            ..MessageOptions::default()
+        }),
+        ..DescriptorProto::default()
+    }
+}
+
 /// A oneof without members is none; an `optional` field has one of its own, behind the others.
 fn finish_oneofs(message: &mut DescriptorProto) {
     let used: Vec<usize> = (0..message.oneof_decl.len())
@@ -343,6 +435,7 @@ fn typed(field: &mut FieldDescriptorProto, kind: Type, random: &mut Random, name
     field.set_label(Label::Optional);
     field.set_type(kind);
     field.type_name = match kind {
+        Type::Message if random.one_in(3) => Some(fixed_name(random.below(FIXED))),
         Type::Message => Some(names[random.below(names.len())].clone()),
         Type::Enum => Some(".t.E".to_owned()),
         _ => None,
@@ -387,8 +480,10 @@ fn map(
 fn message(random: &mut Random, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
     let mut message = DynamicMessage::new(descriptor.clone());
     for field in descriptor.fields() {
-        let is_deep = depth >= 3 && field.kind().as_message().is_some();
-        if is_deep || random.one_in(3) {
+        let holds_message = field.kind().as_message().is_some();
+        // What lies in a fixed message is always there.
+        let is_there = holds_message && is_fixed(descriptor);
+        if !is_there && (depth >= 3 && holds_message || random.one_in(3)) {
             continue;
         }
         let value = field_value(random, &field, depth);

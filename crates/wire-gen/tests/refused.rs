@@ -63,6 +63,166 @@ fn extensions() {
     );
 }
 
+/// A fixed message with this body, which begins in line 6.
+#[track_caller]
+fn assert_fixed_refused(body: &str, line: u32, what: &str) {
+    let text = format!("import \"crake/wire.proto\";\nmessage F {{\n  option (crake.fixed) = true;\n{body}");
+    assert_refused(&text, line, what);
+}
+
+#[test]
+fn fields_that_no_fixed_message_has() {
+    const ALL: &str = "message M { uint32 a = 1; }\nenum E { NONE = 0; }";
+    for (field, what) in [
+        ("bool a = 1;", "use uint32"),
+        ("E a = 1;", "use int32"),
+        ("string a = 1;", "no strings or bytes"),
+        ("bytes a = 1;", "no strings or bytes"),
+        ("repeated float a = 1;", "a field for each element"),
+        ("map<uint32, float> a = 1;", "no lists or maps"),
+        ("repeated F a = 1;", "no lists or maps"),
+        ("optional float a = 1;", "leave `optional` out"),
+        ("M a = 1;", "say `option (crake.fixed) = true;` there, too"),
+        ("F a = 1;", "cannot contain itself"),
+    ] {
+        assert_fixed_refused(&format!("  uint32 before = 7;\n  {field}\n}}\n{ALL}"), 7, what);
+    }
+    assert_fixed_refused("  oneof o {\n    float a = 1;\n  }\n}", 7, "without a oneof");
+    assert_fixed_refused("}", 4, "at least one field");
+    assert_fixed_refused("  float a = 1009;\n}", 6, "use 1 to 1008");
+    assert_fixed_refused(
+        "  uint32 before = 7;\n  optional N a = 1;\n}\nmessage N { option (crake.fixed) = true; uint32 a = 1; }",
+        7,
+        "leave `optional` out",
+    );
+}
+
+#[test]
+fn fixed_messages_without_end() {
+    // Line 11 is where the circle closes.
+    let others = "message G {\n  option (crake.fixed) = true;\n  F f = 1;\n}";
+    assert_fixed_refused(
+        &format!("  uint32 a = 1;\n  G g = 2;\n}}\n{others}"),
+        11,
+        "cannot contain itself",
+    );
+    let chain = |links: usize| -> String {
+        let links = (0..links).map(|at| {
+            format!(
+                "message L{at} {{ option (crake.fixed) = true; L{0} a = 1; L{0} b = 2; }}\n",
+                at + 1
+            )
+        });
+        links.collect()
+    };
+    let file = |links: usize, last: &str| {
+        format!(
+            "  L0 a = 1;\n}}\n{}message L{links} {{ option (crake.fixed) = true; {last} }}",
+            chain(links)
+        )
+    };
+    assert_fixed_refused(&file(15, "uint32 a = 1;"), 23, "more than 16");
+    // 2^13 times 8 bytes fit, another 8 do not.
+    assert_fixed_refused(&file(13, "uint64 a = 1; uint32 b = 2;"), 8, "at most 65536 bytes");
+    let folder = tempfile::tempdir().unwrap();
+    let text = |body: String| {
+        let text = format!(
+            "{HEAD}import \"crake/wire.proto\";\nmessage F {{\n  option (crake.fixed) = true;\n{body}"
+        );
+        fs::write(folder.path().join("t.proto"), text).unwrap();
+        compile(&["t.proto"], &[folder.path()]).unwrap()
+    };
+    assert!(text(file(13, "uint64 a = 1;")).contains("type Raw = [u8; 65536];"));
+}
+
+/// It is refused where it stands, whoever imports it.
+#[test]
+fn fixed_messages_of_imported_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let other = |body: &str| {
+        format!(
+            "syntax = \"proto3\";\nimport \"crake/wire.proto\";\npackage o;\nmessage O {{\n  option (crake.fixed) = true;\n  {body}\n}}"
+        )
+    };
+    let t = "import \"other.proto\";\nimport \"crake/wire.proto\";\nmessage M { option (crake.fixed) = true; o.O o = 1; uint32 n = 2; }";
+    write("t.proto", &format!("{HEAD}{t}"));
+    let config = Config::new()
+        .file("t.proto")
+        .include(folder.path())
+        .package_path("o", "crate::o");
+    write("other.proto", &other("string s = 1;"));
+    let error = config.compile().unwrap_err();
+    assert_eq!(
+        (error.file(), error.line()),
+        (Some("other.proto"), Some(6)),
+        "{error}"
+    );
+    write("other.proto", &other("sfixed64 s = 1;"));
+    let text = config.compile().unwrap().pop().unwrap().text;
+    assert!(
+        text.contains("pub o: crate::o::O,") && text.contains("type Raw = [u8; 12];"),
+        "{text}"
+    );
+}
+
+#[test]
+fn fixed_messages_where_messages_stand_by_themselves() {
+    for method in ["rpc A(F) returns (M);", "rpc A(M) returns (F);"] {
+        assert_fixed_refused(
+            &format!("  float a = 1;\n}}\nmessage M {{}}\nservice S {{\n  {method}\n}}"),
+            10,
+            "`p.F` is fixed",
+        );
+    }
+}
+
+/// Whose file it is does not matter, but what it is called: another one of ours is not looked at.
+#[test]
+fn the_file_of_the_option() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("crake")).unwrap();
+    fs::write(
+        folder.path().join("crake/wire.proto"),
+        "syntax = \"proto3\"; package other;",
+    )
+    .unwrap();
+    let fixed = "import \"crake/wire.proto\";\nmessage F { option (crake.fixed) = true; float a = 1; }";
+    fs::write(folder.path().join("t.proto"), format!("{HEAD}{fixed}")).unwrap();
+    let text = compile(&["t.proto"], &[folder.path()]).unwrap();
+    assert!(text.contains("impl ::crake_wire::Fixed for F {"), "{text}");
+    // It can be among the files, as it is where a whole folder is given; there is nothing in it.
+    let both = Config::new()
+        .file("t.proto")
+        .file("crake/wire.proto")
+        .include(folder.path());
+    let packages: Vec<String> = both
+        .compile()
+        .unwrap()
+        .into_iter()
+        .map(|module| module.package)
+        .collect();
+    assert_eq!(packages, ["crake", "p"]);
+    // An option that says no is none, and without the file there is no such option.
+    let not = fixed.replace("true", "false");
+    fs::write(folder.path().join("t.proto"), format!("{HEAD}{not}")).unwrap();
+    assert!(
+        compile(&["t.proto"], &[folder.path()])
+            .unwrap()
+            .contains("pub struct FView")
+    );
+    assert_refused(
+        "message F {\n  option (crake.fixed) = true;\n  float a = 1;\n}",
+        4,
+        "crake.fixed",
+    );
+    assert_refused(
+        "import \"crake/wire.proto\";\nmessage F {\n  option (crake.fxied) = true;\n}",
+        5,
+        "crake.fxied",
+    );
+}
+
 #[test]
 fn names_that_meet_in_rust() {
     assert_refused("message Foo {}\nmessage FooView {}", 4, "is `FooView` in Rust");
@@ -331,6 +491,11 @@ fn a_message_to_be_inlined_has_to_be_there() {
     let inlined = text(&config.clone().inlined("p.Sent"));
     let (sent, other) = inlined.split_once("pub struct Other").unwrap();
     assert!(sent.matches("#[inline(always)]").count() >= other.matches("#[inline(always)]").count() + 4);
+    // `read` and `write` of a fixed one.
+    let fixed = "syntax = \"proto3\"; package p; import \"crake/wire.proto\"; message Sent { option (crake.fixed) = true; uint32 a = 1; }";
+    fs::write(folder.path().join("p.proto"), fixed).unwrap();
+    let inlined = text(&config.clone().inlined("p.Sent"));
+    assert_eq!(inlined.matches("#[inline(always)]").count(), 2);
     let error = config.inlined("p.Missing").compile().unwrap_err();
     assert!(error.message().contains("`p.Missing`"), "{error}");
 }

@@ -7,6 +7,9 @@ use super::{Comparison, Rule};
 
 impl Comparison<'_> {
     pub(super) fn message(&mut self, old: &MessageDescriptor, new: &MessageDescriptor) {
+        if self.fixed(old, new) {
+            return;
+        }
         for field in old.fields() {
             let by_name = new.get_field_by_name(field.name());
             match by_name.filter(|other| other.number() != field.number()) {
@@ -98,7 +101,7 @@ impl Comparison<'_> {
     }
 
     /// Why one cannot stand for the other. Messages and enums that can are compared in turn.
-    fn kinds(&mut self, old: &Kind, new: &Kind, lies: Where) -> Option<&'static str> {
+    pub(super) fn kinds(&mut self, old: &Kind, new: &Kind, lies: Where) -> Option<&'static str> {
         match (old, new) {
             (Kind::Message(old), Kind::Message(new)) => {
                 if old.full_name() != new.full_name()
@@ -201,7 +204,7 @@ fn excludes(field: &FieldDescriptor, other: &FieldDescriptor) -> bool {
     oneof.is_some() && oneof == other.containing_oneof()
 }
 
-fn shown(field: &FieldDescriptor) -> String {
+pub(super) fn shown(field: &FieldDescriptor) -> String {
     format!(
         "field `{}` of `{}`",
         field.name(),

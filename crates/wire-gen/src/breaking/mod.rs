@@ -1,6 +1,7 @@
 //! What stops programs of before and of after from understanding each other.
 
 mod enumeration;
+mod fixed;
 mod kind;
 mod message;
 mod service;
@@ -69,6 +70,8 @@ pub enum Rule {
     LabelChanged,
     /// Fields exclude each other on one side only.
     OneofChanged,
+    /// A fixed message is not what it was, but for names.
+    FixedChanged,
     /// An enum does not name a number any more.
     EnumValueRemoved,
     /// A value of an enum has another number.
@@ -96,6 +99,7 @@ impl Rule {
             Self::TypeChanged => "type-changed",
             Self::LabelChanged => "label-changed",
             Self::OneofChanged => "oneof-changed",
+            Self::FixedChanged => "fixed-changed",
             Self::EnumValueRemoved => "enum-value-removed",
             Self::EnumValueRenumbered => "enum-value-renumbered",
             Self::MethodRenumbered => "method-renumbered",

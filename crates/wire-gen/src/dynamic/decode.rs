@@ -8,9 +8,10 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 use thiserror::Error;
 
 use super::circle::Circles;
+use super::fixed::{self, FixedTypes};
 use super::located::Located;
 use super::slot::{self, FIELDS_PER_WORD, MORE, SLOT_BYTES, size_and_offset};
-use super::{Depth, unsupported, unsupported_field};
+use super::{Depth, FIXED_OUTERMOST, unsupported, unsupported_field};
 
 /// How often all bytes of a frame may be read. What a writer made is read once; more is for payload that several fields share.
 /// Without a limit, lists that overlap could make a small frame a message of any size.
@@ -27,13 +28,17 @@ const READS_MAX: usize = 4;
 /// # Errors
 ///
 /// When `frame` does not hold such a message, or when the type cannot lie in bytes (its file is not proto3, or a field's number is
-/// above [`FIELD_NUMBER_MAX`](crate::FIELD_NUMBER_MAX)).
+/// above [`FIELD_NUMBER_MAX`](crate::FIELD_NUMBER_MAX), or it is fixed and lies in other messages only).
 pub fn decode(descriptor: &MessageDescriptor, frame: &[u8]) -> Result<DynamicMessage, DecodeError> {
     let mut decoder = Decoder {
         frame,
         unread_bytes: frame.len().saturating_mul(READS_MAX),
         circles: Circles::default(),
+        fixed: FixedTypes::default(),
     };
+    if decoder.fixed_bytes(descriptor)?.is_some() {
+        return Err(Malformed::Unsupported(FIXED_OUTERMOST).into());
+    }
     decoder.message(descriptor, 0..frame.len(), Depth::OUTERMOST)
 }
 
@@ -71,6 +76,7 @@ struct Decoder<'f> {
     /// How many bytes may still be read, however often each of them was.
     unread_bytes: usize,
     circles: Circles,
+    fixed: FixedTypes,
 }
 
 /// The message that is being read.
@@ -160,8 +166,15 @@ impl<'f> Decoder<'f> {
             return Ok(scalar?);
         }
         let (size, offset) = size_and_offset(slot);
-        let bytes = self.pointed(level, size, offset)?;
+        let mut bytes = self.pointed(level, size, offset)?;
         match kind {
+            Kind::Message(inner) if let Some(expected) = self.fixed_bytes(inner)? => {
+                self.charge(size)?;
+                if size != expected {
+                    return Err(WireError::WrongSize.into());
+                }
+                Ok(Value::Message(fixed::read(inner, &mut bytes)))
+            }
             Kind::Message(inner) => {
                 let depth = self.depth_within(level, inner)?;
                 Ok(Value::Message(self.message(
@@ -183,6 +196,14 @@ impl<'f> Decoder<'f> {
     }
 
     fn list(&mut self, level: &mut Level<'_>, kind: &Kind, slot: u64) -> Result<Value, DecodeError> {
+        if let Kind::Message(inner) = kind
+            && let Some(element_bytes) = self.fixed_bytes(inner)?
+        {
+            let mut table = self.table(level, slot, element_bytes)?;
+            let count = table.len() / element_bytes;
+            let values = (0..count).map(|_| Value::Message(fixed::read(inner, &mut table)));
+            return Ok(Value::List(values.collect()));
+        }
         let element_bytes = slot::element_bytes(kind);
         let table = self.table(level, slot, element_bytes)?;
         let mut values = Vec::with_capacity(table.len() / element_bytes);
@@ -275,6 +296,11 @@ impl<'f> Decoder<'f> {
             free.start = offset + size;
         }
         Ok(bytes)
+    }
+
+    /// The bytes of a message of this type, if it is fixed.
+    fn fixed_bytes(&mut self, message: &MessageDescriptor) -> Result<Option<usize>, Malformed> {
+        self.fixed.bytes(message).map_err(Malformed::Unsupported)
     }
 
     fn depth_within(&mut self, level: &Level<'_>, inner: &MessageDescriptor) -> Result<Depth, Malformed> {

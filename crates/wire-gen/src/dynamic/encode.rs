@@ -6,9 +6,10 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, 
 use thiserror::Error;
 
 use super::circle::Circles;
+use super::fixed::{self, FixedTypes};
 use super::located::Located;
 use super::slot::{self, FIELDS_PER_WORD, MORE, SLOT_BYTES};
-use super::{Depth, unsupported, unsupported_field};
+use super::{Depth, FIXED_OUTERMOST, unsupported, unsupported_field};
 
 /// The bytes of a message: those that generated code writes, and the same for equal messages. The entries of a map are written in the
 /// order of their keys.
@@ -19,7 +20,8 @@ use super::{Depth, unsupported, unsupported_field};
 ///
 /// When the message would be of more than `u32::MAX` bytes, or deeper than [`DEPTH_MAX`](super::DEPTH_MAX) or, in a circle,
 /// [`NESTING_MAX`](crake_wire::NESTING_MAX), or when its type cannot lie in bytes (its
-/// file is not proto3, or a field's number is above [`FIELD_NUMBER_MAX`](crate::FIELD_NUMBER_MAX)).
+/// file is not proto3, or a field's number is above [`FIELD_NUMBER_MAX`](crate::FIELD_NUMBER_MAX), or it is fixed and lies in other
+/// messages only).
 ///
 /// # Panics
 ///
@@ -28,7 +30,11 @@ pub fn encode(message: &DynamicMessage) -> Result<Vec<u8>, EncodeError> {
     let mut encoder = Encoder {
         out: Vec::new(),
         circles: Circles::default(),
+        fixed: FixedTypes::default(),
     };
+    if encoder.is_fixed(&message.descriptor())? {
+        return Err(Unwritable::Unsupported(FIXED_OUTERMOST).into());
+    }
     encoder.message(message, Depth::OUTERMOST)?;
     if u32::try_from(encoder.out.len()).is_err() {
         return Err(Unwritable::TooLong.into());
@@ -62,6 +68,7 @@ impl From<Unwritable> for EncodeError {
 struct Encoder {
     out: Vec<u8>,
     circles: Circles,
+    fixed: FixedTypes,
 }
 
 /// The message that is being written.
@@ -119,6 +126,10 @@ impl Encoder {
                 self.map(entries, level)?;
                 entries.len()
             }
+            Value::Message(message) if self.is_fixed(&message.descriptor())? => {
+                fixed::write(message, &mut self.out);
+                self.out.len() - start
+            }
             Value::Message(message) => {
                 let depth = level
                     .depth
@@ -136,8 +147,16 @@ impl Encoder {
         bytes.len()
     }
 
-    /// Scalars one after the other; of others first a table of pointers, then what they point at.
+    /// Scalars and fixed messages one after the other; of others first a table of pointers, then what they point at.
     fn list(&mut self, values: &[Value], level: &Level<'_>) -> Result<(), EncodeError> {
+        if let Some(Value::Message(first)) = values.first()
+            && self.is_fixed(&first.descriptor())?
+        {
+            for message in values.iter().filter_map(Value::as_message) {
+                fixed::write(message, &mut self.out);
+            }
+            return Ok(());
+        }
         let is_scalar = values
             .first()
             .is_some_and(|value| slot::of_value(value).is_some());
@@ -181,6 +200,11 @@ impl Encoder {
             Value::Bytes(bytes) if bytes.is_empty() => Ok(0),
             _ => self.value(value, level),
         }
+    }
+
+    fn is_fixed(&mut self, message: &MessageDescriptor) -> Result<bool, Unwritable> {
+        let bytes = self.fixed.bytes(message).map_err(Unwritable::Unsupported)?;
+        Ok(bytes.is_some())
     }
 
     /// Appends zeros, and gives where they begin.

@@ -28,9 +28,10 @@
 mod circle;
 mod decode;
 mod encode;
+mod fixed;
 mod located;
 mod path;
-mod slot;
+pub(crate) mod slot;
 
 use crake_wire::NESTING_MAX;
 use prost_reflect::{FieldDescriptor, MessageDescriptor, Syntax};
@@ -79,6 +80,9 @@ impl Depth {
         (depth.messages <= DEPTH_MAX && depth.level <= NESTING_MAX).then_some(depth)
     }
 }
+
+/// Why a fixed message is none by itself.
+const FIXED_OUTERMOST: &str = "it is fixed, and lies in another message only";
 
 /// What keeps a message of this type from lying in bytes at all, if anything does.
 fn unsupported(message: &MessageDescriptor) -> Option<&'static str> {

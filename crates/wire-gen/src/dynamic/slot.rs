@@ -43,7 +43,7 @@ pub(super) fn of_value(value: &Value) -> Option<u64> {
 }
 
 /// The bytes of an element of a list. The slot of a scalar begins with them.
-pub(super) fn element_bytes(kind: &Kind) -> usize {
+pub(crate) fn element_bytes(kind: &Kind) -> usize {
     match kind {
         Kind::Bool => 1,
         Kind::Uint32

@@ -53,7 +53,9 @@ fn field_type(message: &Message, field: &Field) -> String {
     let value = || value_type(message, &field.kind);
     match (field.label, &field.kind) {
         (Label::Repeated, kind) => format!("&'a [{}]", element_type(message, kind)),
-        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{}>", value()),
+        (Label::Optional, _) | (_, Kind::Message { .. } | Kind::Fixed { .. }) => {
+            format!("Option<{}>", value())
+        }
         (Label::Singular, _) => value(),
     }
 }
@@ -77,6 +79,7 @@ fn element_type(message: &Message, kind: &Kind) -> String {
         Kind::String => "&'a str".to_owned(),
         Kind::Bytes => "&'a [u8]".to_owned(),
         Kind::Message { path, borrows, .. } => lifetime_of(path, *borrows, "'a"),
+        Kind::Fixed { path, .. } => path.clone(),
         Kind::Map { key, value } => {
             let [key, value] = [key, value].map(|kind| element_type(message, kind));
             format!("({key}, {value})")
@@ -84,12 +87,13 @@ fn element_type(message: &Message, kind: &Kind) -> String {
     }
 }
 
+/// Whether its values are messages, fixed or not.
 pub(super) fn is_message(field: &Field) -> bool {
-    matches!(field.kind, Kind::Message { .. })
+    matches!(field.kind, Kind::Message { .. } | Kind::Fixed { .. })
 }
 
-fn inline(message: &Message) -> &'static str {
-    match message.is_inlined {
+pub(super) fn inline(is_inlined: bool) -> &'static str {
+    match is_inlined {
         true => "#[inline(always)]",
         false => "#[inline]",
     }
@@ -102,7 +106,7 @@ fn present(text: &mut Text, message: &Message) {
     text.blank();
     text.line(format!("impl {} {{", with_lifetime(message, "'_")));
     text.line("/// The fields that are there: what is default is not.");
-    text.line(inline(message));
+    text.line(inline(message.is_inlined));
     text.line(format!(
         "fn present(&self) -> ::crake_wire::Present<{}> {{",
         message.words()
@@ -128,7 +132,9 @@ fn is_present(field: &Field) -> String {
     let name = &field.name;
     match (field.label, &field.kind) {
         (Label::Repeated, _) => format!("!self.{name}.is_empty()"),
-        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("self.{name}.is_some()"),
+        (Label::Optional, _) | (_, Kind::Message { .. } | Kind::Fixed { .. }) => {
+            format!("self.{name}.is_some()")
+        }
         (_, Kind::String | Kind::Bytes | Kind::Map { .. }) => format!("!self.{name}.is_empty()"),
         (_, Kind::Integer(_)) => format!("self.{name} != 0"),
         (_, Kind::Float(_)) => format!("self.{name}.to_bits() != 0"),
@@ -153,7 +159,7 @@ fn encode(text: &mut Text, message: &Message) {
         text.line("const GATHERS: bool = true;");
         text.blank();
     }
-    text.line(inline(message));
+    text.line(inline(message.is_inlined));
     text.line("fn encoded_len(&self) -> usize {");
     if message.in_circle {
         text.line("self.len_at(0)");
@@ -162,7 +168,7 @@ fn encode(text: &mut Text, message: &Message) {
     }
     text.line("}");
     text.blank();
-    text.line(inline(message));
+    text.line(inline(message.is_inlined));
     text.line("fn encode(&self, out: &mut [u8]) {");
     text.line("::crake_wire::Writer::frame(out, self);");
     text.line("}");
@@ -250,6 +256,7 @@ fn payload_bytes(message: &Message, field: &Field) -> Option<String> {
             format!("::crake_wire::table_bytes(self.{name}, |value| {bytes})")
         }
         (Label::Repeated, Kind::Message { .. }) => format!("::crake_wire::messages_bytes(self.{name})"),
+        (Label::Repeated, Kind::Fixed { .. }) => format!("::crake_wire::fixed_bytes(self.{name})"),
         (Label::Repeated, _) => format!("::crake_wire::scalars_bytes(self.{name})"),
         (Label::Optional, Kind::String) => format!("self.{name}.map_or(0, str::len)"),
         (Label::Optional, Kind::Bytes) => format!("self.{name}.map_or(0, <[u8]>::len)"),
@@ -259,6 +266,7 @@ fn payload_bytes(message: &Message, field: &Field) -> Option<String> {
         (_, Kind::Message { .. }) => {
             format!("self.{name}.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)")
         }
+        (_, Kind::Fixed { .. }) => format!("::crake_wire::fixed_bytes(self.{name}.as_slice())"),
         (_, kind) => return value_bytes(kind, &format!("self.{name}")),
     })
 }
@@ -269,6 +277,9 @@ fn value_bytes(kind: &Kind, value: &str) -> Option<String> {
         Kind::String | Kind::Bytes => Some(format!("{value}.len()")),
         Kind::Message { in_circle: true, .. } => Some(format!("{value}.len_at(::crake_wire::below(depth))")),
         Kind::Message { .. } => Some(format!("::crake_wire::Encode::encoded_len({value})")),
+        Kind::Fixed { .. } => Some(format!(
+            "::crake_wire::fixed_bytes(::core::slice::from_ref({value}))"
+        )),
         _ => None,
     }
 }
@@ -285,7 +296,7 @@ fn write(text: &mut Text, message: &Message) {
     }
     text.blank();
     text.line(format!("impl ::crake_wire::Message for {name} {{"));
-    text.line(inline(message));
+    text.line(inline(message.is_inlined));
     text.line("fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {");
     if message.in_circle {
         text.line("self.write_at(writer, 0);");
@@ -343,11 +354,13 @@ fn put(message: &Message, field: &Field, value: &str) -> String {
             format!("put(writer.table({value}, |writer, value| {PUT_DEEPER}))")
         }
         (Label::Repeated, Kind::Message { .. }) => format!("put(writer.messages({value}))"),
+        (Label::Repeated, Kind::Fixed { .. }) => format!("put(writer.fixed_list({value}))"),
         (Label::Repeated, _) => format!("put(writer.scalars({value}))"),
         (_, Kind::String) => format!("put(writer.bytes({value}.as_bytes()))"),
         (_, Kind::Bytes) => format!("put(writer.bytes({value}))"),
         (_, Kind::Message { in_circle: true, .. }) => format!("put({PUT_DEEPER})"),
         (_, Kind::Message { .. }) => format!("put(writer.message({value}))"),
+        (_, Kind::Fixed { .. }) => format!("put(writer.fixed({value}))"),
         _ => format!("put_scalar({value})"),
     }
 }
@@ -365,6 +378,7 @@ fn put_in_entry(message: &Message, kind: &Kind) -> String {
         Kind::Bytes => "|writer, value| writer.blob_in_entry(value)".to_owned(),
         Kind::Message { in_circle: true, .. } => format!("|writer, value| {PUT_DEEPER}"),
         Kind::Message { .. } => "|writer, value| writer.message(value)".to_owned(),
+        Kind::Fixed { .. } => "|writer, value| writer.fixed(value)".to_owned(),
         _ => "|_, value| ::crake_wire::Scalar::to_slot(*value)".to_owned(),
     }
 }

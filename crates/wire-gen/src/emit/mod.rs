@@ -4,6 +4,7 @@
 //! names everything of `crake-wire` by its full path.
 
 mod enumeration;
+mod fixed;
 mod message;
 mod oneof;
 mod service;
@@ -23,6 +24,9 @@ pub(crate) fn module(schema: &Schema) -> String {
     ));
     for enumeration in &schema.enums {
         enumeration::emit(&mut text, enumeration);
+    }
+    for message in &schema.fixed {
+        fixed::emit(&mut text, message);
     }
     for message in &schema.messages {
         message::emit(&mut text, message);

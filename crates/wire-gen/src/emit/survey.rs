@@ -28,7 +28,7 @@ fn is_shown(kind: &Kind) -> bool {
     match kind {
         Kind::String | Kind::Bytes | Kind::Message { .. } => true,
         Kind::Map { key, value } => is_shown(key) || is_shown(value),
-        Kind::Integer(_) | Kind::Float(_) | Kind::Bool | Kind::Enum(_) => false,
+        Kind::Integer(_) | Kind::Float(_) | Kind::Bool | Kind::Enum(_) | Kind::Fixed { .. } => false,
     }
 }
 

@@ -114,14 +114,15 @@ fn pointers(text: &mut Text, message: &Message) {
 }
 
 fn shape(field: &Field) -> Option<String> {
-    let is_pointer = |kind: &Kind| matches!(kind, Kind::String | Kind::Bytes | Kind::Message { .. });
+    let is_blob = |kind: &Kind| matches!(kind, Kind::String | Kind::Bytes | Kind::Message { .. });
+    let is_pointer = |kind: &Kind| is_blob(kind) || matches!(kind, Kind::Fixed { .. });
     match (field.label, &field.kind) {
         (_, Kind::Map { key, value }) => Some(format!(
             "Map {{ key: {}, value: {} }}",
             is_pointer(key),
             is_pointer(value)
         )),
-        (Label::Repeated, kind) if is_pointer(kind) => Some("Table".to_owned()),
+        (Label::Repeated, kind) if is_blob(kind) => Some("Table".to_owned()),
         (Label::Repeated, kind) => Some(format!("Packed({})", element_bytes(kind))),
         (_, kind) => is_pointer(kind).then(|| "Packed(1)".to_owned()),
     }
@@ -132,6 +133,7 @@ fn element_bytes(kind: &Kind) -> usize {
     match kind {
         Kind::Bool => 1,
         Kind::Integer("u64" | "i64") | Kind::Float("f64") => 8,
+        Kind::Fixed { bytes, .. } => *bytes,
         _ => 4,
     }
 }
@@ -177,7 +179,7 @@ fn getter_type(field: &Field) -> String {
             format!("::crake_wire::NestedList<'a, {one}>")
         }
         (Label::Repeated, _) => format!("::crake_wire::List<'a, {one}, F>"),
-        (Label::Optional, _) | (_, Kind::Message { .. }) => format!("Option<{one}>"),
+        (Label::Optional, _) | (_, Kind::Message { .. } | Kind::Fixed { .. }) => format!("Option<{one}>"),
         (Label::Singular, _) => one,
     };
     if may_fail(field) {
@@ -201,6 +203,7 @@ pub(super) fn element(kind: &Kind) -> String {
         Kind::String => "F::Text".to_owned(),
         Kind::Bytes => "F::Bytes".to_owned(),
         Kind::Message { path, .. } => format!("{path}View<'a, F>"),
+        Kind::Fixed { path, .. } => path.clone(),
         Kind::Map { key, value } => format!("({}, {})", element(key), element(value)),
     }
 }
@@ -223,6 +226,7 @@ pub(super) fn getter_body(field: &Field) -> String {
             return format!("self.reader.nested::<{one}, {number}>()");
         }
         (_, Kind::Message { .. }) => return format!("self.reader.message::<{one}, {number}>()"),
+        (_, Kind::Fixed { .. }) => return format!("self.reader.fixed::<{one}, {number}>()"),
         (_, Kind::String) => format!("string::<{number}>()"),
         (_, Kind::Bytes) => format!("bytes::<{number}>()"),
         _ => format!("scalar::<{one}, {number}>()"),

@@ -2,23 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use prost_reflect::DescriptorPool;
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
 };
 
 use super::source::{Source, tag, within};
 use super::types::{Types, is_map_entry};
-use super::{Alias, Enum, Message, Method, MethodMessage, Schema, Service, Settings, Value, well_known};
+use super::{
+    Alias, Enum, Message, Method, MethodMessage, Schema, Service, Settings, Value, fixed, well_known,
+};
+use crate::resolve::WIRE_PROTO;
 use crate::{Error, name};
 
-/// The packages of the `given` files, in the order of their names. A file that is only imported is part of the output
-/// when its package is.
+/// The packages of the `given` files, in the order of their names; `pool` is what else is known of all `files`. A file that is
+/// only imported is part of the output when its package is.
 pub(crate) fn check(
     files: &FileDescriptorSet,
+    pool: &DescriptorPool,
     given: &[&str],
     settings: Settings<'_>,
 ) -> Result<Vec<Schema>, Error> {
-    let types = Types::new(files, settings.paths);
+    let types = Types::new(files, fixed::layouts(files, pool)?, settings.paths);
     if let Some(unknown) = settings.inlined.iter().find(|name| !types.has_message(name)) {
         let message = format!("`{unknown}` is to be inlined, and no message has this name");
         return Err(Error::new(message));
@@ -45,11 +50,14 @@ fn check_package(
         package: package.to_owned(),
         files: Vec::new(),
         enums: Vec::new(),
+        fixed: Vec::new(),
         messages: Vec::new(),
         services: Vec::new(),
     };
     let mut names = BTreeSet::new();
-    for file in files.file.iter().filter(|file| file.package() == package) {
+    // Ours declares an option, and nothing that is Rust.
+    let files = files.file.iter().filter(|file| file.name() != WIRE_PROTO);
+    for file in files.filter(|file| file.package() == package) {
         schema.files.push(file.name().to_owned());
         FileCheck {
             source: &Source::new(file),
@@ -136,22 +144,13 @@ impl<'d> FileCheck<'_, 'd> {
         let full_name = format!("{scope}.{}", declared.name());
         let rust_name = outer.to_owned() + &name::type_name(declared.name());
         self.claim(path, &rust_name)?;
-        self.claim(path, &format!("{rust_name}View"))?;
-        let mut fields = self.fields(path, &full_name, declared)?;
-        let oneofs = self.oneofs(path, &rust_name, declared, &fields)?;
-        self.refuse_names_that_meet(path, &fields, &oneofs)?;
-        fields.sort_by_key(|field| field.number);
-        self.schema.messages.push(Message {
-            name: rust_name.clone(),
-            proto_name: declared.name().to_owned(),
-            docs: self.source.docs(path),
-            fields,
-            oneofs,
-            borrows: self.types.borrows(&full_name),
-            is_inlined: self.settings.inlined.contains(full_name.trim_start_matches('.')),
-            gathers: self.settings.gathers,
-            in_circle: self.types.is_in_circle(&full_name, &full_name),
-        });
+        if let Some(layout) = self.types.layout(&full_name) {
+            let fixed = self.fixed(path, &full_name, &rust_name, declared, layout)?;
+            self.schema.fixed.push(fixed);
+        } else {
+            let message = self.ordinary(path, &full_name, &rust_name, declared)?;
+            self.schema.messages.push(message);
+        }
         for (index, nested) in declared.enum_type.iter().enumerate() {
             self.enumeration(&within(path, tag::MESSAGE_ENUM, index), &rust_name, nested)?;
         }
@@ -167,6 +166,35 @@ impl<'d> FileCheck<'_, 'd> {
             )?;
         }
         Ok(())
+    }
+
+    fn ordinary(
+        &mut self,
+        path: &[i32],
+        full_name: &str,
+        rust_name: &str,
+        declared: &DescriptorProto,
+    ) -> Result<Message, Error> {
+        self.claim(path, &format!("{rust_name}View"))?;
+        let mut fields = self.fields(path, full_name, declared)?;
+        let oneofs = self.oneofs(path, rust_name, declared, &fields)?;
+        self.refuse_names_that_meet(path, &fields, &oneofs)?;
+        fields.sort_by_key(|field| field.number);
+        Ok(Message {
+            name: rust_name.to_owned(),
+            proto_name: declared.name().to_owned(),
+            docs: self.source.docs(path),
+            fields,
+            oneofs,
+            borrows: self.types.borrows(full_name),
+            is_inlined: self.is_inlined(full_name),
+            gathers: self.settings.gathers,
+            in_circle: self.types.is_in_circle(full_name, full_name),
+        })
+    }
+
+    pub(super) fn is_inlined(&self, full_name: &str) -> bool {
+        self.settings.inlined.contains(full_name.trim_start_matches('.'))
     }
 
     fn enumeration(
@@ -269,6 +297,13 @@ impl<'d> FileCheck<'_, 'd> {
     }
 
     fn method_message(&self, path: &[i32], full_name: &str) -> Result<MethodMessage, Error> {
+        if self.types.layout(full_name).is_some() {
+            let message = format!(
+                "`{}` is fixed, and lies in another message only: take or give one with a field for it",
+                full_name.trim_start_matches('.')
+            );
+            return Err(self.source.error(path, message));
+        }
         Ok(MethodMessage {
             path: self.type_path(path, full_name)?,
             borrows: self.types.borrows(full_name),

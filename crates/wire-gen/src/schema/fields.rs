@@ -74,15 +74,26 @@ impl FileCheck<'_, '_> {
             Type::String => Kind::String,
             Type::Bytes => Kind::Bytes,
             Type::Enum => Kind::Enum(self.type_path(path, declared.type_name())?),
-            Type::Message => Kind::Message {
-                path: self.type_path(path, declared.type_name())?,
-                borrows: self.types.borrows(declared.type_name()),
-                in_circle: self.types.is_in_circle(full_name, declared.type_name()),
-            },
+            Type::Message => self.message_kind(path, full_name, declared.type_name())?,
             Type::Group => {
                 let message = "groups are not supported: use a message field";
                 return Err(self.source.error(path, message));
             }
+        })
+    }
+
+    fn message_kind(&self, path: &[i32], outer: &str, full_name: &str) -> Result<Kind, Error> {
+        let rust_path = self.type_path(path, full_name)?;
+        Ok(match self.types.layout(full_name) {
+            Some(layout) => Kind::Fixed {
+                path: rust_path,
+                bytes: layout.bytes,
+            },
+            None => Kind::Message {
+                path: rust_path,
+                borrows: self.types.borrows(full_name),
+                in_circle: self.types.is_in_circle(outer, full_name),
+            },
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod check;
 mod fields;
+mod fixed;
 mod source;
 mod types;
 pub(crate) mod well_known;
@@ -34,6 +35,7 @@ pub(crate) struct Schema {
     /// The files that it comes from.
     pub files: Vec<String>,
     pub enums: Vec<Enum>,
+    pub fixed: Vec<Fixed>,
     pub messages: Vec<Message>,
     pub services: Vec<Service>,
 }
@@ -97,6 +99,20 @@ pub(crate) struct Field {
     pub oneof: Option<usize>,
 }
 
+/// A fixed message.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    pub name: String,
+    /// The name in the .proto file.
+    pub proto_name: String,
+    pub docs: Vec<String>,
+    /// In the order of their numbers, each with where it begins.
+    pub fields: Vec<(usize, Field)>,
+    pub bytes: usize,
+    /// Whether it is put together wherever it is sent from.
+    pub is_inlined: bool,
+}
+
 /// Fields of which at most one is there.
 #[derive(Debug)]
 pub(crate) struct Oneof {
@@ -143,6 +159,12 @@ pub(crate) enum Kind {
         borrows: bool,
         /// Whether it can contain the message whose field this is.
         in_circle: bool,
+    },
+    /// A fixed message.
+    Fixed {
+        /// The Rust path.
+        path: String,
+        bytes: usize,
     },
     /// With the label of a list: a list of entries.
     Map {
@@ -243,7 +265,7 @@ impl Kind {
     /// Whether its struct field borrows, when it is neither a list nor a map.
     pub(crate) fn borrows(&self) -> bool {
         match self {
-            Kind::Integer(_) | Kind::Float(_) | Kind::Bool | Kind::Enum(_) => false,
+            Kind::Integer(_) | Kind::Float(_) | Kind::Bool | Kind::Enum(_) | Kind::Fixed { .. } => false,
             Kind::Message {
                 borrows, in_circle, ..
             } => *borrows || *in_circle,

@@ -6,6 +6,7 @@ use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 use super::well_known;
+use crate::fixed::Layout;
 use crate::name;
 
 /// Full names, `.crake.namenode.Block`, to types.
@@ -13,6 +14,7 @@ pub(super) struct Types<'d> {
     types: BTreeMap<String, Declared<'d>>,
     /// The messages that each message can contain, however deep.
     within: BTreeMap<String, BTreeSet<&'d str>>,
+    fixed: BTreeMap<String, Layout>,
     /// Packages to Rust paths, as the user gave them, and that of the well-known types.
     paths: &'d BTreeMap<String, String>,
 }
@@ -25,10 +27,15 @@ struct Declared<'d> {
 }
 
 impl<'d> Types<'d> {
-    pub(super) fn new(files: &'d FileDescriptorSet, paths: &'d BTreeMap<String, String>) -> Self {
+    pub(super) fn new(
+        files: &'d FileDescriptorSet,
+        fixed: BTreeMap<String, Layout>,
+        paths: &'d BTreeMap<String, String>,
+    ) -> Self {
         let mut types = Self {
             types: BTreeMap::new(),
             within: BTreeMap::new(),
+            fixed,
             paths,
         };
         for file in &files.file {
@@ -86,6 +93,11 @@ impl<'d> Types<'d> {
     pub(super) fn has_message(&self, name: &str) -> bool {
         let declared = self.types.get(&format!(".{name}"));
         declared.is_some_and(|declared| declared.message.is_some())
+    }
+
+    /// How a message lies that is fixed.
+    pub(super) fn layout(&self, full_name: &str) -> Option<&Layout> {
+        self.fixed.get(full_name)
     }
 
     /// Whether the types of Protobuf's own files are those of `crake-wire`.

@@ -8,11 +8,14 @@ use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
 
 use crate::{every, from_json, message_of, pointer, protos, read, sample, words};
 
-const ALL: &str = "enum E { A = 0; B = 1; }
+const ALL: &str = "import \"crake/wire.proto\"; enum E { A = 0; B = 1; }
+message F { option (crake.fixed) = true; float x = 1; uint64 y = 2; }
+message G { option (crake.fixed) = true; F f = 1; int32 z = 2; }
 message M {
   map<string, M> nodes = 1; map<sint32, E> sides = 2; map<bool, bytes> blobs = 3; repeated M list = 4; M one = 5;
   oneof which { string text = 6; M other = 7; bool flag = 8; }
   repeated string texts = 9; repeated bool flags = 10; optional double number = 11; repeated N ns = 64;
+  F fixed = 65; repeated G fixes = 66; map<string, F> places = 67;
 }
 message N { repeated N2 below = 1; uint32 number = 70; }
 message N2 { repeated bytes parts = 1; map<uint32, string> names = 2; }";
@@ -117,6 +120,7 @@ fn circle(depth: u32) -> BoxedStrategy<String> {
     let leaf = prop_oneof![
         Just("{}".to_owned()),
         Just(r#"{"text": "t", "texts": ["a", ""], "flags": [true, false]}"#.to_owned()),
+        Just(r#"{"fixed": {"x": 1}, "fixes": [{"f": {"y": "5"}, "z": -1}, {}], "places": {"": {}, "a": {"x": 2}}}"#.to_owned()),
         Just(r#"{"sides": {"-1": "B", "5": 77}, "blobs": {"true": "AAEC"}, "number": "NaN"}"#.to_owned()),
         Just(r#"{"flag": false, "ns": [{"below": [{"parts": ["AA==", ""], "names": {"1": "x"}}]}, {"number": 1}]}"#.to_owned()),
     ];

@@ -357,3 +357,140 @@ fn well_known_types_are_messages_like_any_other() {
     assert_eq!(encode(at.as_message().unwrap()).unwrap(), words(&[0b11, 7, 5]));
     assert_eq!(timestamp.full_name(), "google.protobuf.Timestamp");
 }
+
+const FIXED: &str = "import \"crake/wire.proto\";
+message F { option (crake.fixed) = true; float x = 2; uint32 id = 1; }
+message G { option (crake.fixed) = true; F f = 1; sint64 n = 2; }
+message M { F one = 1; repeated G list = 2; map<uint32, F> map = 3; oneof which { G g = 4; bool b = 5; } M next = 6; }";
+
+#[test]
+fn a_fixed_message_is_its_numbers() {
+    let descriptor = message_of(FIXED);
+    let json = r#"{"one": {"id": 7}, "list": [{"f": {"id": 8, "x": 1.0}, "n": "-1"}, {"f": {}}],
+        "map": {"9": {"x": -2.0}}, "g": {"f": {}, "n": "5"}}"#;
+    let message = from_json(&descriptor, json);
+    let expected = words(&[
+        0b1111,
+        pointer(8, 40),
+        pointer(2, 48),
+        pointer(1, 80),
+        pointer(16, 104),
+        7,
+        8 | 0x3f80_0000 << 32,
+        u64::MAX,
+        0,
+        0,
+        9,
+        pointer(8, 96),
+        0xc000_0000 << 32,
+        0,
+        5,
+    ]);
+    let frame = encode(&message).unwrap();
+    assert_eq!(frame, expected);
+    let read = decode(&descriptor, &frame).unwrap();
+    assert_eq!(read, message);
+    assert_eq!(encode(&read).unwrap(), frame);
+    // What lies in a fixed message is there, whether it was set or not.
+    let unset = from_json(&descriptor, r#"{"g": {"n": "5"}}"#);
+    let set = from_json(&descriptor, r#"{"g": {"f": {}, "n": "5"}}"#);
+    assert_eq!(decode(&descriptor, &encode(&unset).unwrap()).unwrap(), set);
+}
+
+#[test]
+fn fixed_messages_of_another_size_or_place() {
+    let descriptor = message_of(FIXED);
+    let wrong = WireError::WrongSize.into();
+    assert_malformed(&descriptor, &words(&[1, pointer(4, 16), 0]), "one", wrong);
+    assert_malformed(&descriptor, &words(&[1, pointer(0, 16), 0]), "one", wrong);
+    assert_malformed(
+        &descriptor,
+        &words(&[1, pointer(8, 17), 0]),
+        "one",
+        WireError::OutOfFrame.into(),
+    );
+    assert_malformed(
+        &descriptor,
+        &words(&[2, pointer(2, 16), 0, 0, 0]),
+        "list",
+        WireError::OutOfFrame.into(),
+    );
+    assert_malformed(
+        &descriptor,
+        &words(&[4, pointer(1, 16), 7, pointer(7, 32), 0]),
+        "map[7]",
+        wrong,
+    );
+    let zeros = decode(&descriptor, &words(&[4, pointer(1, 16), 7, 0])).unwrap();
+    assert_eq!(zeros, from_json(&descriptor, r#"{"map": {"7": {}}}"#));
+    // M is of a circle: its own slots are not free, and nothing lies there twice.
+    assert_malformed(
+        &descriptor,
+        &words(&[1, pointer(8, 8)]),
+        "one",
+        WireError::NotNested.into(),
+    );
+    let twice = words(&[0b11, pointer(8, 24), pointer(1, 24), 0, 0]);
+    assert_malformed(&descriptor, &twice, "list", WireError::NotNested.into());
+    assert!(
+        decode(
+            &descriptor,
+            &words(&[0b11, pointer(8, 24), pointer(1, 32), 0, 0, 0])
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn fixed_messages_that_cannot_be() {
+    let outermost = message_of(
+        &FIXED
+            .replace("message M", "message Other")
+            .replace("M next", "Other next")
+            .replace("message G", "message M")
+            .replace("G ", "M "),
+    );
+    let reason = decode(&outermost, &[0; 16]).unwrap_err().reason();
+    assert_eq!(
+        reason,
+        Malformed::Unsupported("it is fixed, and lies in another message only")
+    );
+    let reason = encode(&DynamicMessage::new(outermost)).unwrap_err().reason();
+    assert_eq!(
+        reason,
+        Unwritable::Unsupported("it is fixed, and lies in another message only")
+    );
+    // Descriptors are not looked at by the compiler.
+    let wrong = message_of(&FIXED.replace("float x = 2;", "string x = 2;"));
+    let is_unsupported =
+        |reason| matches!(reason, Malformed::Unsupported(why) if why.contains("no strings or bytes"));
+    let error = decode(&wrong, &words(&[1, pointer(8, 16), 0])).unwrap_err();
+    assert!(error.path() == "one" && is_unsupported(error.reason()), "{error}");
+    assert!(encode(&from_json(&wrong, r#"{"list": [{}]}"#)).is_err());
+}
+
+/// An entry of 16 bytes stands for a large message, as often as it likes: nothing of that is made.
+#[test]
+fn slots_of_zeros_do_not_multiply() {
+    let large: String = (1..1000).map(|at| format!("double d{at} = {at}; ")).collect();
+    let descriptor = message_of(&format!(
+        "import \"crake/wire.proto\"; message F {{ option (crake.fixed) = true; {large} }} message M {{ map<uint32, F> m = 1; }}"
+    ));
+    let mut frame = words(&[1, pointer(2000, 16)]);
+    frame.extend((0..2000).flat_map(|key| words(&[key, 0])));
+    let message = decode(&descriptor, &frame).unwrap();
+    let map = message.get_field_by_name("m").unwrap();
+    let fields = map
+        .as_map()
+        .unwrap()
+        .values()
+        .map(|value| value.as_message().unwrap().fields().count());
+    assert_eq!((map.as_map().unwrap().len(), fields.sum::<usize>()), (2000, 0));
+    // Written out once, it is read only so often.
+    let mut frame = words(&[1, pointer(2000, 16)]);
+    frame.extend((0..2000).flat_map(|key| words(&[key, pointer(999 * 8, 16)])));
+    assert_eq!(
+        decode(&descriptor, &frame).unwrap_err().reason(),
+        Malformed::TooMuch
+    );
+}

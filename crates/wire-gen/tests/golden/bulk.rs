@@ -1,5 +1,53 @@
 // Compiled by crake-wire-gen from bulk.proto. Do not edit.
 
+/// The fixed message `Place`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Place {
+    /// Field 1.
+    pub longitude: f64,
+    /// Field 2.
+    pub latitude: f64,
+    /// Field 3.
+    pub level: u32,
+}
+
+impl ::crake_wire::Fixed for Place {
+    type Raw = [u8; 20];
+
+    #[inline]
+    fn read(raw: &[u8; 20]) -> Self {
+        Self {
+            longitude: ::crake_wire::fixed_field::<_, 0, _>(raw),
+            latitude: ::crake_wire::fixed_field::<_, 8, _>(raw),
+            level: ::crake_wire::fixed_field::<_, 16, _>(raw),
+        }
+    }
+
+    #[inline]
+    fn write(&self, raw: &mut [u8; 20]) {
+        ::crake_wire::put_fixed_field::<_, 0, _>(raw, &self.longitude);
+        ::crake_wire::put_fixed_field::<_, 8, _>(raw, &self.latitude);
+        ::crake_wire::put_fixed_field::<_, 16, _>(raw, &self.level);
+    }
+}
+
+impl<F> ::crake_wire::Element<'_, F> for Place {
+    type Raw = [u8; 20];
+    type Item = Self;
+
+    #[inline]
+    fn read(_: F, raw: &[u8; 20]) -> Self {
+        ::crake_wire::Fixed::read(raw)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::InEntry<'a, F> for Place {
+    #[inline]
+    fn read(frame: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::Fixed::in_entry(frame, slot)
+    }
+}
+
 /// The message `Object`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Object<'a> {
@@ -29,6 +77,12 @@ pub struct Object<'a> {
     pub body: Option<ObjectBody<'a>>,
     /// Field 16.
     pub tree: Option<Node<'a>>,
+    /// Field 17.
+    pub place: Option<Place>,
+    /// Field 18.
+    pub places: &'a [Place],
+    /// Field 19.
+    pub placed: &'a [(::crake_wire::Text<'a>, Place)],
 }
 
 impl Object<'_> {
@@ -52,6 +106,9 @@ impl Object<'_> {
             .with::<14>(matches!(self.body, Some(ObjectBody::Other(_))))
             .with::<15>(matches!(self.body, Some(ObjectBody::Number(_))))
             .with::<16>(self.tree.is_some())
+            .with::<17>(self.place.is_some())
+            .with::<18>(!self.places.is_empty())
+            .with::<19>(!self.placed.is_empty())
     }
 }
 
@@ -78,6 +135,9 @@ impl ::crake_wire::Encode for Object<'_> {
                 _ => 0,
             }
             + self.tree.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + ::crake_wire::fixed_bytes(self.place.as_slice())
+            + ::crake_wire::fixed_bytes(self.places)
+            + ::crake_wire::map_bytes(self.placed, |value| value.len(), |value| ::crake_wire::fixed_bytes(::core::slice::from_ref(value)))
     }
 
     #[inline]
@@ -119,6 +179,9 @@ impl ::crake_wire::Encode for Object<'_> {
         }
         if let Some(value) = &self.tree {
             ::crake_wire::Encode::survey(value, survey);
+        }
+        for (key, _) in self.placed {
+            survey.payload(*key);
         }
     }
 
@@ -179,6 +242,15 @@ impl ::crake_wire::Message for Object<'_> {
         }
         if let Some(value) = &self.tree {
             head.put(writer.message(value));
+        }
+        if let Some(value) = &self.place {
+            head.put(writer.fixed(value));
+        }
+        if !self.places.is_empty() {
+            head.put(writer.fixed_list(self.places));
+        }
+        if !self.placed.is_empty() {
+            head.put(writer.map(self.placed, |writer, value| writer.payload_in_entry(*value), |writer, value| writer.fixed(value)));
         }
     }
 }
@@ -335,6 +407,24 @@ impl<'a, F: ::crake_wire::Frame<'a>> ObjectView<'a, F> {
     pub fn tree(&self) -> Result<Option<NodeView<'a, F>>, ::crake_wire::WireError> {
         self.reader.message::<NodeView<'a, F>, 16>()
     }
+
+    /// Field 17.
+    #[inline]
+    pub fn place(&self) -> Result<Option<Place>, ::crake_wire::WireError> {
+        self.reader.fixed::<Place, 17>()
+    }
+
+    /// Field 18.
+    #[inline]
+    pub fn places(&self) -> Result<::crake_wire::List<'a, Place, F>, ::crake_wire::WireError> {
+        self.reader.list::<Place, 18>()
+    }
+
+    /// Field 19.
+    #[inline]
+    pub fn placed(&self) -> Result<::crake_wire::Map<'a, F::Text, Place, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, Place, 19>()
+    }
 }
 
 impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for ObjectView<'a, F> {
@@ -367,6 +457,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ObjectView<'a, F> {
             .field("numbered", &self.numbered())
             .field("body", &self.body())
             .field("tree", &self.tree())
+            .field("place", &self.place())
+            .field("places", &self.places())
+            .field("placed", &self.placed())
             .finish()
     }
 }

@@ -150,6 +150,142 @@ impl<F> ::crake_wire::InEntry<'_, F> for InnerLeafSide {
     }
 }
 
+/// A place in space, \<fixed\>.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Point {
+    /// Field 1.
+    pub x: f32,
+    /// Field 2.
+    pub y: f32,
+    /// Upwards.
+    pub z: f32,
+}
+
+impl ::crake_wire::Fixed for Point {
+    type Raw = [u8; 12];
+
+    #[inline]
+    fn read(raw: &[u8; 12]) -> Self {
+        Self {
+            x: ::crake_wire::fixed_field::<_, 0, _>(raw),
+            y: ::crake_wire::fixed_field::<_, 4, _>(raw),
+            z: ::crake_wire::fixed_field::<_, 8, _>(raw),
+        }
+    }
+
+    #[inline]
+    fn write(&self, raw: &mut [u8; 12]) {
+        ::crake_wire::put_fixed_field::<_, 0, _>(raw, &self.x);
+        ::crake_wire::put_fixed_field::<_, 4, _>(raw, &self.y);
+        ::crake_wire::put_fixed_field::<_, 8, _>(raw, &self.z);
+    }
+}
+
+impl<F> ::crake_wire::Element<'_, F> for Point {
+    type Raw = [u8; 12];
+    type Item = Self;
+
+    #[inline]
+    fn read(_: F, raw: &[u8; 12]) -> Self {
+        ::crake_wire::Fixed::read(raw)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::InEntry<'a, F> for Point {
+    #[inline]
+    fn read(frame: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::Fixed::in_entry(frame, slot)
+    }
+}
+
+/// Every kind of number, and one fixed message in another; declared in no order.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Numbers {
+    /// Field 1.
+    pub unsigned32: u32,
+    /// Field 2.
+    pub unsigned64: u64,
+    /// Field 3.
+    pub signed32: i32,
+    /// Field 4.
+    pub signed64: i64,
+    /// Field 5.
+    pub zigzag32: i32,
+    /// Field 6.
+    pub zigzag64: i64,
+    /// Field 7.
+    pub fixed_unsigned32: u32,
+    /// Field 8.
+    pub fixed_unsigned64: u64,
+    /// Field 9.
+    pub fixed_signed32: i32,
+    /// Field 10.
+    pub fixed_signed64: i64,
+    /// Field 11.
+    pub single: f32,
+    /// Field 12.
+    pub twice: f64,
+    /// Field 100.
+    pub point: Point,
+}
+
+impl ::crake_wire::Fixed for Numbers {
+    type Raw = [u8; 84];
+
+    #[inline]
+    fn read(raw: &[u8; 84]) -> Self {
+        Self {
+            unsigned32: ::crake_wire::fixed_field::<_, 0, _>(raw),
+            unsigned64: ::crake_wire::fixed_field::<_, 4, _>(raw),
+            signed32: ::crake_wire::fixed_field::<_, 12, _>(raw),
+            signed64: ::crake_wire::fixed_field::<_, 16, _>(raw),
+            zigzag32: ::crake_wire::fixed_field::<_, 24, _>(raw),
+            zigzag64: ::crake_wire::fixed_field::<_, 28, _>(raw),
+            fixed_unsigned32: ::crake_wire::fixed_field::<_, 36, _>(raw),
+            fixed_unsigned64: ::crake_wire::fixed_field::<_, 40, _>(raw),
+            fixed_signed32: ::crake_wire::fixed_field::<_, 48, _>(raw),
+            fixed_signed64: ::crake_wire::fixed_field::<_, 52, _>(raw),
+            single: ::crake_wire::fixed_field::<_, 60, _>(raw),
+            twice: ::crake_wire::fixed_field::<_, 64, _>(raw),
+            point: ::crake_wire::fixed_field::<_, 72, _>(raw),
+        }
+    }
+
+    #[inline]
+    fn write(&self, raw: &mut [u8; 84]) {
+        ::crake_wire::put_fixed_field::<_, 0, _>(raw, &self.unsigned32);
+        ::crake_wire::put_fixed_field::<_, 4, _>(raw, &self.unsigned64);
+        ::crake_wire::put_fixed_field::<_, 12, _>(raw, &self.signed32);
+        ::crake_wire::put_fixed_field::<_, 16, _>(raw, &self.signed64);
+        ::crake_wire::put_fixed_field::<_, 24, _>(raw, &self.zigzag32);
+        ::crake_wire::put_fixed_field::<_, 28, _>(raw, &self.zigzag64);
+        ::crake_wire::put_fixed_field::<_, 36, _>(raw, &self.fixed_unsigned32);
+        ::crake_wire::put_fixed_field::<_, 40, _>(raw, &self.fixed_unsigned64);
+        ::crake_wire::put_fixed_field::<_, 48, _>(raw, &self.fixed_signed32);
+        ::crake_wire::put_fixed_field::<_, 52, _>(raw, &self.fixed_signed64);
+        ::crake_wire::put_fixed_field::<_, 60, _>(raw, &self.single);
+        ::crake_wire::put_fixed_field::<_, 64, _>(raw, &self.twice);
+        ::crake_wire::put_fixed_field::<_, 72, _>(raw, &self.point);
+    }
+}
+
+impl<F> ::crake_wire::Element<'_, F> for Numbers {
+    type Raw = [u8; 84];
+    type Item = Self;
+
+    #[inline]
+    fn read(_: F, raw: &[u8; 84]) -> Self {
+        ::crake_wire::Fixed::read(raw)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::InEntry<'a, F> for Numbers {
+    #[inline]
+    fn read(frame: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::Fixed::in_entry(frame, slot)
+    }
+}
+
 /// The message `One`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct One<'a> {
@@ -2549,6 +2685,8 @@ pub struct Every<'a> {
     pub tree: Option<Tree<'a>>,
     /// Field 9.
     pub known: Option<Known<'a>>,
+    /// Field 10.
+    pub shapes: Option<Shapes<'a>>,
 }
 
 impl Every<'_> {
@@ -2565,6 +2703,7 @@ impl Every<'_> {
             .with::<7>(!self.choices.is_empty())
             .with::<8>(self.tree.is_some())
             .with::<9>(self.known.is_some())
+            .with::<10>(self.shapes.is_some())
     }
 }
 
@@ -2581,6 +2720,7 @@ impl ::crake_wire::Encode for Every<'_> {
             + ::crake_wire::messages_bytes(self.choices)
             + self.tree.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
             + self.known.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
+            + self.shapes.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
     }
 
     #[inline]
@@ -2618,6 +2758,9 @@ impl ::crake_wire::Message for Every<'_> {
             head.put(writer.message(value));
         }
         if let Some(value) = &self.known {
+            head.put(writer.message(value));
+        }
+        if let Some(value) = &self.shapes {
             head.put(writer.message(value));
         }
     }
@@ -2699,6 +2842,12 @@ impl<'a, F: ::crake_wire::Frame<'a>> EveryView<'a, F> {
     pub fn known(&self) -> Result<Option<KnownView<'a, F>>, ::crake_wire::WireError> {
         self.reader.message::<KnownView<'a, F>, 9>()
     }
+
+    /// Field 10.
+    #[inline]
+    pub fn shapes(&self) -> Result<Option<ShapesView<'a, F>>, ::crake_wire::WireError> {
+        self.reader.message::<ShapesView<'a, F>, 10>()
+    }
 }
 
 impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for EveryView<'a, F> {
@@ -2727,6 +2876,7 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EveryView<'a, F> {
             .field("choices", &self.choices())
             .field("tree", &self.tree())
             .field("known", &self.known())
+            .field("shapes", &self.shapes())
             .finish()
     }
 }
@@ -2734,6 +2884,361 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for EveryView<'a, F> {
 impl ::crake_wire::MessageType for Every<'_> {
     type Value<'a> = Every<'a>;
     type View<'a> = EveryView<'a>;
+}
+
+/// What docs/wire.md shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Mesh<'a> {
+    /// Field 1.
+    pub name: &'a str,
+    /// Field 2.
+    pub points: &'a [Point],
+}
+
+impl Mesh<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(!self.name.is_empty())
+            .with::<2>(!self.points.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Mesh<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + self.name.len()
+            + ::crake_wire::fixed_bytes(self.points)
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Mesh<'_> {
+    #[inline]
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
+        let mut head = writer.head(self.present());
+        if !self.name.is_empty() {
+            head.put(writer.bytes(self.name.as_bytes()));
+        }
+        if !self.points.is_empty() {
+            head.put(writer.fixed_list(self.points));
+        }
+    }
+}
+
+/// Reads the message [`Mesh`] where it lies.
+#[derive(Clone, Copy)]
+pub struct MeshView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
+}
+
+impl<'a> MeshView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> MeshView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> MeshView<'a, F> {
+    /// Field 1.
+    #[inline]
+    pub fn name(&self) -> Result<F::Text, ::crake_wire::WireError> {
+        self.reader.string::<1>()
+    }
+
+    /// The bytes of `name`, which may not be UTF-8.
+    #[inline]
+    pub fn name_bytes(&self) -> Result<F::Bytes, ::crake_wire::WireError> {
+        self.reader.bytes::<1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn points(&self) -> Result<::crake_wire::List<'a, Point, F>, ::crake_wire::WireError> {
+        self.reader.list::<Point, 2>()
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for MeshView<'a, F> {
+    type Frame = F;
+
+    #[inline]
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    #[inline]
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for MeshView<'a, F> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("MeshView")
+            .field("name", &self.name())
+            .field("points", &self.points())
+            .finish()
+    }
+}
+
+impl ::crake_wire::MessageType for Mesh<'_> {
+    type Value<'a> = Mesh<'a>;
+    type View<'a> = MeshView<'a>;
+}
+
+/// Fixed messages under every label.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Shapes<'a> {
+    /// Field 1.
+    pub point: Option<Point>,
+    /// Field 2.
+    pub maybe: Option<Point>,
+    /// Field 3.
+    pub points: &'a [Point],
+    /// Field 4.
+    pub named: &'a [(&'a str, Point)],
+    /// One of `which`, or none.
+    pub which: Option<ShapesWhich>,
+    /// Field 8.
+    pub numbers: Option<Numbers>,
+    /// Field 9.
+    pub many: &'a [Numbers],
+    /// Field 10.
+    pub by_number: &'a [(u32, Numbers)],
+}
+
+impl Shapes<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(self.point.is_some())
+            .with::<2>(self.maybe.is_some())
+            .with::<3>(!self.points.is_empty())
+            .with::<4>(!self.named.is_empty())
+            .with::<5>(matches!(self.which, Some(ShapesWhich::One(_))))
+            .with::<6>(matches!(self.which, Some(ShapesWhich::Other(_))))
+            .with::<7>(matches!(self.which, Some(ShapesWhich::Neither(_))))
+            .with::<8>(self.numbers.is_some())
+            .with::<9>(!self.many.is_empty())
+            .with::<10>(!self.by_number.is_empty())
+    }
+}
+
+impl ::crake_wire::Encode for Shapes<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + ::crake_wire::fixed_bytes(self.point.as_slice())
+            + ::crake_wire::fixed_bytes(self.maybe.as_slice())
+            + ::crake_wire::fixed_bytes(self.points)
+            + ::crake_wire::map_bytes(self.named, |value| value.len(), |value| ::crake_wire::fixed_bytes(::core::slice::from_ref(value)))
+            + match &self.which {
+                Some(ShapesWhich::One(value)) => ::crake_wire::fixed_bytes(::core::slice::from_ref(value)),
+                Some(ShapesWhich::Other(value)) => ::crake_wire::fixed_bytes(::core::slice::from_ref(value)),
+                _ => 0,
+            }
+            + ::crake_wire::fixed_bytes(self.numbers.as_slice())
+            + ::crake_wire::fixed_bytes(self.many)
+            + ::crake_wire::map_bytes(self.by_number, |_| 0, |value| ::crake_wire::fixed_bytes(::core::slice::from_ref(value)))
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Shapes<'_> {
+    #[inline]
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
+        let mut head = writer.head(self.present());
+        if let Some(value) = &self.point {
+            head.put(writer.fixed(value));
+        }
+        if let Some(value) = &self.maybe {
+            head.put(writer.fixed(value));
+        }
+        if !self.points.is_empty() {
+            head.put(writer.fixed_list(self.points));
+        }
+        if !self.named.is_empty() {
+            head.put(writer.map(self.named, |writer, value| writer.blob_in_entry(value.as_bytes()), |writer, value| writer.fixed(value)));
+        }
+        if let Some(ShapesWhich::One(value)) = &self.which {
+            head.put(writer.fixed(value));
+        }
+        if let Some(ShapesWhich::Other(value)) = &self.which {
+            head.put(writer.fixed(value));
+        }
+        if let Some(ShapesWhich::Neither(value)) = self.which {
+            head.put_scalar(value);
+        }
+        if let Some(value) = &self.numbers {
+            head.put(writer.fixed(value));
+        }
+        if !self.many.is_empty() {
+            head.put(writer.fixed_list(self.many));
+        }
+        if !self.by_number.is_empty() {
+            head.put(writer.map(self.by_number, |_, value| ::crake_wire::Scalar::to_slot(*value), |writer, value| writer.fixed(value)));
+        }
+    }
+}
+
+/// What `which` of [`Shapes`] can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum ShapesWhich {
+    /// Field 5.
+    One(Point),
+    /// Field 6.
+    Other(Numbers),
+    /// Field 7.
+    Neither(u32),
+}
+
+/// What [`ShapesWhich`] reads as.
+#[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names, clippy::large_enum_variant, reason = "as the schema has it")]
+pub enum ShapesWhichView {
+    /// Field 5.
+    One(Point),
+    /// Field 6.
+    Other(Numbers),
+    /// Field 7.
+    Neither(u32),
+}
+
+/// Reads the message [`Shapes`] where it lies.
+#[derive(Clone, Copy)]
+pub struct ShapesView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
+}
+
+impl<'a> ShapesView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> ShapesView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ShapesView<'a, F> {
+    /// Field 1.
+    #[inline]
+    pub fn point(&self) -> Result<Option<Point>, ::crake_wire::WireError> {
+        self.reader.fixed::<Point, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn maybe(&self) -> Result<Option<Point>, ::crake_wire::WireError> {
+        self.reader.fixed::<Point, 2>()
+    }
+
+    /// Field 3.
+    #[inline]
+    pub fn points(&self) -> Result<::crake_wire::List<'a, Point, F>, ::crake_wire::WireError> {
+        self.reader.list::<Point, 3>()
+    }
+
+    /// Field 4.
+    #[inline]
+    pub fn named(&self) -> Result<::crake_wire::Map<'a, F::Text, Point, F>, ::crake_wire::WireError> {
+        self.reader.map::<F::Text, Point, 4>()
+    }
+
+    /// One of `which`, or none.
+    #[inline]
+    pub fn which(&self) -> Result<Option<ShapesWhichView>, ::crake_wire::WireError> {
+        if let Some(value) = self.reader.fixed::<Point, 5>()? {
+            return Ok(Some(ShapesWhichView::One(value)));
+        }
+        if let Some(value) = self.reader.fixed::<Numbers, 6>()? {
+            return Ok(Some(ShapesWhichView::Other(value)));
+        }
+        if let Some(value) = self.reader.optional_scalar::<u32, 7>() {
+            return Ok(Some(ShapesWhichView::Neither(value)));
+        }
+        Ok(None)
+    }
+
+    /// Field 8.
+    #[inline]
+    pub fn numbers(&self) -> Result<Option<Numbers>, ::crake_wire::WireError> {
+        self.reader.fixed::<Numbers, 8>()
+    }
+
+    /// Field 9.
+    #[inline]
+    pub fn many(&self) -> Result<::crake_wire::List<'a, Numbers, F>, ::crake_wire::WireError> {
+        self.reader.list::<Numbers, 9>()
+    }
+
+    /// Field 10.
+    #[inline]
+    pub fn by_number(&self) -> Result<::crake_wire::Map<'a, u32, Numbers, F>, ::crake_wire::WireError> {
+        self.reader.map::<u32, Numbers, 10>()
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for ShapesView<'a, F> {
+    type Frame = F;
+
+    #[inline]
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    #[inline]
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for ShapesView<'a, F> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("ShapesView")
+            .field("point", &self.point())
+            .field("maybe", &self.maybe())
+            .field("points", &self.points())
+            .field("named", &self.named())
+            .field("which", &self.which())
+            .field("numbers", &self.numbers())
+            .field("many", &self.many())
+            .field("by_number", &self.by_number())
+            .finish()
+    }
+}
+
+impl ::crake_wire::MessageType for Shapes<'_> {
+    type Value<'a> = Shapes<'a>;
+    type View<'a> = ShapesView<'a>;
 }
 
 /// Types of Protobuf's own files, which need no setting.
@@ -3002,6 +3507,12 @@ pub struct Tree<'a> {
     pub flags: &'a [bool],
     /// Field 14.
     pub id: u64,
+    /// Field 15.
+    pub place: Option<Point>,
+    /// Field 16.
+    pub outline: &'a [Point],
+    /// Field 17.
+    pub corners: &'a [(u32, Point)],
 }
 
 impl Tree<'_> {
@@ -3023,6 +3534,9 @@ impl Tree<'_> {
             .with::<12>(!self.parts.is_empty())
             .with::<13>(!self.flags.is_empty())
             .with::<14>(self.id != 0)
+            .with::<15>(self.place.is_some())
+            .with::<16>(!self.outline.is_empty())
+            .with::<17>(!self.corners.is_empty())
     }
 }
 
@@ -3045,6 +3559,9 @@ impl Tree<'_> {
             + self.inner.as_ref().map_or(0, ::crake_wire::Encode::encoded_len)
             + ::crake_wire::map_bytes(self.parts, |_| 0, |value| value.len())
             + ::crake_wire::scalars_bytes(self.flags)
+            + ::crake_wire::fixed_bytes(self.place.as_slice())
+            + ::crake_wire::fixed_bytes(self.outline)
+            + ::crake_wire::map_bytes(self.corners, |_| 0, |value| ::crake_wire::fixed_bytes(::core::slice::from_ref(value)))
     }
 }
 
@@ -3105,6 +3622,15 @@ impl Tree<'_> {
         }
         if self.id != 0 {
             head.put_scalar(self.id);
+        }
+        if let Some(value) = &self.place {
+            head.put(writer.fixed(value));
+        }
+        if !self.outline.is_empty() {
+            head.put(writer.fixed_list(self.outline));
+        }
+        if !self.corners.is_empty() {
+            head.put(writer.map(self.corners, |_, value| ::crake_wire::Scalar::to_slot(*value), |writer, value| writer.fixed(value)));
         }
     }
 }
@@ -3177,6 +3703,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> TreeView<'a, F> {
         (11, ::crake_wire::Shape::Packed(1)),
         (12, ::crake_wire::Shape::Map { key: false, value: true }),
         (13, ::crake_wire::Shape::Packed(1)),
+        (15, ::crake_wire::Shape::Packed(1)),
+        (16, ::crake_wire::Shape::Packed(12)),
+        (17, ::crake_wire::Shape::Map { key: false, value: true }),
     ];
 
     /// Field 1.
@@ -3265,6 +3794,24 @@ impl<'a, F: ::crake_wire::Frame<'a>> TreeView<'a, F> {
     pub fn id(&self) -> u64 {
         self.reader.scalar::<u64, 14>()
     }
+
+    /// Field 15.
+    #[inline]
+    pub fn place(&self) -> Result<Option<Point>, ::crake_wire::WireError> {
+        self.reader.fixed::<Point, 15>()
+    }
+
+    /// Field 16.
+    #[inline]
+    pub fn outline(&self) -> Result<::crake_wire::List<'a, Point, F>, ::crake_wire::WireError> {
+        self.reader.list::<Point, 16>()
+    }
+
+    /// Field 17.
+    #[inline]
+    pub fn corners(&self) -> Result<::crake_wire::Map<'a, u32, Point, F>, ::crake_wire::WireError> {
+        self.reader.map::<u32, Point, 17>()
+    }
 }
 
 impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for TreeView<'a, F> {
@@ -3302,6 +3849,9 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for TreeView<'a, F> {
             .field("parts", &self.parts())
             .field("flags", &self.flags())
             .field("id", &self.id())
+            .field("place", &self.place())
+            .field("outline", &self.outline())
+            .field("corners", &self.corners())
             .finish()
     }
 }

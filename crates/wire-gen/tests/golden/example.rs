@@ -69,6 +69,98 @@ impl<F> ::crake_wire::InEntry<'_, F> for Kind {
     }
 }
 
+/// The fixed message `Point`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Point {
+    /// Field 1.
+    pub x: f32,
+    /// Field 2.
+    pub y: f32,
+}
+
+impl ::crake_wire::Fixed for Point {
+    type Raw = [u8; 8];
+
+    #[inline]
+    fn read(raw: &[u8; 8]) -> Self {
+        Self {
+            x: ::crake_wire::fixed_field::<_, 0, _>(raw),
+            y: ::crake_wire::fixed_field::<_, 4, _>(raw),
+        }
+    }
+
+    #[inline]
+    fn write(&self, raw: &mut [u8; 8]) {
+        ::crake_wire::put_fixed_field::<_, 0, _>(raw, &self.x);
+        ::crake_wire::put_fixed_field::<_, 4, _>(raw, &self.y);
+    }
+}
+
+impl<F> ::crake_wire::Element<'_, F> for Point {
+    type Raw = [u8; 8];
+    type Item = Self;
+
+    #[inline]
+    fn read(_: F, raw: &[u8; 8]) -> Self {
+        ::crake_wire::Fixed::read(raw)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::InEntry<'a, F> for Point {
+    #[inline]
+    fn read(frame: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::Fixed::in_entry(frame, slot)
+    }
+}
+
+/// The fixed message `Span`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Span {
+    /// Field 1.
+    pub from: Point,
+    /// Field 2.
+    pub id: u64,
+    /// Field 3.
+    pub to: Point,
+}
+
+impl ::crake_wire::Fixed for Span {
+    type Raw = [u8; 24];
+
+    #[inline]
+    fn read(raw: &[u8; 24]) -> Self {
+        Self {
+            from: ::crake_wire::fixed_field::<_, 0, _>(raw),
+            id: ::crake_wire::fixed_field::<_, 8, _>(raw),
+            to: ::crake_wire::fixed_field::<_, 16, _>(raw),
+        }
+    }
+
+    #[inline]
+    fn write(&self, raw: &mut [u8; 24]) {
+        ::crake_wire::put_fixed_field::<_, 0, _>(raw, &self.from);
+        ::crake_wire::put_fixed_field::<_, 8, _>(raw, &self.id);
+        ::crake_wire::put_fixed_field::<_, 16, _>(raw, &self.to);
+    }
+}
+
+impl<F> ::crake_wire::Element<'_, F> for Span {
+    type Raw = [u8; 24];
+    type Item = Self;
+
+    #[inline]
+    fn read(_: F, raw: &[u8; 24]) -> Self {
+        ::crake_wire::Fixed::read(raw)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::InEntry<'a, F> for Span {
+    #[inline]
+    fn read(frame: F, slot: u64, _: u32) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::Fixed::in_entry(frame, slot)
+    }
+}
+
 /// The message `LookupRequest`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LookupRequest<'a> {
@@ -800,4 +892,114 @@ impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for FolderView<'a, F> {
 impl ::crake_wire::MessageType for Folder<'_> {
     type Value<'a> = Folder<'a>;
     type View<'a> = FolderView<'a>;
+}
+
+/// The message `Outline`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Outline<'a> {
+    /// Field 1.
+    pub points: &'a [Point],
+    /// Field 2.
+    pub longest: Option<Span>,
+}
+
+impl Outline<'_> {
+    /// The fields that are there: what is default is not.
+    #[inline]
+    fn present(&self) -> ::crake_wire::Present<1> {
+        ::crake_wire::Present::none()
+            .with::<1>(!self.points.is_empty())
+            .with::<2>(self.longest.is_some())
+    }
+}
+
+impl ::crake_wire::Encode for Outline<'_> {
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        self.present().head_bytes()
+            + ::crake_wire::fixed_bytes(self.points)
+            + ::crake_wire::fixed_bytes(self.longest.as_slice())
+    }
+
+    #[inline]
+    fn encode(&self, out: &mut [u8]) {
+        ::crake_wire::Writer::frame(out, self);
+    }
+}
+
+impl ::crake_wire::Message for Outline<'_> {
+    #[inline]
+    fn write<B: ::crake_wire::Beside>(&self, writer: &mut ::crake_wire::Writer<'_, B>) {
+        let mut head = writer.head(self.present());
+        if !self.points.is_empty() {
+            head.put(writer.fixed_list(self.points));
+        }
+        if let Some(value) = &self.longest {
+            head.put(writer.fixed(value));
+        }
+    }
+}
+
+/// Reads the message [`Outline`] where it lies.
+#[derive(Clone, Copy)]
+pub struct OutlineView<'a, F: ::crake_wire::Frame<'a> = &'a [u8]> {
+    reader: ::crake_wire::Reader<'a, 1, F>,
+}
+
+impl<'a> OutlineView<'a> {
+    /// Checks the head of the message that `frame` starts with. Each getter checks what it reads.
+    #[inline]
+    pub fn parse(frame: &'a [u8]) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a> OutlineView<'a, ::crake_wire::Gathered<'a>> {
+    /// The same of a message that was received with bytes beside it.
+    #[inline]
+    pub fn parse_gathered(frame: ::crake_wire::Gathered<'a>) -> Result<Self, ::crake_wire::WireError> {
+        ::crake_wire::View::parse(frame)
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> OutlineView<'a, F> {
+    /// Field 1.
+    #[inline]
+    pub fn points(&self) -> Result<::crake_wire::List<'a, Point, F>, ::crake_wire::WireError> {
+        self.reader.list::<Point, 1>()
+    }
+
+    /// Field 2.
+    #[inline]
+    pub fn longest(&self) -> Result<Option<Span>, ::crake_wire::WireError> {
+        self.reader.fixed::<Span, 2>()
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::crake_wire::View<'a> for OutlineView<'a, F> {
+    type Frame = F;
+
+    #[inline]
+    fn parse(frame: F) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::parse(frame)? })
+    }
+
+    #[inline]
+    fn nested(frame: F, pointer: u64) -> Result<Self, ::crake_wire::WireError> {
+        Ok(Self { reader: ::crake_wire::Reader::nested(frame, pointer)? })
+    }
+}
+
+impl<'a, F: ::crake_wire::Frame<'a>> ::core::fmt::Debug for OutlineView<'a, F> {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("OutlineView")
+            .field("points", &self.points())
+            .field("longest", &self.longest())
+            .finish()
+    }
+}
+
+impl ::crake_wire::MessageType for Outline<'_> {
+    type Value<'a> = Outline<'a>;
+    type View<'a> = OutlineView<'a>;
 }

@@ -8,7 +8,7 @@ use crake_wire::Encode;
 
 use crate::example::{
     Attributes, Block, Folder, FolderOwner, FolderOwnerView, FolderView, Kind, LookupReply, LookupReplyView,
-    LookupRequest, LookupRequestView,
+    LookupRequest, LookupRequestView, Outline, OutlineView, Point, Span,
 };
 
 const REQUEST: LookupRequest<'_> = LookupRequest {
@@ -50,6 +50,18 @@ const FOLDER: Folder<'_> = Folder {
         owner: Some(FolderOwner::User("u")),
         below: &[],
     }],
+};
+
+const FROM: Point = Point { x: 1.0, y: 2.0 };
+const TO: Point = Point { x: 0.5, y: -1.0 };
+
+const OUTLINE: Outline<'_> = Outline {
+    points: &[FROM, TO],
+    longest: Some(Span {
+        from: FROM,
+        id: 7,
+        to: TO,
+    }),
 };
 
 fn file(path: &str) -> String {
@@ -107,17 +119,19 @@ fn the_declarations_are_those_that_are_compiled() {
 
 #[test]
 fn the_bytes_are_what_is_written() {
-    let [request, reply, folder] = &fenced("hex")[..] else {
-        panic!("three blocks of bytes")
+    let [request, reply, folder, outline] = &fenced("hex")[..] else {
+        panic!("four blocks of bytes")
     };
     assert_eq!(bytes(request), REQUEST.encode_to_vec());
     assert_eq!(bytes(reply), REPLY.encode_to_vec());
     assert_eq!(bytes(folder), FOLDER.encode_to_vec());
+    assert_eq!(bytes(outline), OUTLINE.encode_to_vec());
     let text = file("../../docs/format/wire.md");
     for (what, message) in [
         ("request", REQUEST.encoded_len()),
         ("reply", REPLY.encoded_len()),
         ("folder", FOLDER.encoded_len()),
+        ("outline", OUTLINE.encoded_len()),
     ] {
         let (_, after) = text
             .split_once(&format!("The {what} `{{"))
@@ -132,10 +146,10 @@ fn the_bytes_are_what_is_written() {
 
 #[test]
 fn the_bytes_are_read_as_the_text_says() {
-    let [request, reply, folder] = &fenced("hex")[..] else {
-        panic!("three blocks of bytes")
+    let [request, reply, folder, outline] = &fenced("hex")[..] else {
+        panic!("four blocks of bytes")
     };
-    let [request, reply, folder] = [request, reply, folder].map(|block| bytes(block));
+    let [request, reply, folder, outline] = [request, reply, folder, outline].map(|block| bytes(block));
     let view = LookupRequestView::parse(&request).unwrap();
     assert_eq!(
         (view.base(), view.path(), view.blocks()),
@@ -171,4 +185,8 @@ fn the_bytes_are_read_as_the_text_says() {
     let below = view.below().unwrap().get(0).unwrap().unwrap();
     assert!(matches!(below.owner(), Ok(Some(FolderOwnerView::User("u")))));
     assert!(below.below().unwrap().is_empty());
+
+    let view = OutlineView::parse(&outline).unwrap();
+    assert!(view.points().unwrap().eq([FROM, TO]));
+    assert_eq!(view.longest(), Ok(OUTLINE.longest));
 }

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::bulk::{Meta, MetaView, Node, NodeView, Object, ObjectBody, ObjectBodyView, ObjectView};
+use crate::bulk::{Meta, MetaView, Node, NodeView, Object, ObjectBody, ObjectBodyView, ObjectView, Place};
 use crate::walk::{Frame, Walk};
 
 /// Bytes, and how a message is given them.
@@ -111,6 +111,14 @@ fn with_object<R>(sources: &Sources, use_it: impl FnOnce(&Object<'_>) -> R) -> R
         .map(|(key, value)| (key.payload().into(), value.payload()))
         .collect();
     let numbered: Vec<(u32, Meta<'_>)> = metas.iter().map(|meta| (meta.id, *meta)).collect();
+    let places: Vec<Place> = (0..sources.version)
+        .map(|level| Place {
+            longitude: 9.18,
+            latitude: 48.78,
+            level: level as u32,
+        })
+        .collect();
+    let placed: Vec<(Text<'_>, Place)> = labels.iter().copied().zip(places.iter().copied()).collect();
     let payload = sources.body.0.payload();
     let meta = Meta { id: 7, data: payload };
     let body = [
@@ -146,6 +154,9 @@ fn with_object<R>(sources: &Sources, use_it: impl FnOnce(&Object<'_>) -> R) -> R
         numbered: &numbered,
         body: body.get(sources.body.1 as usize).copied(),
         tree: first,
+        place: places.first().copied(),
+        places: &places,
+        placed: &placed,
     })
 }
 
@@ -236,6 +247,14 @@ fn assert_reads_as<'a>(view: ObjectView<'a, Gathered<'a>>, object: &Object<'_>) 
         (None, None) => {}
         (read, body) => panic!("{body:?} is read as {read:?}"),
     }
+    assert_eq!(view.place(), Ok(object.place));
+    assert!(view.places().unwrap().eq(object.places.iter().copied()));
+    assert!(
+        view.placed()
+            .unwrap()
+            .map(Result::unwrap)
+            .eq(object.placed.iter().copied())
+    );
     match (view.tree().unwrap(), object.tree) {
         (Some(read), Some(tree)) => assert_is_tree(read, &tree),
         (read, tree) => assert!(read.is_none() && tree.is_none()),

@@ -4,6 +4,7 @@ use crake_mem::{Buf, Sga};
 use crake_wire::{Encode, Gathered, Gatherer, WireError};
 
 use crate::bulk::{Meta, Object, ObjectView};
+use crate::every::{Mesh, MeshView, Point};
 
 #[test]
 fn a_message_is_written_and_read() -> Result<(), WireError> {
@@ -40,5 +41,31 @@ fn a_message_is_written_and_read() -> Result<(), WireError> {
     for meta in view.metas()? {
         assert_eq!(meta?.data()?, b"small"[..]);
     }
+    Ok(())
+}
+
+#[test]
+fn a_list_of_structs_is_written_and_read() -> Result<(), WireError> {
+    let points = [
+        Point {
+            x: 1.0,
+            y: 2.0,
+            z: 0.5,
+        },
+        Point::default(),
+    ];
+    let bytes = Mesh {
+        name: "sail",
+        points: &points,
+    }
+    .encode_to_vec();
+
+    let mesh = MeshView::parse(&bytes)?;
+    assert_eq!(mesh.points()?.len(), 2);
+    for point in mesh.points()? {
+        assert!(point.z <= 0.5);
+    }
+    // Bitmap, two slots, the name and twelve bytes a point.
+    assert_eq!(bytes.len(), 8 + 16 + 4 + 24);
     Ok(())
 }

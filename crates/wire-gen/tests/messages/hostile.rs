@@ -157,6 +157,8 @@ fn random_bytes_are_harmless() {
         tally.read::<every::ChoiceView<'_>>(&frame);
         tally.read_circular::<every::TreeView<'_>>(&frame);
         tally.read::<every::KnownView<'_>>(&frame);
+        tally.read::<every::ShapesView<'_>>(&frame);
+        tally.read::<example::OutlineView<'_>>(&frame);
         tally.read_circular::<ValueView<'_>>(&frame);
         tally.read::<example::LookupReplyView<'_>>(&frame);
         tally.read::<example::LookupRequestView<'_>>(&frame);

@@ -4,6 +4,7 @@
 
 mod circles;
 mod evolution;
+mod fixed;
 mod format_text;
 mod gathered;
 mod guide;

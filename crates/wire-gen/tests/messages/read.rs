@@ -9,8 +9,8 @@ use crake_wire::{Element, InEntry, Key, List, Map, NestedList, WireError};
 use crate::every::{
     Branch, BranchView, Choice, ChoiceBody, ChoiceBodyView, ChoiceType, ChoiceTypeView, ChoiceView, Empty,
     Every, EveryView, Inner, InnerLeaf, InnerLeafView, InnerView, Known, KnownView, KnownWhich,
-    KnownWhichView, Many, ManyView, Maps, MapsView, Maybe, MaybeView, One, OneView, Sparse, SparseView, Tree,
-    TreeNext, TreeNextView, TreeView,
+    KnownWhichView, Many, ManyView, Maps, MapsView, Maybe, MaybeView, One, OneView, Shapes, ShapesView,
+    ShapesWhich, ShapesWhichView, Sparse, SparseView, Tree, TreeNext, TreeNextView, TreeView,
 };
 
 pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
@@ -24,6 +24,24 @@ pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
         choices: each(view.choices()?, choice)?,
         tree: view.tree()?.map(|view| tree(&view)).transpose()?,
         known: view.known()?.map(|view| known(&view)).transpose()?,
+        shapes: view.shapes()?.map(|view| shapes(&view)).transpose()?,
+    })
+}
+
+fn shapes<'a>(view: &ShapesView<'a>) -> Result<Shapes<'a>, WireError> {
+    Ok(Shapes {
+        point: view.point()?,
+        maybe: view.maybe()?,
+        points: numbers(view.points()?),
+        named: entries(view.named()?)?,
+        which: view.which()?.map(|view| match view {
+            ShapesWhichView::One(value) => ShapesWhich::One(value),
+            ShapesWhichView::Other(value) => ShapesWhich::Other(value),
+            ShapesWhichView::Neither(value) => ShapesWhich::Neither(value),
+        }),
+        numbers: view.numbers()?,
+        many: numbers(view.many()?),
+        by_number: entries(view.by_number()?)?,
     })
 }
 
@@ -162,6 +180,9 @@ pub fn tree<'a>(view: &TreeView<'a>) -> Result<Tree<'a>, WireError> {
         parts: entries(view.parts()?)?,
         flags: all(view.flags()?)?,
         id: view.id(),
+        place: view.place()?,
+        outline: numbers(view.outline()?),
+        corners: entries(view.corners()?)?,
     })
 }
 

@@ -11,7 +11,7 @@ use crake_wire::well_known::{
 
 use crate::every::{
     Branch, Choice, ChoiceBody, ChoiceType, Colour, Empty, Every, Inner, InnerLeaf, InnerLeafSide, Known,
-    KnownWhich, Many, Maps, Maybe, One, Sparse, Tree, TreeNext,
+    KnownWhich, Many, Maps, Maybe, Numbers, One, Point, Shapes, ShapesWhich, Sparse, Tree, TreeNext,
 };
 
 pub fn every() -> impl Strategy<Value = Every<'static>> {
@@ -27,9 +27,10 @@ pub fn every() -> impl Strategy<Value = Every<'static>> {
         list(choice(), 3),
         option::of(tree()),
         option::of(known()),
+        option::of(shapes()),
     );
     (before, after).prop_map(
-        |((one, maybe, many, sparse, empty), (maps, choices, tree, known))| Every {
+        |((one, maybe, many, sparse, empty), (maps, choices, tree, known, shapes))| Every {
             one,
             maybe,
             many,
@@ -39,6 +40,7 @@ pub fn every() -> impl Strategy<Value = Every<'static>> {
             choices,
             tree,
             known,
+            shapes,
         },
     )
 }
@@ -317,6 +319,74 @@ fn known() -> impl Strategy<Value = Known<'static>> {
     })
 }
 
+fn shapes() -> impl Strategy<Value = Shapes<'static>> {
+    let points = (
+        option::of(point()),
+        option::of(point()),
+        list(point(), 3),
+        entries(texts(), point()),
+    );
+    let which = prop_oneof![
+        point().prop_map(ShapesWhich::One),
+        numbers().prop_map(ShapesWhich::Other),
+        or_default(any::<u32>()).prop_map(ShapesWhich::Neither),
+    ];
+    let all = (
+        option::of(numbers()),
+        list(numbers(), 2),
+        entries(any::<u32>(), numbers()),
+    );
+    (points, option::of(which), all).prop_map(
+        |((point, maybe, points, named), which, (numbers, many, by_number))| Shapes {
+            point,
+            maybe,
+            points,
+            named,
+            which,
+            numbers,
+            many,
+            by_number,
+        },
+    )
+}
+
+fn point() -> impl Strategy<Value = Point> {
+    let axis = || or_default(any::<f32>());
+    (axis(), axis(), axis()).prop_map(|(x, y, z)| Point { x, y, z })
+}
+
+fn numbers() -> impl Strategy<Value = Numbers> {
+    let unsigned = || (or_default(any::<u32>()), or_default(any::<u64>()));
+    let signed = || (or_default(any::<i32>()), or_default(any::<i64>()));
+    let floats = (or_default(any::<f32>()), or_default(any::<f64>()));
+    let all = (
+        unsigned(),
+        signed(),
+        signed(),
+        unsigned(),
+        signed(),
+        floats,
+        point(),
+    );
+    all.prop_map(
+        |(unsigned, signed, zigzag, fixed_unsigned, fixed_signed, floats, point)| Numbers {
+            unsigned32: unsigned.0,
+            unsigned64: unsigned.1,
+            signed32: signed.0,
+            signed64: signed.1,
+            zigzag32: zigzag.0,
+            zigzag64: zigzag.1,
+            fixed_unsigned32: fixed_unsigned.0,
+            fixed_unsigned64: fixed_unsigned.1,
+            fixed_signed32: fixed_signed.0,
+            fixed_signed64: fixed_signed.1,
+            single: floats.0,
+            twice: floats.1,
+            point,
+        },
+    )
+}
+
 fn value() -> impl Strategy<Value = Value<'static>> {
     let leaf = prop_oneof![
         Just(None),
@@ -407,10 +477,17 @@ fn tree_of(tree: BoxedStrategy<Tree<'static>>) -> impl Strategy<Value = Tree<'st
         list(any::<bool>(), 3),
         or_default(any::<u64>()),
     );
-    (texts(), trees, option::of(next), others, last).prop_map(|(name, trees, next, others, last)| {
+    let fixed = (
+        option::of(point()),
+        list(point(), 3),
+        entries(any::<u32>(), point()),
+    );
+    let other = (others, last, fixed);
+    (texts(), trees, option::of(next), other).prop_map(|(name, trees, next, (others, last, fixed))| {
         let (first, children, named) = trees;
         let (numbers, labels, data, inner) = others;
         let (parts, flags, id) = last;
+        let (place, outline, corners) = fixed;
         Tree {
             name,
             first,
@@ -424,6 +501,9 @@ fn tree_of(tree: BoxedStrategy<Tree<'static>>) -> impl Strategy<Value = Tree<'st
             parts,
             flags,
             id,
+            place,
+            outline,
+            corners,
         }
     })
 }

@@ -311,7 +311,8 @@ macro_rules! walk_variants {
     };
 }
 
-walk_values!(u32 u64 i32 i64 f32 f64 bool every::Colour every::InnerLeafSide example::Kind);
+walk_values!(u32 u64 i32 i64 f32 f64 bool every::Colour every::InnerLeafSide every::Point every::Numbers example::Kind
+    example::Point example::Span bulk::Place);
 walk_fields!(every::OneView: unsigned32 unsigned64 signed32 signed64 zigzag32 zigzag64 fixed_unsigned32
     fixed_unsigned64 fixed_signed32 fixed_signed64 single twice flag colour text data inner text_bytes);
 walk_fields!(every::MaybeView: unsigned32 unsigned64 signed32 signed64 zigzag32 zigzag64 fixed_unsigned32
@@ -322,14 +323,17 @@ walk_fields!(every::InnerView: leaf name leaves parts name_bytes);
 walk_fields!(every::InnerLeafView: id data numbers side);
 walk_fields!(every::SparseView: last first end_of_one start_of_two end_of_two start_of_three end end_bytes);
 walk_fields!(every::EmptyView:);
-walk_fields!(every::EveryView: one maybe many sparse empty maps choices tree known);
+walk_fields!(every::EveryView: one maybe many sparse empty maps choices tree known shapes);
+walk_fields!(every::ShapesView: point maybe points named which numbers many by_number);
+walk_variants!(every::ShapesWhichView, of numbers alone: One Other Neither);
 walk_fields!(every::MapsView: unsigned32 unsigned64 signed32 signed64 zigzag32 zigzag64 fixed_unsigned32
     fixed_unsigned64 fixed_signed32 fixed_signed64 single twice flag colour text data inner);
 walk_fields!(every::ChoiceView: before body between r#type after between_bytes);
 walk_variants!(every::ChoiceBodyView: Unsigned32 Unsigned64 Signed32 Signed64 Zigzag32 Zigzag64 FixedUnsigned32
     FixedUnsigned64 FixedSigned32 FixedSigned64 Single Twice Flag Colour Text Data Inner Self_);
 walk_variants!(every::ChoiceTypeView, of numbers alone: Yes SoMany);
-walk_circular!(every::TreeView: name first children named next numbers labels data inner parts flags id name_bytes);
+walk_circular!(every::TreeView: name first children named next numbers labels data inner parts flags id name_bytes
+    place outline corners);
 walk_variants!(every::TreeNextView: Left Branch Leaf);
 walk_circular!(every::BranchView: tree other colours values lists object);
 walk_fields!(example::AttributesView: id kind size modified_ns storage_class);
@@ -337,9 +341,11 @@ walk_fields!(example::BlockView: offset length handle);
 walk_fields!(example::LookupReplyView: node blocks inline_value replicas hosts);
 walk_fields!(example::LookupRequestView: base path blocks path_bytes);
 
+walk_fields!(example::OutlineView: points longest);
 walk_circular!(example::FolderView: sizes owner below);
 walk_variants!(example::FolderOwnerView: User Job);
-walk_fields!(bulk::ObjectView: key key_bytes value extra note note_bytes parts labels meta metas version named numbered body tree);
+walk_fields!(bulk::ObjectView: key key_bytes value extra note note_bytes parts labels meta metas version named numbered body tree
+    place places placed);
 walk_variants!(bulk::ObjectBodyView: Image Text Other Number);
 walk_fields!(bulk::MetaView: id data);
 walk_circular!(bulk::NodeView: name name_bytes value children);
