@@ -3,12 +3,13 @@
 //! `local` runs both sides in one thread without system calls: all that the crates themselves cost, countable by callgrind.
 //!
 //! The client runs on core 0, the server on core 1, both spin. With one call in flight the figure is the median round
-//! trip, with 128 the nanoseconds per call. Only ratios within a run mean anything on a shared machine.
+//! trip, with 128 the nanoseconds per call; of a stream the nanoseconds per part, with as large a window as there is. Only ratios within a run mean anything on a shared machine.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroU8;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use std::time::Instant;
 
 use crake_datapath::{Address, Runtime, RuntimeConfig, Stream, Waiting};
 use crake_mem::{Buf, HugePages, Region, Sga, pipe};
-use crake_rpc::{CallOptions, Client, ClientConfig, Peer, Replies, Request, Server, ServerConfig, Service};
+use crake_rpc::{
+    CallOptions, Client, ClientConfig, Peer, Replies, Request, Server, ServerConfig, Service, StreamResponder,
+};
 use crake_wire::Encode;
 
 const FRAME_BYTES: usize = 64;
@@ -56,7 +59,7 @@ fn main() {
 fn measure(transport: &str, repetitions: usize) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).display().to_string();
-    let mut rows = [const { Vec::new() }; 6];
+    let mut rows = [const { Vec::new() }; 7];
     for repetition in 0..repetitions {
         let address = |name: &str| match transport {
             "tcp" => "tcp://127.0.0.1:0".to_owned(),
@@ -64,13 +67,29 @@ fn measure(transport: &str, repetitions: usize) {
         };
         let [raw_one, raw_many] = bare(transport, &path(&format!("bare{repetition}")));
         let [stream_one, stream_many] = streams(&address("streams"));
-        let [rpc_one, rpc_many] = calls(&address("rpc"));
-        let figures = [raw_one, stream_one, rpc_one, raw_many, stream_many, rpc_many];
+        let [rpc_one, rpc_many, part] = calls(&address("rpc"));
+        let figures = [
+            raw_one,
+            stream_one,
+            rpc_one,
+            raw_many,
+            stream_many,
+            rpc_many,
+            part,
+        ];
         for (row, figure) in rows.iter_mut().zip(figures) {
             row.push(figure);
         }
     }
-    let [raw_one, stream_one, rpc_one, raw_many, stream_many, rpc_many] = rows.map(median);
+    let [
+        raw_one,
+        stream_one,
+        rpc_one,
+        raw_many,
+        stream_many,
+        rpc_many,
+        part,
+    ] = rows.map(median);
     println!(
         "{transport}, medians of {repetitions}, ns:          bare   stream      rpc   rpc - stream  rpc / bare"
     );
@@ -83,14 +102,15 @@ fn measure(transport: &str, repetitions: usize) {
     };
     row("1 in flight, round trip p50 ", raw_one, stream_one, rpc_one);
     row("128 in flight, per call     ", raw_many, stream_many, rpc_many);
+    println!("  a part of a stream                              {part:>8.1}");
 }
 
 fn measure_local(repetitions: usize) {
-    let mut rows = [const { Vec::new() }; 2];
+    let mut rows = [const { Vec::new() }; 3];
     for _ in 0..repetitions {
         let runtime = runtime();
         let address = "local://echo".parse().expect("an address");
-        let service = Rc::new(RefCell::new(Echo));
+        let service = Rc::new(RefCell::new(Echo(runtime.clone())));
         let server = Server::bind(&runtime, &address, ServerConfig::default(), service).expect("a server");
         let figures = runtime.block_on(call_client(&runtime, &address));
         drop(server);
@@ -98,8 +118,10 @@ fn measure_local(repetitions: usize) {
             .zip(figures)
             .for_each(|(row, figure)| row.push(figure));
     }
-    let [one, many] = rows.map(median);
-    println!("local, medians of {repetitions}, ns: 1 in flight {one:.1}, 128 in flight {many:.1} per call");
+    let [one, many, part] = rows.map(median);
+    println!(
+        "local, medians of {repetitions}, ns: 1 in flight {one:.1}, 128 in flight {many:.1} per call, {part:.1} per part of a stream"
+    );
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -364,23 +386,40 @@ impl Encode for Bytes<'_> {
     }
 }
 
-struct Echo;
+/// The method whose answer is [`STREAMED`] parts of the request.
+const STREAM: u16 = 2;
+
+struct Echo(Runtime);
 
 impl Service for Echo {
     fn serve(&mut self, _: &Peer, requests: &[Request<'_>], replies: &mut Replies<'_>) {
         for request in requests {
-            replies.send(request, &Bytes(request.message));
+            if request.head.method == STREAM {
+                let stream = replies.stream(request);
+                self.0
+                    .spawn(send_parts(stream, request.message.to_vec()))
+                    .detach();
+            } else {
+                replies.send(request, &Bytes(request.message));
+            }
         }
     }
 }
 
+async fn send_parts(mut stream: StreamResponder, part: Vec<u8>) {
+    for _ in 0..STREAMED {
+        stream.send(&Bytes(&part)).await.expect("a client that reads");
+    }
+    stream.end();
+}
+
 /// The same as calls.
-fn calls(address: &str) -> [f64; 2] {
+fn calls(address: &str) -> [f64; 3] {
     let address: Address = address.parse().expect("an address");
     with_server(
         move |ready, stop| {
             let runtime = runtime();
-            let service = Rc::new(RefCell::new(Echo));
+            let service = Rc::new(RefCell::new(Echo(runtime.clone())));
             let server =
                 Server::bind(&runtime, &address, ServerConfig::default(), service).expect("a server");
             ready.send(server.local_address().clone()).expect("a client");
@@ -393,7 +432,7 @@ fn calls(address: &str) -> [f64; 2] {
     )
 }
 
-async fn call_client(runtime: &Runtime, address: &Address) -> [f64; 2] {
+async fn call_client(runtime: &Runtime, address: &Address) -> [f64; 3] {
     let client = Client::connect(runtime, address, ClientConfig::default())
         .await
         .expect("a connection");
@@ -421,5 +460,16 @@ async fn call_client(runtime: &Runtime, address: &Address) -> [f64; 2] {
     for call in under_way {
         call.await.expect("an answer");
     }
-    [median(times), per_call(start)]
+    let many = per_call(start);
+    [median(times), many, per_part(&client).await]
+}
+
+async fn per_part(client: &Client) -> f64 {
+    let start = Instant::now();
+    let options = CallOptions::new().window(NonZeroU8::MAX);
+    let mut stream = client.stream(STREAM, &Bytes(&[7; MESSAGE_BYTES]), options);
+    while let Some(part) = stream.next().await {
+        part.expect("a part");
+    }
+    per_call(start)
 }
