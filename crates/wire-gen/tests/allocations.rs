@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bumpalo::Bump;
 use crake_mem::{Buf, Pool, PoolConfig, Sga};
@@ -19,28 +17,9 @@ mod bulk {
 }
 
 /// Counts what the system allocator is asked for.
-struct Counting;
+#[path = "support/counting.rs"]
+mod counting;
 
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: every request is passed on to the system allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `GlobalAlloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-/// One test, because the counter is the process's: the harness must not run another beside it.
 #[test]
 fn a_message_allocates_nothing() {
     let pool = Pool::new(PoolConfig {
@@ -89,11 +68,11 @@ fn a_message_allocates_nothing() {
         read(&out);
     };
     message();
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = counting::allocations();
     for _ in 0..1000 {
         message();
     }
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    assert_eq!(counting::allocations() - before, 0);
     a_batch_allocates_nothing(&pool);
 }
 
@@ -115,9 +94,9 @@ fn a_batch_allocates_nothing(pool: &Pool) {
         arena.reset();
     };
     (0..20).for_each(&mut batch);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let before = counting::allocations();
     (0..1000).for_each(batch);
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    assert_eq!(counting::allocations() - before, 0);
 }
 
 fn object_in(arena: &Bump, len: usize) -> Object<'_> {

@@ -1,12 +1,13 @@
 //! No bytes make the reader panic, go on without end, or take memory out of proportion.
 
-use crake_wire::{Encode, WireError};
+use crake_wire::Encode;
 use crake_wire_gen::dynamic::{Malformed, decode, encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 
-use crate::{every, from_json, message_of, pointer, protos, read, sample, words};
+use crate::checks::{assert_agree, assert_harmless};
+use crate::{from_json, message_of, pointer, protos, sample, words};
 
 const ALL: &str = "import \"crake/wire.proto\"; enum E { A = 0; B = 1; }
 message F { option (crake.fixed) = true; float x = 1; uint64 y = 2; }
@@ -23,51 +24,6 @@ message N2 { repeated bytes parts = 1; map<uint32, string> names = 2; }";
 thread_local! {
     static CIRCLE: MessageDescriptor = message_of(ALL);
     static EVERY: MessageDescriptor = protos("every").message("test.every.Every").expect("it is declared");
-}
-
-/// How many values there are, each byte of a string or bytes being one.
-fn values(message: &DynamicMessage) -> usize {
-    1 + message.fields().map(|(_, value)| values_in(value)).sum::<usize>()
-}
-
-fn values_in(value: &Value) -> usize {
-    match value {
-        Value::Message(message) => values(message),
-        Value::List(list) => list.iter().map(values_in).sum(),
-        Value::Map(map) => map.values().map(|value| 1 + values_in(value)).sum(),
-        Value::String(text) => 1 + text.len(),
-        Value::Bytes(bytes) => 1 + bytes.len(),
-        _ => 1,
-    }
-}
-
-/// What comes out is in proportion, and can be written and read again.
-fn assert_harmless(descriptor: &MessageDescriptor, frame: &[u8]) {
-    let Ok(message) = decode(descriptor, frame) else {
-        return;
-    };
-    assert!(
-        values(&message) <= 8 * frame.len(),
-        "{} of {}",
-        values(&message),
-        frame.len()
-    );
-    let again = encode(&message).unwrap();
-    let read = decode(descriptor, &again).unwrap();
-    assert_eq!(encode(&read).unwrap(), again);
-}
-
-/// What generated code reads to the end is read here, and nothing else, but for two things: a number that an enum does not name is none there, and
-/// who reads all of a frame there counts for himself how much that is.
-fn assert_agree(frame: &[u8]) {
-    let generated = every::EveryView::parse(frame).and_then(|view| read::every(&view).map(|_| ()));
-    let by_descriptor = decode(&EVERY.with(Clone::clone), frame).map(|_| ());
-    match (generated, by_descriptor) {
-        (Ok(()), Ok(())) | (Err(WireError::UnknownEnum(_)), _) => {}
-        (Ok(()), Err(error)) if error.reason() == Malformed::TooMuch => {}
-        (Err(_), Err(error)) if error.reason() != Malformed::TooMuch => {}
-        (generated, by_descriptor) => panic!("{generated:?} and {by_descriptor:?}"),
-    }
 }
 
 /// Where a frame is changed, and to what.
@@ -149,7 +105,7 @@ proptest! {
         let mut frame = message.encode_to_vec();
         change(&mut frame, &changes);
         assert_harmless(&EVERY.with(Clone::clone), &frame);
-        assert_agree(&frame);
+        assert_agree(&EVERY.with(Clone::clone), &frame);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Messages by descriptors: the same bytes as generated code, every kind and label, and hostile bytes.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod checks;
 mod generated;
 mod hostile;
 mod shapes;
@@ -10,6 +11,10 @@ mod shapes;
 mod every {
     include!("../golden/every.rs");
 }
+
+/// What lends a message its slices.
+#[path = "../messages/lent.rs"]
+mod lent;
 
 /// Reads all of a message by generated code.
 #[path = "../messages/read.rs"]

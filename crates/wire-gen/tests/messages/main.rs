@@ -9,6 +9,7 @@ mod format_text;
 mod gathered;
 mod guide;
 mod hostile;
+mod lent;
 mod maps;
 mod oneofs;
 mod read;

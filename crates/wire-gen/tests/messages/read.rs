@@ -12,6 +12,7 @@ use crate::every::{
     KnownWhichView, Many, ManyView, Maps, MapsView, Maybe, MaybeView, One, OneView, Shapes, ShapesView,
     ShapesWhich, ShapesWhichView, Sparse, SparseView, Tree, TreeNext, TreeNextView, TreeView,
 };
+use crate::lent::lend;
 
 pub fn every<'a>(view: &EveryView<'a>) -> Result<Every<'a>, WireError> {
     Ok(Every {
@@ -86,7 +87,7 @@ fn object<'a>(view: &StructView<'a>) -> Result<Struct<'a>, WireError> {
 fn array<'a>(view: &ListValueView<'a>) -> Result<ListValue<'a>, WireError> {
     let values = view.values()?.map(|view| value(&view?));
     Ok(ListValue {
-        values: values.collect::<Result<Vec<_>, _>>()?.leak(),
+        values: lend(values.collect::<Result<Vec<_>, _>>()?),
     })
 }
 
@@ -97,8 +98,8 @@ fn value<'a>(view: &ValueView<'a>) -> Result<Value<'a>, WireError> {
         Some(ValueKindView::NumberValue(number)) => Some(ValueKind::NumberValue(number)),
         Some(ValueKindView::StringValue(text)) => Some(ValueKind::StringValue(text)),
         Some(ValueKindView::BoolValue(is)) => Some(ValueKind::BoolValue(is)),
-        Some(ValueKindView::StructValue(view)) => Some(ValueKind::StructValue(leaked(object(&view))?)),
-        Some(ValueKindView::ListValue(view)) => Some(ValueKind::ListValue(leaked(array(&view))?)),
+        Some(ValueKindView::StructValue(view)) => Some(ValueKind::StructValue(lent(object(&view))?)),
+        Some(ValueKindView::ListValue(view)) => Some(ValueKind::ListValue(lent(array(&view))?)),
     };
     Ok(Value { kind })
 }
@@ -164,13 +165,13 @@ fn body(view: ChoiceBodyView<'_>) -> Result<ChoiceBody<'_>, WireError> {
 pub fn tree<'a>(view: &TreeView<'a>) -> Result<Tree<'a>, WireError> {
     Ok(Tree {
         name: view.name()?,
-        first: view.first()?.map(|view| leaked(tree(&view))).transpose()?,
+        first: view.first()?.map(|view| lent(tree(&view))).transpose()?,
         children: nodes(view.children()?)?,
         named: entries_of(view.named()?, tree)?,
         next: match view.next()? {
             None => None,
-            Some(TreeNextView::Left(view)) => Some(TreeNext::Left(leaked(tree(&view))?)),
-            Some(TreeNextView::Branch(view)) => Some(TreeNext::Branch(leaked(branch(&view))?)),
+            Some(TreeNextView::Left(view)) => Some(TreeNext::Left(lent(tree(&view))?)),
+            Some(TreeNextView::Branch(view)) => Some(TreeNext::Branch(lent(branch(&view))?)),
             Some(TreeNextView::Leaf(value)) => Some(TreeNext::Leaf(value)),
         },
         numbers: numbers(view.numbers()?),
@@ -190,13 +191,13 @@ fn nodes<'a>(list: NestedList<'a, TreeView<'a>>) -> Result<&'a [Tree<'a>], WireE
     let declared = list.len();
     let read = list.map(|view| tree(&view?)).collect::<Result<Vec<_>, _>>()?;
     assert_eq!(read.len(), declared);
-    Ok(read.leak())
+    Ok(lend(read))
 }
 
 fn branch<'a>(view: &BranchView<'a>) -> Result<Branch<'a>, WireError> {
     Ok(Branch {
-        tree: view.tree()?.map(|view| leaked(tree(&view))).transpose()?,
-        other: view.other()?.map(|view| leaked(branch(&view))).transpose()?,
+        tree: view.tree()?.map(|view| lent(tree(&view))).transpose()?,
+        other: view.other()?.map(|view| lent(branch(&view))).transpose()?,
         colours: entries(view.colours()?)?,
         values: entries_of(view.values()?, value)?,
         lists: each(view.lists()?, array)?,
@@ -300,34 +301,37 @@ fn sparse<'a>(view: &SparseView<'a>) -> Result<Sparse<'a>, WireError> {
     })
 }
 
-// Lists are leaked: a message borrows the slice of its messages, which borrow theirs. A test can afford it.
+// A message borrows the slice of its messages, which borrow theirs.
 
-fn numbers<'a, T: Element<'a, Item = T>>(list: List<'a, T>) -> &'a [T] {
+fn numbers<'a, T: Element<'a, Item = T> + Copy>(list: List<'a, T>) -> &'a [T] {
     let declared = list.len();
     let read: Vec<T> = list.collect();
     assert_eq!(read.len(), declared);
-    read.leak()
+    lend(read)
 }
 
-fn all<'a, T: Element<'a, Item = Result<T, WireError>>>(list: List<'a, T>) -> Result<&'a [T], WireError> {
-    Ok(list.collect::<Result<Vec<T>, _>>()?.leak())
+fn all<'a, T: Element<'a, Item = Result<T, WireError>> + Copy>(
+    list: List<'a, T>,
+) -> Result<&'a [T], WireError> {
+    Ok(lend(list.collect::<Result<Vec<T>, _>>()?))
 }
 
-fn each<'a, V: Element<'a, Item = Result<V, WireError>>, M>(
+fn each<'a, V: Element<'a, Item = Result<V, WireError>>, M: Copy>(
     list: List<'a, V>,
     message: impl Fn(&V) -> Result<M, WireError>,
 ) -> Result<&'a [M], WireError> {
-    Ok(list
-        .map(|view| message(&view?))
-        .collect::<Result<Vec<M>, _>>()?
-        .leak())
+    Ok(lend(
+        list.map(|view| message(&view?)).collect::<Result<Vec<M>, _>>()?,
+    ))
 }
 
-fn entries<'a, K: Key<'a>, V: InEntry<'a> + Copy>(map: Map<'a, K, V>) -> Result<&'a [(K, V)], WireError> {
+fn entries<'a, K: Key<'a> + Copy, V: InEntry<'a> + Copy>(
+    map: Map<'a, K, V>,
+) -> Result<&'a [(K, V)], WireError> {
     entries_of(map, |value| Ok(*value))
 }
 
-fn entries_of<'a, K: Key<'a>, V: InEntry<'a>, M>(
+fn entries_of<'a, K: Key<'a> + Copy, V: InEntry<'a>, M: Copy>(
     map: Map<'a, K, V>,
     message: impl Fn(&V) -> Result<M, WireError>,
 ) -> Result<&'a [(K, M)], WireError> {
@@ -335,9 +339,9 @@ fn entries_of<'a, K: Key<'a>, V: InEntry<'a>, M>(
     let read = map.map(|entry| entry.and_then(|(key, value)| Ok((key, message(&value)?))));
     let read = read.collect::<Result<Vec<_>, _>>()?;
     assert_eq!(read.len(), declared);
-    Ok(read.leak())
+    Ok(lend(read))
 }
 
-fn leaked<'a, T>(value: Result<T, WireError>) -> Result<&'a T, WireError> {
-    value.map(|value| &*Box::leak(Box::new(value)))
+fn lent<'a, T: Copy>(value: Result<T, WireError>) -> Result<&'a T, WireError> {
+    value.map(|value| &lend(vec![value])[0])
 }

@@ -1,0 +1,105 @@
+//! Messages in JSON and in Protobuf's text format, to bytes.
+//!
+//! Input: a byte that chooses a type; one that chooses the notation; the text.
+
+use crake_wire_gen::dynamic::{DEPTH_MAX, decode, encode};
+use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage, Value};
+
+use crate::schema;
+
+/// What a message can be written down in.
+#[derive(Clone, Copy)]
+pub enum Notation {
+    /// proto3's JSON.
+    Json,
+    /// Protobuf's text format.
+    Text,
+}
+
+/// Reads a message, writes it, and reads it again.
+pub fn run(input: &[u8]) {
+    let Some((descriptor, [which, text @ ..])) = schema::chosen(input) else {
+        return;
+    };
+    let notation = if which % 2 == 0 {
+        Notation::Json
+    } else {
+        Notation::Text
+    };
+    let Ok(text) = str::from_utf8(text) else {
+        return;
+    };
+    let Some(message) = notation.read(descriptor, text) else {
+        return;
+    };
+    // What is too deep is refused.
+    let Ok(bytes) = encode(&message) else {
+        return;
+    };
+    let read = decode(descriptor, &bytes).expect("it was just written");
+    assert_eq!(encode(&read).as_ref(), Ok(&bytes));
+    // A field that is there with its default, though it is not `optional`, is not one of another message.
+    assert_eq!(json(&read), json(&message));
+}
+
+impl Notation {
+    /// A message written down, if it can be.
+    pub fn show(self, message: &DynamicMessage) -> Option<String> {
+        match self {
+            Self::Json => serde_json::to_string(message).ok(),
+            Self::Text => Some(message.to_text_format()),
+        }
+    }
+
+    /// The message of this type that a text is, if it is one.
+    pub fn read(self, descriptor: &MessageDescriptor, text: &str) -> Option<DynamicMessage> {
+        match self {
+            Self::Json => {
+                DynamicMessage::deserialize(descriptor.clone(), &mut serde_json::Deserializer::from_str(text))
+                    .ok()
+            }
+            // The parser of text goes as deep as its input, so who reads such text counts what opens a message first.
+            Self::Text if text.matches(['{', '<']).count() >= DEPTH_MAX => None,
+            Self::Text => DynamicMessage::parse_text_format(descriptor.clone(), text).ok(),
+        }
+    }
+}
+
+/// Keys of maps come in any order, but not here.
+fn json(message: &DynamicMessage) -> Option<serde_json::Value> {
+    serde_json::to_value(message).ok()
+}
+
+/// Whether a message is written down with all that it has: there
+/// is one NaN only, and no -0.0 where zero is left out, and messages of some types are shown in forms of their own.
+pub fn keeps_all(message: &DynamicMessage) -> bool {
+    const OTHERWISE: [&str; 3] = ["Any", "FieldMask", "Value"];
+    !any(message, &|value| match value {
+        Value::F32(number) => number.is_nan() || number.to_bits() == 1 << 31,
+        Value::F64(number) => number.is_nan() || number.to_bits() == 1 << 63,
+        Value::Message(inner) => {
+            let descriptor = inner.descriptor();
+            descriptor.package_name() == "google.protobuf" && OTHERWISE.contains(&descriptor.name())
+        }
+        _ => false,
+    })
+}
+
+/// Whether something holds of any value in a message. (`fields` would leave out -0.0.)
+fn any(message: &DynamicMessage, holds: &impl Fn(&Value) -> bool) -> bool {
+    let descriptor = message.descriptor();
+    let mut fields = descriptor
+        .fields()
+        .filter(|field| !field.supports_presence() || message.has_field(field));
+    fields.any(|field| any_in(&message.get_field(&field), holds))
+}
+
+fn any_in(value: &Value, holds: &impl Fn(&Value) -> bool) -> bool {
+    holds(value)
+        || match value {
+            Value::Message(message) => any(message, holds),
+            Value::List(values) => values.iter().any(|value| any_in(value, holds)),
+            Value::Map(entries) => entries.values().any(|value| any_in(value, holds)),
+            _ => false,
+        }
+}
