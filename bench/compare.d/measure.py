@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from shield import shielded
+
 CRAKE, ICEORYX2, *OPTIONS = sys.argv[1:]
 PORT = 26379
 # How often Crake and iceoryx2 take turns, and Crake's repetitions in each.
@@ -119,26 +121,6 @@ def wait_for(server, path, log):
             break
         time.sleep(0.1)
     sys.exit("redis-server does not serve:\n" + open(log).read())
-
-
-@contextlib.contextmanager
-def shielded(command, **options):
-    """A process that other sessions' processes hardly disturb, as `crake bench` makes its own. It ends with this."""
-    process = subprocess.Popen(command, start_new_session=True, **options)
-    try:
-        raise_weight(process.pid)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def raise_weight(pid):
-    try:
-        with open(f"/proc/{pid}/autogroup", "w") as autogroup:
-            autogroup.write("-19")
-    except OSError:
-        pass  # Not root, or no autogroups: then `crake bench` is not shielded either, and says so.
 
 
 def cores():

@@ -18,12 +18,12 @@ fn main() -> Result<()> {
         fs::create_dir_all(out.join(rival))?;
     }
 
-    let crake = crake_wire_gen::Config::new()
-        .file(PROTO)
-        .include("schema")
-        .gathered();
-    for module in crake.compile()? {
-        fs::write(out.join("crake/messages.rs"), module.text)?;
+    // Payload is gathered; logs and meshes have none, so they are read as plain strings and numbers.
+    let plain = crake_wire_gen::Config::new().file(PROTO).include("schema");
+    for (name, config) in [("gathered", plain.clone().gathered()), ("plain", plain)] {
+        for module in config.compile()? {
+            fs::write(out.join("crake").join(name).with_extension("rs"), module.text)?;
+        }
     }
 
     let descriptors = protox::compile([PROTO], ["schema"])?;

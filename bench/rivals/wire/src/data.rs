@@ -15,7 +15,31 @@ pub enum Shape {
     Row(Vec<[Payload; 10]>),
 }
 
+/// Which messages they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Log,
+    Mesh,
+    Coordinates,
+    Values,
+    Pair,
+    Blob,
+    Row,
+}
+
 impl Shape {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Shape::Log(_) => Kind::Log,
+            Shape::Mesh(_) => Kind::Mesh,
+            Shape::Coordinates(_) => Kind::Coordinates,
+            Shape::Values(_) => Kind::Values,
+            Shape::Pair(_) => Kind::Pair,
+            Shape::Blob(_) => Kind::Blob,
+            Shape::Row(_) => Kind::Row,
+        }
+    }
+
     /// How many messages there are.
     pub fn len(&self) -> usize {
         match self {
@@ -70,6 +94,57 @@ pub struct Point {
 pub struct Payload {
     pub buf: Buf,
     pub bytes: Bytes,
+}
+
+/// A message of which can be said how much room is enough for it in any format.
+pub trait Room {
+    fn bytes_max(&self) -> usize;
+}
+
+/// What a field takes beside its bytes, and what a message does.
+const FIELD_BYTES: usize = 64;
+
+impl Room for Payload {
+    fn bytes_max(&self) -> usize {
+        self.bytes.len() + 2 * FIELD_BYTES
+    }
+}
+
+impl<const N: usize> Room for [Payload; N] {
+    fn bytes_max(&self) -> usize {
+        self.iter().map(Room::bytes_max).sum()
+    }
+}
+
+impl Room for Vec<Payload> {
+    fn bytes_max(&self) -> usize {
+        FIELD_BYTES + self.iter().map(Room::bytes_max).sum::<usize>()
+    }
+}
+
+impl Room for Vec<Record> {
+    fn bytes_max(&self) -> usize {
+        let texts = |record: &Record| {
+            record.identity.len() + record.userid.len() + record.date.len() + record.request.len()
+        };
+        FIELD_BYTES
+            + self
+                .iter()
+                .map(|record| texts(record) + 3 * FIELD_BYTES)
+                .sum::<usize>()
+    }
+}
+
+impl Room for Vec<Triangle> {
+    fn bytes_max(&self) -> usize {
+        FIELD_BYTES + self.len() * 3 * FIELD_BYTES
+    }
+}
+
+impl Room for Vec<f32> {
+    fn bytes_max(&self) -> usize {
+        FIELD_BYTES + size_of_val(&self[..])
+    }
 }
 
 /// All that is measured.

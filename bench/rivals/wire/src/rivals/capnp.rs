@@ -1,12 +1,14 @@
-//! Cap'n Proto: one scratch space that every message fits in, so one segment; what is received is aligned and in one piece. Messages
-//! are handed out as segments, without their table. The reader's limits are the library's own.
+//! Cap'n Proto: one scratch space that every message fits in, so one segment; what is received is aligned and in one piece. In memory messages
+//! are handed out as segments, without their table; for a queue both are copied to where they are sent from, because a builder clears the
+//! place that it was given when it is done. The reader's limits are the library's own.
 
 use capnp::message::{Builder, HeapAllocator, ReaderOptions, ScratchSpaceHeapAllocator};
 use capnp::serialize::{read_message_from_flat_slice_no_alloc, write_message_to_words};
 use capnp::{Result, Word};
 
-use crate::case::{Case, bits, case, glance, sum};
-use crate::data::{Payload, Record, Set, Shape, Triangle};
+use crate::data::{Kind, Payload, Record, Set, Shape, Triangle};
+use crate::memory::case::{Case, bits, case, glance, sum};
+use crate::queue::{Build as QueueBuild, Reading};
 use crate::rivals::BUILT_HERE;
 
 use messages_capnp::{blob, coordinates, log, mesh, pair, point, row, values};
@@ -39,9 +41,58 @@ pub fn case_of(set: &Set) -> Box<dyn Case + '_> {
     }
 }
 
-fn over<'a, M, B: Build<M>>(messages: &'a [M], read: fn(&[u8]) -> Result<u64>) -> Box<dyn Case + 'a> {
+pub fn build(set: &Set, _: usize) -> QueueBuild<'_> {
+    match &set.shape {
+        Shape::Log(logs) => into_queue::<_, Log>(logs),
+        Shape::Mesh(meshes) => into_queue::<_, Mesh>(meshes),
+        Shape::Coordinates(lists) => into_queue::<_, Coordinates>(lists),
+        Shape::Values(values) => into_queue::<_, Values>(values),
+        Shape::Pair(pairs) => into_queue::<_, Pair>(pairs),
+        Shape::Row(rows) => into_queue::<_, Row>(rows),
+        Shape::Blob(blobs) => into_queue::<_, Blob>(blobs),
+    }
+}
+
+pub fn reading(kind: Kind) -> Reading {
+    Reading::Aligned(match kind {
+        Kind::Log => |bytes| read_log(bytes).expect(BUILT_HERE),
+        Kind::Mesh => |bytes| read_mesh(bytes).expect(BUILT_HERE),
+        Kind::Coordinates => |bytes| read_coordinates(bytes).expect(BUILT_HERE),
+        Kind::Values => |bytes| read_values(bytes).expect(BUILT_HERE),
+        Kind::Pair => |bytes| read_pair(bytes).expect(BUILT_HERE),
+        Kind::Row => |bytes| read_row(bytes).expect(BUILT_HERE),
+        Kind::Blob => |bytes| with_blob(bytes, sum).expect(BUILT_HERE),
+    })
+}
+
+fn into_queue<M, B: Build<M>>(messages: &[M]) -> QueueBuild<'_> {
+    let mut allocator = scratch();
+    Box::new(move |message, outbox| {
+        let mut builder = Builder::new(&mut allocator);
+        B::build(&messages[message], &mut builder);
+        let segments = builder.get_segments_for_output();
+        let [segment] = segments[..] else {
+            panic!("the scratch space has room for every message");
+        };
+        let words = u32::try_from(segment.len() / size_of::<Word>()).expect("it is short");
+        outbox.aligned_frame(size_of::<Word>() + segment.len(), |out| {
+            // The table of a single segment: u32 segments but one, u32 words.
+            let (table, place) = out.split_at_mut(size_of::<Word>());
+            table[..4].fill(0);
+            table[4..].copy_from_slice(&words.to_le_bytes());
+            place.copy_from_slice(segment);
+            out.len()
+        });
+    })
+}
+
+fn scratch() -> Scratch {
     let scratch = Box::leak(Word::allocate_zeroed_vec(SCRATCH_WORDS).into_boxed_slice());
-    let mut allocator = Scratch::new(Word::words_to_bytes_mut(scratch));
+    Scratch::new(Word::words_to_bytes_mut(scratch))
+}
+
+fn over<'a, M, B: Build<M>>(messages: &'a [M], read: fn(&[u8]) -> Result<u64>) -> Box<dyn Case + 'a> {
+    let mut allocator = scratch();
     case(
         messages,
         move |message| {

@@ -1,20 +1,25 @@
-//! Crake: what need not be copied goes out from where it lies, and is read where it arrived.
+//! Crake: payload that need not be copied goes out from where it lies, and is read where it arrived; logs and meshes, which have none,
+//! are compiled without that.
 
 use crake_mem::{Buf, Sga};
-use crake_wire::{Encode, Gathered, Gatherer, Text, WireError};
+use crake_wire::{Encode, Frame, Gathered, Gatherer, Limits, WireError};
 
-use crate::case::{Case, bits, case, sum};
-use crate::data::{Payload, Record, Set, Shape, Triangle};
+use crate::data::{Kind, Payload, Record, Set, Shape, Triangle};
+use crate::memory::case::{Case, bits, case, sum};
+use crate::queue::{Build, Outbox, Reading};
 use crate::rivals::BUILT_HERE;
 
-use messages::{
-    Address, Blob, BlobView, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Pair, PairView,
-    Point, PointView, Row, RowView, Values, ValuesView,
-};
+use gathered::{Blob, BlobView, Pair, PairView, Row, RowView, Values, ValuesView};
+use plain::{Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Point, PointView};
 
 #[allow(dead_code, missing_docs)]
-mod messages {
-    include!(concat!(env!("OUT_DIR"), "/crake/messages.rs"));
+mod gathered {
+    include!(concat!(env!("OUT_DIR"), "/crake/gathered.rs"));
+}
+
+#[allow(dead_code, missing_docs)]
+mod plain {
+    include!(concat!(env!("OUT_DIR"), "/crake/plain.rs"));
 }
 
 /// What a datapath's receive buffers hold, unless it is told otherwise.
@@ -33,7 +38,42 @@ pub fn case_of(set: &Set) -> Box<dyn Case + '_> {
     }
 }
 
-/// What makes messages for one queue.
+pub fn build(set: &Set, gather_min: usize) -> Build<'_> {
+    let gatherer = Gatherer::new(Limits {
+        gather_min,
+        ..Limits::default()
+    });
+    match &set.shape {
+        Shape::Log(logs) => into_queue(gatherer, logs, |out, message| with_log(out, message)),
+        Shape::Mesh(meshes) => into_queue(gatherer, meshes, |out, message| with_mesh(out, message)),
+        Shape::Coordinates(lists) => {
+            into_queue(gatherer, lists, |out, message| with_coordinates(out, message))
+        }
+        Shape::Values(values) => into_queue(gatherer, values, |out, message| with_values(out, message)),
+        Shape::Pair(pairs) => into_queue(gatherer, pairs, |out, message| with_pair(out, message)),
+        Shape::Row(rows) => into_queue(gatherer, rows, |out, message| with_row(out, message)),
+        Shape::Blob(blobs) => into_queue(gatherer, blobs, |out, message| with_blob(out, message)),
+    }
+}
+
+pub fn reading(kind: Kind) -> Reading {
+    Reading::Gathered(match kind {
+        Kind::Log => read_log,
+        Kind::Mesh => read_mesh,
+        Kind::Coordinates => read_coordinates,
+        Kind::Values => read_values,
+        Kind::Pair => read_pair,
+        Kind::Row => read_row,
+        Kind::Blob => read_blob,
+    })
+}
+
+/// What makes messages: says how long all of one is.
+trait Make {
+    fn make<M: Encode>(&mut self, message: &M) -> usize;
+}
+
+/// In memory.
 #[derive(Default)]
 struct Maker {
     gatherer: Gatherer,
@@ -42,18 +82,77 @@ struct Maker {
     beside: Sga,
 }
 
-impl Maker {
-    /// As a connection does it: plan, then write into a place of that length.
-    fn make(&mut self, message: &impl Encode) -> usize {
+impl Make for Maker {
+    /// As a connection does it: plan where something may be gathered, then write into a place of that length.
+    #[inline(always)]
+    fn make<M: Encode>(&mut self, message: &M) -> usize {
         self.beside.clear();
-        let plan = self.gatherer.plan(message);
-        let len = message.encoded_len() - plan.gathered_len();
-        if self.out.len() < len {
-            self.out.resize(len, 0);
+        if !M::GATHERS {
+            let len = message.encoded_len();
+            message.encode(self.place(len));
+            return len;
         }
+        let plan = self.gatherer.plan(message);
+        let len = plan.message_len();
+        self.place(len);
         message.encode_gathered(&mut self.out[..len], plan, &mut self.beside);
         len + self.beside.len_bytes()
     }
+}
+
+impl Maker {
+    #[inline]
+    fn place(&mut self, len: usize) -> &mut [u8] {
+        if self.out.len() < len {
+            self.out.resize(len, 0);
+        }
+        &mut self.out[..len]
+    }
+}
+
+/// For a queue.
+struct Queued<'q> {
+    gatherer: &'q mut Gatherer,
+    outbox: &'q mut Outbox,
+}
+
+impl Make for Queued<'_> {
+    #[inline(always)]
+    fn make<M: Encode>(&mut self, message: &M) -> usize {
+        if !M::GATHERS {
+            let len = message.encoded_len();
+            self.outbox.frame(len, |out| {
+                message.encode(out);
+                len
+            });
+            return len;
+        }
+        let plan = self.gatherer.plan(message);
+        let (len, beside_len) = (plan.message_len(), plan.gathered_len());
+        let mut beside = Sga::new();
+        self.outbox.frame_before(beside_len, len, |out| {
+            message.encode_gathered(out, plan, &mut beside);
+            len
+        });
+        if beside_len > 0 {
+            self.outbox.beside(beside);
+        }
+        len + beside_len
+    }
+}
+
+fn into_queue<'a, M>(
+    mut gatherer: Gatherer,
+    messages: &'a [M],
+    make: for<'q> fn(&mut Queued<'q>, &M) -> usize,
+) -> Build<'a> {
+    Box::new(move |message, outbox| {
+        let mut queued = Queued {
+            gatherer: &mut gatherer,
+            outbox,
+        };
+        make(&mut queued, &messages[message]);
+    })
 }
 
 /// What arrived: the message, and buffers with what was gathered.
@@ -93,20 +192,20 @@ fn over<'a, M>(
     )
 }
 
-fn with_log(maker: &mut Maker, records: &Vec<Record>) -> usize {
-    let records: Vec<messages::Record<'_>> = records
+fn with_log(maker: &mut impl Make, records: &Vec<Record>) -> usize {
+    let records: Vec<plain::Record<'_>> = records
         .iter()
-        .map(|record| messages::Record {
+        .map(|record| plain::Record {
             address: Some(Address {
                 x0: record.address[0].into(),
                 x1: record.address[1].into(),
                 x2: record.address[2].into(),
                 x3: record.address[3].into(),
             }),
-            identity: record.identity.as_str().into(),
-            userid: record.userid.as_str().into(),
-            date: record.date.as_str().into(),
-            request: record.request.as_str().into(),
+            identity: &record.identity,
+            userid: &record.userid,
+            date: &record.date,
+            request: &record.request,
             code: record.code.into(),
             size: record.size,
         })
@@ -115,9 +214,9 @@ fn with_log(maker: &mut Maker, records: &Vec<Record>) -> usize {
 }
 
 fn read_log(frame: Gathered<'_>) -> Result<u64, WireError> {
-    let text = |text: Result<Text<'_>, WireError>| Ok(sum(text?.to_str()?.as_bytes()));
+    let text = |text: Result<&str, WireError>| Ok(sum(text?.as_bytes()));
     let mut total = 0;
-    for record in LogView::parse_gathered(frame)?.records()? {
+    for record in LogView::parse(frame.head())?.records()? {
         let record = record?;
         if let Some(address) = record.address()? {
             total += u64::from(address.x0())
@@ -134,7 +233,7 @@ fn read_log(frame: Gathered<'_>) -> Result<u64, WireError> {
     Ok(total)
 }
 
-fn with_mesh(maker: &mut Maker, triangles: &Vec<Triangle>) -> usize {
+fn with_mesh(maker: &mut impl Make, triangles: &Vec<Triangle>) -> usize {
     let point = |point: crate::data::Point| {
         Some(Point {
             x: point.x,
@@ -142,9 +241,9 @@ fn with_mesh(maker: &mut Maker, triangles: &Vec<Triangle>) -> usize {
             z: point.z,
         })
     };
-    let triangles: Vec<messages::Triangle> = triangles
+    let triangles: Vec<plain::Triangle> = triangles
         .iter()
-        .map(|triangle| messages::Triangle {
+        .map(|triangle| plain::Triangle {
             a: point(triangle.a),
             b: point(triangle.b),
             c: point(triangle.c),
@@ -158,7 +257,7 @@ fn with_mesh(maker: &mut Maker, triangles: &Vec<Triangle>) -> usize {
 
 fn read_mesh(frame: Gathered<'_>) -> Result<u64, WireError> {
     let mut total = 0;
-    for triangle in MeshView::parse_gathered(frame)?.triangles()? {
+    for triangle in MeshView::parse(frame.head())?.triangles()? {
         let triangle = triangle?;
         total +=
             point(triangle.a()?) + point(triangle.b()?) + point(triangle.c()?) + point(triangle.normal()?);
@@ -166,19 +265,19 @@ fn read_mesh(frame: Gathered<'_>) -> Result<u64, WireError> {
     Ok(total)
 }
 
-fn point<'a>(point: Option<PointView<'a, Gathered<'a>>>) -> u64 {
+fn point<'a>(point: Option<PointView<'a>>) -> u64 {
     point.map_or(0, |point| bits(point.x()) + bits(point.y()) + bits(point.z()))
 }
 
-fn with_coordinates(maker: &mut Maker, numbers: &Vec<f32>) -> usize {
+fn with_coordinates(maker: &mut impl Make, numbers: &Vec<f32>) -> usize {
     maker.make(&Coordinates { numbers })
 }
 
 fn read_coordinates(frame: Gathered<'_>) -> Result<u64, WireError> {
-    Ok(CoordinatesView::parse_gathered(frame)?.numbers()?.map(bits).sum())
+    Ok(CoordinatesView::parse(frame.head())?.numbers()?.map(bits).sum())
 }
 
-fn with_values(maker: &mut Maker, values: &Vec<Payload>) -> usize {
+fn with_values(maker: &mut impl Make, values: &Vec<Payload>) -> usize {
     // As many as a message has here: no allocation.
     let mut list = [crake_wire::Payload::default(); 16];
     for (place, value) in list.iter_mut().zip(values) {
@@ -197,7 +296,7 @@ fn read_values(frame: Gathered<'_>) -> Result<u64, WireError> {
     Ok(total)
 }
 
-fn with_pair(maker: &mut Maker, [key, value]: &[Payload; 2]) -> usize {
+fn with_pair(maker: &mut impl Make, [key, value]: &[Payload; 2]) -> usize {
     maker.make(&Pair {
         key: (&key.buf).into(),
         value: (&value.buf).into(),
@@ -209,7 +308,7 @@ fn read_pair(frame: Gathered<'_>) -> Result<u64, WireError> {
     Ok(look(view.key()?) + look(view.value()?))
 }
 
-fn with_row(maker: &mut Maker, row: &[Payload; 10]) -> usize {
+fn with_row(maker: &mut impl Make, row: &[Payload; 10]) -> usize {
     let [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = row.each_ref().map(|field| (&field.buf).into());
     maker.make(&Row {
         f0,
@@ -231,7 +330,7 @@ fn read_row(frame: Gathered<'_>) -> Result<u64, WireError> {
     Ok(first + look(row.f5()?) + look(row.f6()?) + look(row.f7()?) + look(row.f8()?) + look(row.f9()?))
 }
 
-fn with_blob(maker: &mut Maker, blob: &Payload) -> usize {
+fn with_blob(maker: &mut impl Make, blob: &Payload) -> usize {
     maker.make(&Blob {
         data: (&blob.buf).into(),
     })

@@ -11,15 +11,22 @@ mod capnp;
 mod crake;
 mod flatbuffers;
 mod prost;
+pub mod raw;
 mod rkyv;
 
-use crate::case::Case;
-use crate::data::Set;
+use crate::data::{Kind, Set};
+use crate::memory::case::Case;
+use crate::queue::{Build, Reading};
 
-/// A format, and what makes its case of a set.
+/// A format.
 pub struct Rival {
     pub name: &'static str,
+    /// Its case of a set, in memory.
     pub case: for<'a> fn(&'a Set) -> Box<dyn Case + 'a>,
+    /// What builds a set's messages for a queue, for which it is best to send fields of so many bytes from where they lie.
+    pub build: for<'a> fn(&'a Set, usize) -> Build<'a>,
+    /// What reads such messages where they were received.
+    pub reading: fn(Kind) -> Reading,
 }
 
 /// Crake is the first.
@@ -27,27 +34,39 @@ pub const RIVALS: &[Rival] = &[
     Rival {
         name: "crake",
         case: crake::case_of,
+        build: crake::build,
+        reading: crake::reading,
     },
     Rival {
         name: "prost",
         case: prost::case_of,
+        build: prost::build,
+        reading: prost::reading,
     },
     Rival {
         name: "flatbuffers",
         case: flatbuffers::case_of,
+        build: flatbuffers::build,
+        reading: flatbuffers::reading,
     },
     #[cfg(has_capnp)]
     Rival {
         name: "capnp",
         case: capnp::case_of,
+        build: capnp::build,
+        reading: capnp::reading,
     },
     Rival {
         name: "rkyv",
         case: rkyv::case_of,
+        build: rkyv::build,
+        reading: rkyv::reading,
     },
     Rival {
         name: "buffa",
         case: buffa::case_of,
+        build: buffa::build,
+        reading: buffa::reading,
     },
 ];
 

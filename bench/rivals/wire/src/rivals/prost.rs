@@ -1,11 +1,12 @@
 //! prost: `bytes` fields are counted buffers, and those of a received message share its own. Logs and meshes are kept in prost's own structs,
-//! which are not made anew for each message; buffers and lists are used again.
+//! which are not made anew for each message; buffers and lists are used again. For a queue, messages are written where they are sent from.
 
 use bytes::Bytes;
 use prost::Message;
 
-use crate::case::{Case, bits, case, glance, sum};
-use crate::data::{Payload, Record, Set, Shape, Triangle};
+use crate::data::{Kind, Payload, Record, Room, Set, Shape, Triangle};
+use crate::memory::case::{Case, bits, case, glance, sum};
+use crate::queue::{Build, Reading};
 use crate::rivals::BUILT_HERE;
 
 use messages::{Address, Blob, Coordinates, Log, Mesh, Pair, Point, Row, Values};
@@ -18,24 +19,70 @@ pub fn case_of(set: &Set) -> Box<dyn Case + '_> {
     match &set.shape {
         Shape::Log(logs) => kept(logs.iter().map(log), read_log),
         Shape::Mesh(meshes) => kept(meshes.iter().map(mesh), read_mesh),
-        Shape::Coordinates(lists) => kept(
-            lists.iter().map(|numbers| Coordinates {
-                numbers: numbers.clone(),
-            }),
-            read_coordinates,
-        ),
-        Shape::Values(values) => filled(values, fill_values, |message: &Values| {
-            message.values.iter().map(|value| sum(value)).sum()
-        }),
-        Shape::Pair(pairs) => filled(pairs, fill_pair, |message: &Pair| {
-            sum(&message.key) + sum(&message.value)
-        }),
+        Shape::Coordinates(lists) => kept(lists.iter().map(coordinates), read_coordinates),
+        Shape::Values(values) => filled(values, fill_values, read_values),
+        Shape::Pair(pairs) => filled(pairs, fill_pair, read_pair),
         Shape::Row(rows) => filled(rows, fill_row, read_row),
         Shape::Blob(blobs) if set.first_only => {
             filled(blobs, fill_blob, |message: &Blob| glance(&message.data))
         }
-        Shape::Blob(blobs) => filled(blobs, fill_blob, |message: &Blob| sum(&message.data)),
+        Shape::Blob(blobs) => filled(blobs, fill_blob, read_blob),
     }
+}
+
+pub fn build(set: &Set, _: usize) -> Build<'_> {
+    match &set.shape {
+        Shape::Log(logs) => kept_into_queue(logs.iter().map(log)),
+        Shape::Mesh(meshes) => kept_into_queue(meshes.iter().map(mesh)),
+        Shape::Coordinates(lists) => kept_into_queue(lists.iter().map(coordinates)),
+        Shape::Values(values) => filled_into_queue(values, fill_values),
+        Shape::Pair(pairs) => filled_into_queue(pairs, fill_pair),
+        Shape::Row(rows) => filled_into_queue(rows, fill_row),
+        Shape::Blob(blobs) => filled_into_queue(blobs, fill_blob),
+    }
+}
+
+pub fn reading(kind: Kind) -> Reading {
+    Reading::Shared(match kind {
+        Kind::Log => Box::new(decoding(read_log)),
+        Kind::Mesh => Box::new(decoding(read_mesh)),
+        Kind::Coordinates => Box::new(decoding(read_coordinates)),
+        Kind::Values => Box::new(decoding(read_values)),
+        Kind::Pair => Box::new(decoding(read_pair)),
+        Kind::Row => Box::new(decoding(read_row)),
+        Kind::Blob => Box::new(decoding(read_blob)),
+    })
+}
+
+fn kept_into_queue<'a, M: Message + 'a>(messages: impl Iterator<Item = M>) -> Build<'a> {
+    let messages: Vec<(M, usize)> = messages
+        .map(|message| {
+            let len = message.encoded_len();
+            (message, len)
+        })
+        .collect();
+    Box::new(move |message, outbox| {
+        let (message, len) = &messages[message];
+        outbox.frame(*len, |out| encode_to(message, out));
+    })
+}
+
+fn filled_into_queue<'a, D: Room, M: Message + Default + 'a>(
+    data: &'a [D],
+    fill: fn(&mut M, &D),
+) -> Build<'a> {
+    let mut message = M::default();
+    Box::new(move |which, outbox| {
+        let data = &data[which];
+        fill(&mut message, data);
+        outbox.frame(data.bytes_max(), |out| encode_to(&message, out));
+    })
+}
+
+fn encode_to(message: &impl Message, mut out: &mut [u8]) -> usize {
+    let room = out.len();
+    message.encode(&mut out).expect("there is room");
+    room - out.len()
 }
 
 /// Messages that the application has already.
@@ -43,12 +90,12 @@ fn kept<'a, M: Message + Default + 'a>(
     messages: impl Iterator<Item = M>,
     read: fn(&M) -> u64,
 ) -> Box<dyn Case + 'a> {
-    let mut out = Vec::new();
+    let (mut out, mut decode) = (Vec::new(), decoding(read));
     case(
         messages,
         move |message: &M| encode(message, &mut out),
         |message| Bytes::from(message.encode_to_vec()),
-        decoding(read),
+        move |received: &Bytes| decode(received.clone()),
     )
 }
 
@@ -58,7 +105,7 @@ fn filled<'a, D, M: Message + Default + 'a>(
     fill: fn(&mut M, &D),
     read: fn(&M) -> u64,
 ) -> Box<dyn Case + 'a> {
-    let (mut message, mut out) = (M::default(), Vec::new());
+    let (mut message, mut out, mut decode) = (M::default(), Vec::new(), decoding(read));
     case(
         data,
         move |data| {
@@ -70,7 +117,7 @@ fn filled<'a, D, M: Message + Default + 'a>(
             fill(&mut message, data);
             Bytes::from(message.encode_to_vec())
         },
-        decoding(read),
+        move |received: &Bytes| decode(received.clone()),
     )
 }
 
@@ -80,11 +127,11 @@ fn encode(message: &impl Message, out: &mut Vec<u8>) -> usize {
     out.len()
 }
 
-fn decoding<M: Message + Default>(read: fn(&M) -> u64) -> impl FnMut(&Bytes) -> u64 {
+fn decoding<M: Message + Default>(read: fn(&M) -> u64) -> impl FnMut(Bytes) -> u64 {
     let mut message = M::default();
     move |received| {
         message.clear();
-        message.merge(received.clone()).expect(BUILT_HERE);
+        message.merge(received).expect(BUILT_HERE);
         read(&message)
     }
 }
@@ -150,6 +197,12 @@ fn read_mesh(mesh: &Mesh) -> u64 {
     mesh.triangles.iter().map(triangle).sum()
 }
 
+fn coordinates(numbers: &Vec<f32>) -> Coordinates {
+    Coordinates {
+        numbers: numbers.clone(),
+    }
+}
+
 fn read_coordinates(coordinates: &Coordinates) -> u64 {
     coordinates.numbers.iter().copied().map(bits).sum()
 }
@@ -161,9 +214,17 @@ fn fill_values(message: &mut Values, values: &Vec<Payload>) {
         .extend(values.iter().map(|value| value.bytes.clone()));
 }
 
+fn read_values(message: &Values) -> u64 {
+    message.values.iter().map(|value| sum(value)).sum()
+}
+
 fn fill_pair(message: &mut Pair, [key, value]: &[Payload; 2]) {
     message.key = key.bytes.clone();
     message.value = value.bytes.clone();
+}
+
+fn read_pair(message: &Pair) -> u64 {
+    sum(&message.key) + sum(&message.value)
 }
 
 fn fill_row(message: &mut Row, row: &[Payload; 10]) {
@@ -191,4 +252,8 @@ fn read_row(row: &Row) -> u64 {
 
 fn fill_blob(message: &mut Blob, blob: &Payload) {
     message.data = blob.bytes.clone();
+}
+
+fn read_blob(message: &Blob) -> u64 {
+    sum(&message.data)
 }
