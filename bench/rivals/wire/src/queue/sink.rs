@@ -98,6 +98,7 @@ fn serve(runtime: &Runtime, stream: &Stream, orders: &Receiver<Order>, answer: &
         stream,
         pop: Pop::Some(stream.pop()),
         receive_max: usize::MAX,
+        fills_places: !matches!(stream.local_address()?, Address::Shm(_)),
     };
     let pools = Pools::new(runtime.pool());
     while let Ok(order) = orders.recv() {
@@ -133,6 +134,9 @@ struct Receiving<'s> {
     stream: &'s Stream,
     pop: Pop,
     receive_max: usize,
+    /// Receives to places of their own. Not through shared memory: there that passes the caches, and what is read at once is better copied
+    /// once more.
+    fills_places: bool,
 }
 
 enum Pop {
@@ -167,7 +171,9 @@ impl Receiving<'_> {
     /// then nothing of it has to be copied to its place.
     fn pop_next(&mut self, incoming: &mut Incoming) {
         let was_into = matches!(self.pop, Pop::Into(_));
-        if let Some(place) = incoming.vacant() {
+        if self.fills_places
+            && let Some(place) = incoming.vacant()
+        {
             self.pop = Pop::Into(self.stream.pop_into_buf(place));
             return;
         }
