@@ -1,7 +1,7 @@
 //! What writing and reading a message costs.
 //!
-//!     cargo bench -p crake-wire-gen                     nanoseconds each, the best of many short runs
-//!     cargo bench -p crake-wire-gen -- --instructions   instructions each, counted by valgrind's callgrind: these repeat exactly
+//!     cargo bench -p crake-wire-gen --bench messages                     nanoseconds each, the best of many short runs
+//!     cargo bench -p crake-wire-gen --bench messages -- --instructions   instructions each, counted by valgrind's callgrind: these repeat exactly
 
 use std::hint::black_box;
 use std::process::{Command, ExitCode};

@@ -213,7 +213,12 @@ impl<'o, B: Beside> Writer<'o, B> {
     /// Appends a packed list of scalars.
     #[inline]
     pub fn scalars<T: Scalar>(&mut self, values: &[T]) -> u64 {
-        self.packed(values, |value, element| *element = value.to_raw())
+        let slot = pointer(values.len(), self.offset);
+        let table = T::Raw::chunks_mut(self.take(scalars_bytes(values)));
+        for (element, value) in table.iter_mut().zip(values) {
+            *element = value.to_raw();
+        }
+        slot
     }
 
     /// Appends a list of strings or bytes: a table, then what it points at.
@@ -235,17 +240,6 @@ impl<'o, B: Beside> Writer<'o, B> {
         let table: &mut [[u8; SLOT_BYTES]] = Raw::chunks_mut(self.take(values.len() * SLOT_BYTES));
         for (entry, value) in table.iter_mut().zip(values) {
             *entry = append(self, value).to_le_bytes();
-        }
-        slot
-    }
-
-    /// Appends a list of what takes as many bytes each, and no more than these.
-    #[inline]
-    pub(crate) fn packed<T, R: Raw>(&mut self, values: &[T], write: impl Fn(&T, &mut R)) -> u64 {
-        let slot = pointer(values.len(), self.offset);
-        let table = R::chunks_mut(self.take(size_of::<R>() * values.len()));
-        for (element, value) in table.iter_mut().zip(values) {
-            write(value, element);
         }
         slot
     }

@@ -92,6 +92,37 @@ fn a_list_is_one_after_the_other_and_a_map_points_at_its_values() {
     assert_eq!(named.get("b"), Ok(None));
 }
 
+/// They are written several at a time.
+#[test]
+fn lists_of_every_length_come_back() {
+    let points: Vec<Point> = (1..=40)
+        .map(|at| Point {
+            x: at as f32,
+            y: -(at as f32),
+            z: 0.5,
+        })
+        .collect();
+    let numbers: Vec<Numbers> = points
+        .iter()
+        .map(|&point| Numbers {
+            point,
+            unsigned64: u64::MAX,
+            ..Numbers::default()
+        })
+        .collect();
+    for len in 0..=points.len() {
+        let message = Shapes {
+            points: &points[..len],
+            many: &numbers[..len],
+            ..Shapes::default()
+        };
+        let bytes = message.encode_to_vec();
+        let view = ShapesView::parse(&bytes).unwrap();
+        assert!(view.points().unwrap().eq(points[..len].iter().copied()), "{len}");
+        assert!(view.many().unwrap().eq(numbers[..len].iter().copied()), "{len}");
+    }
+}
+
 /// A field is there when it was set; within a fixed message everything is.
 #[test]
 fn presence_is_that_of_messages() {
