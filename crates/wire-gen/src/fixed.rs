@@ -9,7 +9,7 @@ const OPTION: &str = "crake.fixed";
 const OPTION_NUMBER: u32 = 52725;
 
 /// The most bytes of one: it is a value that programs copy.
-pub(crate) const BYTES_MAX: usize = 65_536;
+const BYTES_MAX: usize = 65_536;
 /// The most that lie within each other, the outermost one counted.
 const DEPTH_MAX: usize = 16;
 

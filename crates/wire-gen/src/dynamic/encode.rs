@@ -152,7 +152,10 @@ impl Encoder {
         if let Some(Value::Message(first)) = values.first()
             && self.is_fixed(&first.descriptor())?
         {
-            for message in values.iter().filter_map(Value::as_message) {
+            for value in values {
+                let message = value
+                    .as_message()
+                    .expect("the elements of a list are of one kind");
                 fixed::write(message, &mut self.out);
             }
             return Ok(());
