@@ -9,8 +9,8 @@ from shield import shielded
 # A rival that hangs is an error, not a night lost.
 PATIENCE_S = 1200
 
-# glibc copies some KiB and more by `rep movsb`, which takes several times as long on some processors where the target is not aligned: then it would be
-# measured whose payload happens to lie behind a header of which length. So all copy by vectors.
+# glibc copies some KiB and more by `rep movsb`, which takes several times as long on some processors where source and target are not aligned alike: then it
+# would be measured whose payload happens to lie behind a header of which length. So all copy by vectors.
 NO_REP_MOVSB = "glibc.cpu.x86_rep_movsb_threshold=1000000000"
 
 
