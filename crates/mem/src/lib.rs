@@ -9,6 +9,7 @@
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.
 //! * [`Loan`]: sends from a place in a region and knows when that is over.
+//! * [`from_utf8`]: the text of a name.
 //! * [`ring`]: items from one thread to another. [`pipe`]: bytes from one process to another, through a region that both map.
 //!   Nothing else here crosses threads.
 //!
@@ -72,6 +73,7 @@ mod region;
 pub mod ring;
 mod segment;
 mod sga;
+mod text;
 
 pub use buf::{Buf, BufMut};
 pub use extent::Extent;
@@ -81,6 +83,7 @@ pub use prefetch::prefetch_read;
 pub use region::{HugePages, Pinned, Region, RegionError, Window};
 pub use segment::Segment;
 pub use sga::Sga;
+pub use text::from_utf8;
 
 use std::ops::{Bound, Range, RangeBounds};
 

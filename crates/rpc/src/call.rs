@@ -106,7 +106,7 @@ impl Reply {
     #[inline]
     #[must_use]
     pub fn frame(&self) -> Gathered<'_> {
-        Gathered::new(&self.message, self.payload.bufs())
+        self.payload.frame(&self.message)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::slice;
 
 use crake_mem::{Buf, BufMut, Extent, Pool, Sga};
+use crake_wire::Gathered;
 use smallvec::SmallVec;
 
 /// The bytes beside a message, as they were received.
@@ -13,8 +14,13 @@ pub enum Payload {
     None,
     /// They lie in one receive buffer.
     Buf(Buf),
-    /// They lie in several, in this order.
-    Bufs(Vec<Buf>),
+    /// They lie in several.
+    Bufs {
+        /// In this order.
+        bufs: Vec<Buf>,
+        /// How many bytes they hold.
+        len_bytes: usize,
+    },
     /// They are in the place that was named for them.
     Placed(Extent),
 }
@@ -26,7 +32,7 @@ impl Payload {
         match self {
             Payload::None => 0,
             Payload::Buf(buf) => buf.len(),
-            Payload::Bufs(bufs) => bufs.iter().map(|buf| buf.len()).sum(),
+            Payload::Bufs { len_bytes, .. } => *len_bytes,
             Payload::Placed(extent) => extent.len(),
         }
     }
@@ -43,7 +49,16 @@ impl Payload {
         match self {
             Payload::None | Payload::Placed(_) => &[],
             Payload::Buf(buf) => slice::from_ref(buf),
-            Payload::Bufs(bufs) => bufs,
+            Payload::Bufs { bufs, .. } => bufs,
+        }
+    }
+
+    /// A message that was received with these bytes, to be read.
+    #[inline]
+    pub(crate) fn frame<'a>(&'a self, message: &'a [u8]) -> Gathered<'a> {
+        match self {
+            Payload::None | Payload::Placed(_) => Gathered::from(message),
+            _ => Gathered::with_len(message, self.bufs(), self.len_bytes()),
         }
     }
 
@@ -53,7 +68,7 @@ impl Payload {
         match self {
             Payload::None => Sga::new(),
             Payload::Buf(buf) => Sga::from(buf.clone()),
-            Payload::Bufs(bufs) => bufs.iter().cloned().collect(),
+            Payload::Bufs { bufs, .. } => bufs.iter().cloned().collect(),
             Payload::Placed(extent) => Sga::from(extent.clone()),
         }
     }
@@ -221,7 +236,10 @@ impl Gathering {
         match self.whole.len() {
             0 => Payload::None,
             1 => self.whole.pop().map_or(Payload::None, Payload::Buf),
-            _ => Payload::Bufs(self.whole.into_vec()),
+            _ => Payload::Bufs {
+                len_bytes: self.whole.iter().map(|buf| buf.len()).sum(),
+                bufs: self.whole.into_vec(),
+            },
         }
     }
 }

@@ -99,7 +99,7 @@ impl Request<'_> {
     #[inline]
     #[must_use]
     pub fn frame(&self) -> Gathered<'_> {
-        Gathered::new(self.message, self.payload.bufs())
+        self.payload.frame(self.message)
     }
 }
 

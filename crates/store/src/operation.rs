@@ -370,7 +370,7 @@ impl Operation for List<'_> {
 
 /// Of an entry that is at another partition only that, its id there and its kind are known.
 pub(crate) fn read_entry(session: &Session, view: namenode::EntryView<'_>) -> Result<Entry, WireError> {
-    let name = str::from_utf8(view.name()?).map_err(|_| WireError::NotUtf8)?;
+    let name = crake_mem::from_utf8(view.name()?).map_err(|_| WireError::NotUtf8)?;
     let attributes = Attributes::read(session, view.node()?)?;
     Ok(Entry {
         name: name.into(),

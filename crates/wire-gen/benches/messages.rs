@@ -8,12 +8,20 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 use std::{env, str};
 
-use crake_wire::{Encode, WireError};
+use crake_mem::Buf;
+use crake_wire::{Encode, Gathered, Gatherer, WireError};
 
+use bulk::{Object, ObjectView};
 use example::{
     Attributes, Block, Kind, LookupReply, LookupReplyView, LookupRequest, LookupRequestView, Outline,
     OutlineView, Point,
 };
+
+/// What need not be copied.
+#[allow(dead_code)]
+mod bulk {
+    include!("../tests/golden/bulk.rs");
+}
 
 /// The shape of a namenode's lookup.
 #[allow(dead_code)]
@@ -43,6 +51,18 @@ const CASES: &[Case] = &[
     ("copy 16,000 bytes, for scale", copy_points),
     ("outline: encode 2,000 points of two numbers", outline_encode),
     ("outline: parse and read 2,000 points", outline_read),
+    (
+        "object: parse and read 4 small fields, received with buffers beside it",
+        object_read,
+    ),
+    (
+        "object: parse and look at a field of 64 KiB in 2 buffers",
+        |times| large_read(2, times),
+    ),
+    (
+        "object: parse and look at a field of 4 MiB in 65 buffers",
+        |times| large_read(65, times),
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -234,4 +254,60 @@ fn sum_of_points(frame: &[u8]) -> Result<u64, WireError> {
     Ok(points
         .map(|point| u64::from(point.x.to_bits()) + u64::from(point.y.to_bits()))
         .sum())
+}
+
+fn object_read(times: u64) {
+    let object = Object {
+        key: "directory-0017/file-000042".into(),
+        value: (&[7; 100]).into(),
+        extra: Some((&[8; 100]).into()),
+        note: Some("short".into()),
+        ..Object::default()
+    };
+    let (message, beside) = (object.encode_to_vec(), [Buf::from_vec(vec![7; 5000])]);
+    for _ in 0..times {
+        black_box(sum_of_object(Gathered::new(
+            black_box(&message),
+            black_box(&beside),
+        )))
+        .expect("it is valid");
+    }
+}
+
+fn sum_of_object(frame: Gathered<'_>) -> Result<usize, WireError> {
+    let object = ObjectView::parse_gathered(frame)?;
+    let (extra, note) = (
+        object.extra()?.unwrap_or_default(),
+        object.note()?.unwrap_or_default(),
+    );
+    Ok(object.key()?.to_str()?.len() + first(object.value()?) + first(extra) + note.to_str()?.len())
+}
+
+fn first(bytes: crake_wire::Payload<'_>) -> usize {
+    bytes.as_slice().map_or(0, |bytes| bytes[0].into())
+}
+
+fn large_read(pieces: usize, times: u64) {
+    let value = Buf::from_vec(vec![7; (pieces - 1) << 16]);
+    let object = Object {
+        value: (&value).into(),
+        ..Object::default()
+    };
+    let (plan, mut beside) = (Gatherer::default().plan(&object), crake_wire::Sga::new());
+    let mut message = vec![0; plan.message_len()];
+    object.encode_gathered(&mut message, plan, &mut beside);
+    let bytes = beside.concat();
+    // As it is received behind a header: no piece ends where a buffer would.
+    let (start, rest) = bytes.split_at(60_000);
+    let received: Vec<Buf> = [start]
+        .into_iter()
+        .chain(rest.chunks(1 << 16))
+        .map(Buf::copy_from_slice)
+        .collect();
+    assert_eq!(received.len(), pieces);
+    for _ in 0..times {
+        let frame = Gathered::with_len(black_box(&message), black_box(&received), bytes.len());
+        let view = ObjectView::parse_gathered(frame).expect("it is valid");
+        black_box(view.value().expect("it is there").pieces().next());
+    }
 }

@@ -90,6 +90,8 @@ impl<'a> Frame<'a> for &'a [u8] {
 pub struct Gathered<'a> {
     message: &'a [u8],
     beside: &'a [Buf],
+    /// Bytes in `beside`.
+    beside_len: usize,
 }
 
 impl<'a> Gathered<'a> {
@@ -97,7 +99,20 @@ impl<'a> Gathered<'a> {
     #[inline]
     #[must_use]
     pub fn new(message: &'a [u8], beside: &'a [Buf]) -> Self {
-        Self { message, beside }
+        Self::with_len(message, beside, beside.iter().map(|buf| buf.len()).sum())
+    }
+
+    /// The same where it is known how many bytes the buffers hold, as it is where they were received: nothing has to be
+    /// counted, however many there are. Of a wrong number fields that lie in several buffers are read shorter than they say.
+    #[inline]
+    #[must_use]
+    pub fn with_len(message: &'a [u8], beside: &'a [Buf], beside_len: usize) -> Self {
+        debug_assert_eq!(beside_len, beside.iter().map(|buf| buf.len()).sum::<usize>());
+        Self {
+            message,
+            beside,
+            beside_len,
+        }
     }
 
     /// A copy of all of it in one piece.
@@ -148,7 +163,11 @@ impl<'a> Frame<'a> for Gathered<'a> {
         if !self.is_beside(offset) || size == 0 {
             return pointed(self.message, pointer).map(Payload::from);
         }
-        Payload::within(self.beside, offset - self.message.len(), size).ok_or(WireError::OutOfFrame)
+        let skip = offset - self.message.len();
+        if skip.checked_add(size).is_none_or(|end| end > self.beside_len) {
+            return Err(WireError::OutOfFrame);
+        }
+        Payload::within(self.beside, skip, size).ok_or(WireError::OutOfFrame)
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use std::{fmt, slice};
 use crake_mem::{Buf, Sga};
 
 use crate::WireError;
+use crate::reader::utf8;
 
 /// The bytes of a field, wherever they lie. As what is written and as what is read it is the same, so that a field which
 /// was received can be sent on without being touched.
@@ -34,7 +35,7 @@ enum Place<'a> {
     Slice(&'a [u8]),
     /// A part of a buffer.
     Held { bytes: &'a [u8], by: &'a Buf },
-    /// `len` bytes in more than one buffer: from `skip` of the first to somewhere in the last.
+    /// `len` bytes in more than one buffer: from `skip` of the first to somewhere in another one.
     Spread {
         bufs: &'a [Buf],
         skip: usize,
@@ -56,7 +57,7 @@ impl<'a> Payload<'a> {
         })
     }
 
-    /// `len` bytes of what `bufs` hold one after the other, from `skip` on; none if they do not hold so many.
+    /// `len` bytes of what `bufs` hold one after the other, from `skip` on. They hold at least so many.
     // Apart, so that what lies in the message is read without it.
     #[inline(never)]
     pub(crate) fn within(mut bufs: &'a [Buf], mut skip: usize, len: usize) -> Option<Self> {
@@ -70,16 +71,7 @@ impl<'a> Payload<'a> {
         if let Some(bytes) = first[skip..].get(..len) {
             return Some(Self(Place::Held { bytes, by: first }));
         }
-        let (mut used, mut missing) = (1, len - (first.len() - skip));
-        while missing > 0 {
-            missing = missing.saturating_sub(bufs.get(used)?.len());
-            used += 1;
-        }
-        Some(Self(Place::Spread {
-            bufs: &bufs[..used],
-            skip,
-            len,
-        }))
+        Some(Self(Place::Spread { bufs, skip, len }))
     }
 
     /// Number of bytes.
@@ -179,12 +171,11 @@ impl<'a> Payload<'a> {
                 list.push(by.slice(start..start + bytes.len()));
             }
             Place::Spread { bufs, skip, len } => {
-                let mut left = len;
-                for (index, buf) in bufs.iter().enumerate() {
-                    let start = if index == 0 { skip } else { 0 };
+                let (mut start, mut left) = (skip, len);
+                for buf in &bufs[..counted(bufs, skip + len)] {
                     let taken = left.min(buf.len() - start);
                     list.push(buf.slice(start..start + taken));
-                    left -= taken;
+                    (start, left) = (0, left - taken);
                 }
             }
         }
@@ -196,9 +187,20 @@ impl<'a> Payload<'a> {
         match self.0 {
             Place::Slice(_) => 0,
             Place::Held { .. } => 1,
-            Place::Spread { bufs, .. } => bufs.len(),
+            Place::Spread { bufs, skip, len } => counted(bufs, skip + len),
         }
     }
+}
+
+/// In how many of the buffers their first `len` bytes lie.
+fn counted(bufs: &[Buf], len: usize) -> usize {
+    let mut missing = len;
+    let lies_on = bufs.iter().take_while(|buf| {
+        let is_missing = missing > 0;
+        missing = missing.saturating_sub(buf.len());
+        is_missing
+    });
+    lies_on.count()
 }
 
 /// See [`Payload::pieces`].
@@ -306,15 +308,17 @@ impl<'a> Text<'a> {
     /// # Errors
     ///
     /// [`WireError::NotUtf8`].
+    #[inline]
     pub fn to_str(&self) -> Result<Cow<'a, str>, WireError> {
-        match self.0.to_slice() {
-            Cow::Borrowed(bytes) => str::from_utf8(bytes)
-                .map(Cow::Borrowed)
-                .map_err(|_| WireError::NotUtf8),
-            Cow::Owned(bytes) => String::from_utf8(bytes)
-                .map(Cow::Owned)
-                .map_err(|_| WireError::NotUtf8),
+        match self.0.as_slice() {
+            Some(bytes) => utf8(bytes).map(Cow::Borrowed),
+            None => self.joined().map(Cow::Owned),
         }
+    }
+
+    #[cold]
+    fn joined(&self) -> Result<String, WireError> {
+        String::from_utf8(self.0.to_vec()).map_err(|_| WireError::NotUtf8)
     }
 
     /// The bytes, which may not be UTF-8.

@@ -212,7 +212,7 @@ pub(crate) fn pointed(frame: &[u8], pointer: u64) -> Result<&[u8], WireError> {
 
 #[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, WireError> {
-    str::from_utf8(bytes).map_err(|_| WireError::NotUtf8)
+    crake_mem::from_utf8(bytes).map_err(|_| WireError::NotUtf8)
 }
 
 // A word of the bitmap has one bit that is not a field's.

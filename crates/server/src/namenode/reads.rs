@@ -196,7 +196,7 @@ impl Namespace {
     /// Finds what a read means as the single command does: a node, or no value.
     #[cold]
     fn find_alone(&mut self, read: &Read<'_>) -> Result<Option<u32>, Failure> {
-        let text = |path| str::from_utf8(path).map_err(|_| Failure::NotFound);
+        let text = |path| crake_mem::from_utf8(path).map_err(|_| Failure::NotFound);
         match *read {
             Read::Lookup { base, path, .. } => self.find(base, text(path)?).map(Some),
             Read::Get { table, path, key } => self.find_key(table, text(path)?, key),

@@ -44,7 +44,7 @@ pub(super) fn read_of<'r>(request: &Request<'r>) -> Result<Read<'r>, WireError> 
 fn check_read(request: &Request<'_>) -> Result<(), WireError> {
     match read_of(request)? {
         Read::Lookup { path, .. } | Read::Get { path, .. } => {
-            str::from_utf8(path).map_err(|_| WireError::NotUtf8)?;
+            crake_mem::from_utf8(path).map_err(|_| WireError::NotUtf8)?;
         }
     }
     Ok(())
@@ -157,7 +157,7 @@ fn key_of<'r>(request: &Request<'r>) -> Option<Key<'r>> {
 
 /// The message that answers a read now; nothing if it is refused.
 pub(super) fn answer_again(namespace: &mut Namespace, now: Now, key: &Key<'_>) -> Option<Vec<u8>> {
-    let (base, path) = (NodeId(key.base), str::from_utf8(key.path).ok()?);
+    let (base, path) = (NodeId(key.base), crake_mem::from_utf8(key.path).ok()?);
     let command = match key.method {
         method::LOOKUP => Command::Lookup {
             base,
