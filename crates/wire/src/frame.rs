@@ -164,10 +164,7 @@ impl<'a> Frame<'a> for Gathered<'a> {
             return pointed(self.message, pointer).map(Payload::from);
         }
         let skip = offset - self.message.len();
-        if skip.checked_add(size).is_none_or(|end| end > self.beside_len) {
-            return Err(WireError::OutOfFrame);
-        }
-        Payload::within(self.beside, skip, size).ok_or(WireError::OutOfFrame)
+        Payload::within(self.beside, self.beside_len, skip, size).ok_or(WireError::OutOfFrame)
     }
 
     #[inline]

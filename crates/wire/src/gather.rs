@@ -471,7 +471,7 @@ mod tests {
     #[test]
     fn a_field_of_several_pieces_counts_as_so_many() {
         let bufs = bufs(&[300, 300, 300, 250]);
-        let spread = Payload::within(&bufs[..3], 50, 800).unwrap();
+        let spread = Payload::within(&bufs[..3], 3 * bufs[0].len(), 50, 800).unwrap();
         let parts = [Payload::from(&bufs[3]), spread];
         assert_eq!(sent(limits(100, 4, usize::MAX), &parts).1, [250, 250, 300, 250]);
         assert_eq!(sent(limits(100, 3, usize::MAX), &parts).1, [250, 300, 250]);

@@ -57,10 +57,13 @@ impl<'a> Payload<'a> {
         })
     }
 
-    /// `len` bytes of what `bufs` hold one after the other, from `skip` on. They hold at least so many.
+    /// `len` bytes of the `held` that `bufs` hold one after the other, from `skip` on; none if they are not so many.
     // Apart, so that what lies in the message is read without it.
     #[inline(never)]
-    pub(crate) fn within(mut bufs: &'a [Buf], mut skip: usize, len: usize) -> Option<Self> {
+    pub(crate) fn within(mut bufs: &'a [Buf], held: usize, mut skip: usize, len: usize) -> Option<Self> {
+        if skip.checked_add(len).is_none_or(|end| end > held) {
+            return None;
+        }
         while let [first, rest @ ..] = bufs
             && skip >= first.len()
         {
@@ -220,7 +223,10 @@ impl<'a> Iterator for Pieces<'a> {
         }
         let piece = &self.first[..self.first.len().min(self.left)];
         self.left -= piece.len();
-        self.first = self.more.next().map_or(&[], |buf| &buf[..]);
+        match self.more.next() {
+            Some(buf) => self.first = buf,
+            None => self.left = 0,
+        }
         Some(piece)
     }
 }
@@ -394,7 +400,7 @@ mod tests {
         let (bufs, whole) = (bufs(), b"abcdefgh");
         for skip in 0..=9 {
             for len in 1..=9 {
-                let found = Payload::within(&bufs, skip, len);
+                let found = Payload::within(&bufs, 8, skip, len);
                 let expected = whole.get(skip..).and_then(|rest| rest.get(..len));
                 assert_eq!(
                     found.map(|payload| payload.to_vec()).as_deref(),
@@ -417,6 +423,13 @@ mod tests {
     }
 
     #[test]
+    fn buffers_that_hold_less_than_was_said_are_read_to_their_end() {
+        let payload = Payload::within(&bufs(), 20, 1, 19).map(|payload| payload.to_vec());
+        assert_eq!(payload.as_deref(), Some(&b"bcdefgh"[..]));
+        assert!(Payload::within(&bufs(), 20, 9, 1).is_none());
+    }
+
+    #[test]
     fn what_lies_in_a_buffer_is_passed_on_without_a_copy() {
         let buf = Buf::copy_from_slice(b"0123456789");
         let list = Payload::part(&buf, 2..5).to_sga();
@@ -427,10 +440,10 @@ mod tests {
     #[test]
     fn a_text_is_looked_at_when_it_is_read() {
         let bufs = ["gr", "ü", "n"].map(|piece| Buf::copy_from_slice(piece.as_bytes()));
-        let text = Text::from(Payload::within(&bufs, 0, 5).unwrap());
+        let text = Text::from(Payload::within(&bufs, 5, 0, 5).unwrap());
         assert_eq!(text.to_str(), Ok(Cow::Borrowed("grün")));
         assert_eq!(text, *"grün");
-        let cut = Text::from(Payload::within(&bufs, 0, 3).unwrap());
+        let cut = Text::from(Payload::within(&bufs, 5, 0, 3).unwrap());
         assert_eq!(cut.to_str(), Err(WireError::NotUtf8));
         assert_eq!(
             Text::from(Payload::from(&[0xff])).to_str(),
