@@ -9,6 +9,8 @@ use anyhow::{Context, Result, anyhow};
 use prost::Message;
 
 const PROTO: &str = "schema/messages.proto";
+/// Where `crake/wire.proto` is for other compilers.
+const OPTIONS: &str = "../../../crates/wire-gen/proto";
 
 fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=schema");
@@ -26,7 +28,13 @@ fn main() -> Result<()> {
         }
     }
 
-    let descriptors = protox::compile([PROTO], ["schema"])?;
+    // What says which messages are fixed means nothing to others.
+    let mut descriptors = protox::compile([PROTO], ["schema", OPTIONS])?;
+    descriptors.file.retain(|file| file.package() == "messages");
+    descriptors
+        .file
+        .iter_mut()
+        .for_each(|file| file.dependency.clear());
     let set = out.join("messages.binpb");
     fs::write(&set, descriptors.encode_to_vec())?;
     prost_build::Config::new()

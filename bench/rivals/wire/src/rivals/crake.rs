@@ -1,16 +1,18 @@
 //! Crake: payload that need not be copied goes out from where it lies, and is read where it arrived; logs and meshes, which have none,
-//! are compiled without that.
+//! are compiled without that. A mesh is kept in our own structs, which are fixed messages.
+
+use std::borrow::Borrow;
 
 use crake_mem::{Buf, Sga};
 use crake_wire::{Encode, Frame, Gathered, Gatherer, Limits, WireError};
 
-use crate::data::{Kind, Payload, Record, Set, Shape, Triangle};
+use crate::data::{Kind, Payload, Record, Set, Shape};
 use crate::memory::case::{Case, bits, case, sum};
 use crate::queue::{Build, Outbox, Reading};
 use crate::rivals::BUILT_HERE;
 
 use gathered::{Blob, BlobView, Pair, PairView, Row, RowView, Values, ValuesView};
-use plain::{Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Point, PointView};
+use plain::{Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Point, Triangle};
 
 #[allow(dead_code, missing_docs)]
 mod gathered {
@@ -28,7 +30,7 @@ const RECEIVE_BYTES: usize = 64 << 10;
 pub fn case_of(set: &Set) -> Box<dyn Case + '_> {
     match &set.shape {
         Shape::Log(logs) => over(logs, with_log, read_log),
-        Shape::Mesh(meshes) => over(meshes, with_mesh, read_mesh),
+        Shape::Mesh(meshes) => over(meshes.iter().map(mesh), with_mesh, read_mesh),
         Shape::Coordinates(lists) => over(lists, with_coordinates, read_coordinates),
         Shape::Values(values) => over(values, with_values, read_values),
         Shape::Pair(pairs) => over(pairs, with_pair, read_pair),
@@ -45,7 +47,9 @@ pub fn build(set: &Set, gather_min: usize) -> Build<'_> {
     });
     match &set.shape {
         Shape::Log(logs) => into_queue(gatherer, logs, |out, message| with_log(out, message)),
-        Shape::Mesh(meshes) => into_queue(gatherer, meshes, |out, message| with_mesh(out, message)),
+        Shape::Mesh(meshes) => into_queue(gatherer, meshes.iter().map(mesh), |out, message| {
+            with_mesh(out, message)
+        }),
         Shape::Coordinates(lists) => {
             into_queue(gatherer, lists, |out, message| with_coordinates(out, message))
         }
@@ -141,17 +145,18 @@ impl Make for Queued<'_> {
     }
 }
 
-fn into_queue<'a, M>(
+fn into_queue<'a, D: 'a, M: Borrow<D> + 'a>(
     mut gatherer: Gatherer,
-    messages: &'a [M],
-    make: for<'q> fn(&mut Queued<'q>, &M) -> usize,
+    messages: impl IntoIterator<Item = M>,
+    make: for<'q> fn(&mut Queued<'q>, &D) -> usize,
 ) -> Build<'a> {
+    let messages: Vec<M> = messages.into_iter().collect();
     Box::new(move |message, outbox| {
         let mut queued = Queued {
             gatherer: &mut gatherer,
             outbox,
         };
-        make(&mut queued, &messages[message]);
+        make(&mut queued, messages[message].borrow());
     })
 }
 
@@ -174,18 +179,18 @@ impl Received {
     }
 }
 
-fn over<'a, M>(
-    messages: &'a [M],
-    make: fn(&mut Maker, &M) -> usize,
+fn over<'a, D: 'a, M: Borrow<D> + 'a>(
+    messages: impl IntoIterator<Item = M>,
+    make: fn(&mut Maker, &D) -> usize,
     read: for<'r> fn(Gathered<'r>) -> Result<u64, WireError>,
 ) -> Box<dyn Case + 'a> {
     let mut maker = Maker::default();
     case(
         messages,
-        move |message| make(&mut maker, message),
+        move |message| make(&mut maker, message.borrow()),
         move |message| {
             let mut maker = Maker::default();
-            let len = make(&mut maker, message);
+            let len = make(&mut maker, message.borrow());
             Received::of(&maker, len)
         },
         move |received| read(received.frame()).expect(BUILT_HERE),
@@ -219,10 +224,8 @@ fn read_log(frame: Gathered<'_>) -> Result<u64, WireError> {
     for record in LogView::parse(frame.head())?.records()? {
         let record = record?;
         if let Some(address) = record.address()? {
-            total += u64::from(address.x0())
-                + u64::from(address.x1())
-                + u64::from(address.x2())
-                + u64::from(address.x3());
+            total +=
+                u64::from(address.x0) + u64::from(address.x1) + u64::from(address.x2) + u64::from(address.x3);
         }
         total += text(record.identity())?
             + text(record.userid())?
@@ -233,40 +236,35 @@ fn read_log(frame: Gathered<'_>) -> Result<u64, WireError> {
     Ok(total)
 }
 
-fn with_mesh(maker: &mut impl Make, triangles: &Vec<Triangle>) -> usize {
-    let point = |point: crate::data::Point| {
-        Some(Point {
-            x: point.x,
-            y: point.y,
-            z: point.z,
-        })
+/// Fixed messages are structs as the application has them.
+fn mesh(triangles: &Vec<crate::data::Triangle>) -> Vec<Triangle> {
+    let point = |point: crate::data::Point| Point {
+        x: point.x,
+        y: point.y,
+        z: point.z,
     };
-    let triangles: Vec<plain::Triangle> = triangles
-        .iter()
-        .map(|triangle| plain::Triangle {
-            a: point(triangle.a),
-            b: point(triangle.b),
-            c: point(triangle.c),
-            normal: point(triangle.normal),
-        })
-        .collect();
-    maker.make(&Mesh {
-        triangles: &triangles,
-    })
+    let triangle = |triangle: &crate::data::Triangle| Triangle {
+        a: point(triangle.a),
+        b: point(triangle.b),
+        c: point(triangle.c),
+        normal: point(triangle.normal),
+    };
+    triangles.iter().map(triangle).collect()
+}
+
+fn with_mesh(maker: &mut impl Make, triangles: &Vec<Triangle>) -> usize {
+    maker.make(&Mesh { triangles })
 }
 
 fn read_mesh(frame: Gathered<'_>) -> Result<u64, WireError> {
-    let mut total = 0;
-    for triangle in MeshView::parse(frame.head())?.triangles()? {
-        let triangle = triangle?;
-        total +=
-            point(triangle.a()?) + point(triangle.b()?) + point(triangle.c()?) + point(triangle.normal()?);
-    }
-    Ok(total)
+    let triangles = MeshView::parse(frame.head())?.triangles()?;
+    let sum = triangles
+        .map(|triangle| point(triangle.a) + point(triangle.b) + point(triangle.c) + point(triangle.normal));
+    Ok(sum.sum())
 }
 
-fn point<'a>(point: Option<PointView<'a>>) -> u64 {
-    point.map_or(0, |point| bits(point.x()) + bits(point.y()) + bits(point.z()))
+fn point(point: Point) -> u64 {
+    bits(point.x) + bits(point.y) + bits(point.z)
 }
 
 fn with_coordinates(maker: &mut impl Make, numbers: &Vec<f32>) -> usize {
