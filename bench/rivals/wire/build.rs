@@ -20,7 +20,7 @@ fn main() -> Result<()> {
         fs::create_dir_all(out.join(rival))?;
     }
 
-    // Payload is gathered; logs and meshes have none, so they are read as plain strings and numbers.
+    // Payload is gathered; what has small fields is read as plain strings, bytes and numbers.
     let plain = crake_wire_gen::Config::new().file(PROTO).include("schema");
     for (name, config) in [("gathered", plain.clone().gathered()), ("plain", plain)] {
         for module in config.compile()? {

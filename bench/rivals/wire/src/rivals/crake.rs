@@ -1,5 +1,5 @@
-//! Crake: payload that need not be copied goes out from where it lies, and is read where it arrived; logs and meshes, which have none,
-//! are compiled without that. A mesh is kept in our own structs, which are fixed messages.
+//! Crake: payload that need not be copied goes out from where it lies, and is read where it arrived; logs, meshes and rows, which have small
+//! fields, are compiled without that. A mesh is kept in our own structs, which are fixed messages.
 
 use std::borrow::Borrow;
 
@@ -11,8 +11,10 @@ use crate::memory::case::{Case, bits, case, sum};
 use crate::queue::{Build, Outbox, Reading};
 use crate::rivals::BUILT_HERE;
 
-use gathered::{Blob, BlobView, Pair, PairView, Row, RowView, Values, ValuesView};
-use plain::{Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Point, Triangle};
+use gathered::{Blob, BlobView, Pair, PairView, Values, ValuesView};
+use plain::{
+    Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Point, Row, RowView, Triangle,
+};
 
 #[allow(dead_code, missing_docs)]
 mod gathered {
@@ -307,7 +309,7 @@ fn read_pair(frame: Gathered<'_>) -> Result<u64, WireError> {
 }
 
 fn with_row(maker: &mut impl Make, row: &[Payload; 10]) -> usize {
-    let [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = row.each_ref().map(|field| (&field.buf).into());
+    let [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = row.each_ref().map(|field| &field.buf[..]);
     maker.make(&Row {
         f0,
         f1,
@@ -323,9 +325,9 @@ fn with_row(maker: &mut impl Make, row: &[Payload; 10]) -> usize {
 }
 
 fn read_row(frame: Gathered<'_>) -> Result<u64, WireError> {
-    let row = RowView::parse_gathered(frame)?;
-    let first = look(row.f0()?) + look(row.f1()?) + look(row.f2()?) + look(row.f3()?) + look(row.f4()?);
-    Ok(first + look(row.f5()?) + look(row.f6()?) + look(row.f7()?) + look(row.f8()?) + look(row.f9()?))
+    let row = RowView::parse(frame.head())?;
+    let first = sum(row.f0()?) + sum(row.f1()?) + sum(row.f2()?) + sum(row.f3()?) + sum(row.f4()?);
+    Ok(first + sum(row.f5()?) + sum(row.f6()?) + sum(row.f7()?) + sum(row.f8()?) + sum(row.f9()?))
 }
 
 fn with_blob(maker: &mut impl Make, blob: &Payload) -> usize {
