@@ -168,7 +168,11 @@ impl Incoming {
             Reading::Gathered(read) if header.beside_len == 0 => read(arrived.buf[message].into())?,
             Reading::Gathered(read) => {
                 let beside = [arrived.buf.slice(message.end..arrived.at)];
-                read(Gathered::new(&arrived.buf[message], &beside))?
+                read(Gathered::with_len(
+                    &arrived.buf[message],
+                    &beside,
+                    header.beside_len,
+                ))?
             }
             Reading::Shared(read) => {
                 let shared = arrived.shared.as_ref().context("it is made for all buffers")?;
@@ -219,7 +223,7 @@ impl Incoming {
             Message::Whole(message) => {
                 partial.beside.take(arrived, &self.pools);
                 if partial.beside.missing == 0 {
-                    return self.read_landed(message, partial.beside);
+                    return self.read_landed(partial.header, message, partial.beside);
                 }
                 partial.message = Message::Whole(message);
             }
@@ -229,12 +233,15 @@ impl Incoming {
         Ok(())
     }
 
-    fn read_landed(&mut self, message: Buf, beside: Landing) -> Result<()> {
+    fn read_landed(&mut self, header: Header, message: Buf, beside: Landing) -> Result<()> {
         self.messages += 1;
         let read = match &mut self.reading {
             Reading::Whole(read) => read(&message),
             Reading::Aligned(read) => read(aligned(&message, &mut self.aligned)),
-            Reading::Gathered(read) => read(Gathered::new(&message, &beside.finish()))?,
+            Reading::Gathered(read) => {
+                let beside = beside.finish();
+                read(Gathered::with_len(&message, &beside, header.beside_len))?
+            }
             Reading::Shared(read) => read(shared(message)),
             Reading::Nothing => 0,
         };

@@ -166,6 +166,8 @@ fn into_queue<'a, D: 'a, M: Borrow<D> + 'a>(
 struct Received {
     message: Vec<u8>,
     beside: Vec<Buf>,
+    /// Bytes in these, as their header said.
+    beside_len: usize,
 }
 
 impl Received {
@@ -173,11 +175,15 @@ impl Received {
         let message = maker.out[..len - maker.beside.len_bytes()].to_vec();
         let gathered = maker.beside.concat();
         let beside = gathered.chunks(RECEIVE_BYTES).map(Buf::copy_from_slice).collect();
-        Self { message, beside }
+        Self {
+            message,
+            beside,
+            beside_len: gathered.len(),
+        }
     }
 
     fn frame(&self) -> Gathered<'_> {
-        Gathered::new(&self.message, &self.beside)
+        Gathered::with_len(&self.message, &self.beside, self.beside_len)
     }
 }
 
