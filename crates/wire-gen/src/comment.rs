@@ -17,12 +17,14 @@ pub(crate) fn doc_lines(location: Option<&Location>) -> Vec<String> {
 }
 
 /// What rustdoc would take for something else than text is made text: an indented block would be compiled as a test,
-/// brackets would be links, angles HTML.
+/// brackets would be links, angles HTML. What Rust refuses in a comment is left out: a carriage return ends a line, by itself, too, and
+/// nothing changes the direction of text.
 fn paragraph(comment: &str) -> Vec<String> {
     const INDENT_MAX: usize = 3;
+    let comment = comment.replace("\r\n", "\n").replace(changes_direction, "");
     let mut lines: Vec<String> = Vec::new();
     let mut in_fence = false;
-    for line in comment.trim_end().lines() {
+    for line in comment.trim_end().split(['\n', '\r']) {
         let line = line.strip_prefix(' ').unwrap_or(line).trim_end();
         let text = line.trim_start();
         if text.starts_with("```") {
@@ -44,6 +46,11 @@ fn paragraph(comment: &str) -> Vec<String> {
     }
     let blank = lines.iter().take_while(|line| line.is_empty()).count();
     lines.split_off(blank)
+}
+
+/// Unicode's embeddings, overrides and isolates.
+fn changes_direction(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Escapes outside of `code`.
@@ -100,5 +107,7 @@ mod tests {
             paragraph(" ```\n assert!(false);"),
             ["```text", "assert!(false);", "```"]
         );
+        assert_eq!(paragraph(" a\u{202e}b\u{2069}"), ["ab"]);
+        assert_eq!(paragraph(" a\r b\r\n c\n\r"), ["a", "b", "c"]);
     }
 }
