@@ -1,5 +1,6 @@
 //! What must be so of any bytes that are read by descriptors.
 
+use bumpalo::Bump;
 use crake_wire::{Encode, WireError};
 use crake_wire_gen::dynamic::{Malformed, decode, encode};
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
@@ -45,7 +46,8 @@ pub fn assert_agree(every: &MessageDescriptor, frame: &[u8]) {
     if matches!(&by_descriptor, Err(error) if error.reason() == Malformed::TooMuch) {
         return;
     }
-    let generated = every::EveryView::parse(frame).and_then(|view| read::every(&view));
+    let arena = Bump::new();
+    let generated = every::EveryView::parse(frame).and_then(|view| read::every(&view, &arena));
     match (generated, by_descriptor) {
         (Ok(generated), Ok(by_descriptor)) => {
             let again = decode(every, &generated.encode_to_vec()).expect("generated code has written it");

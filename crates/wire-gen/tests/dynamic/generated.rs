@@ -1,5 +1,6 @@
 //! What generated code writes is read, and is written again byte for byte.
 
+use bumpalo::Bump;
 use crake_wire::Encode;
 use crake_wire_gen::dynamic::{decode, encode};
 use proptest::prelude::*;
@@ -22,7 +23,8 @@ proptest! {
         let descriptor = EVERY.with(Clone::clone);
         let read = decode(&descriptor, &message.encode_to_vec()).unwrap();
         let frame = encode(&read).unwrap();
-        let generated = read::every(&EveryView::parse(&frame).unwrap()).unwrap();
+        let arena = Bump::new();
+        let generated = read::every(&EveryView::parse(&frame).unwrap(), &arena).unwrap();
         prop_assert_eq!(&generated.encode_to_vec(), &frame);
         prop_assert_eq!(encode(&decode(&descriptor, &frame).unwrap()).unwrap(), frame);
     }

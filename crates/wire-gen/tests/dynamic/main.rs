@@ -12,10 +12,6 @@ mod every {
     include!("../golden/every.rs");
 }
 
-/// What lends a message its slices.
-#[path = "../messages/lent.rs"]
-mod lent;
-
 /// Reads all of a message by generated code.
 #[path = "../messages/read.rs"]
 mod read;

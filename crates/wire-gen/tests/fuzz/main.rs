@@ -18,8 +18,6 @@ mod schema;
 mod checks;
 #[path = "../support/counting.rs"]
 mod counting;
-#[path = "../messages/lent.rs"]
-mod lent;
 #[path = "../messages/read.rs"]
 mod read;
 #[path = "../messages/walk.rs"]

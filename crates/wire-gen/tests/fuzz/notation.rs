@@ -70,36 +70,34 @@ fn json(message: &DynamicMessage) -> Option<serde_json::Value> {
     serde_json::to_value(message).ok()
 }
 
-/// Whether a message is written down with all that it has: there
-/// is one NaN only, and no -0.0 where zero is left out, and messages of some types are shown in forms of their own.
+/// Whether a message is written down with all that it has: there is one NaN only, and no -0.0 where zero is left out, and what is of some types is shown in
+/// a form of its own.
 pub fn keeps_all(message: &DynamicMessage) -> bool {
-    const OTHERWISE: [&str; 3] = ["Any", "FieldMask", "Value"];
-    !any(message, &|value| match value {
-        Value::F32(number) => number.is_nan() || number.to_bits() == 1 << 31,
-        Value::F64(number) => number.is_nan() || number.to_bits() == 1 << 63,
-        Value::Message(inner) => {
-            let descriptor = inner.descriptor();
-            descriptor.package_name() == "google.protobuf" && OTHERWISE.contains(&descriptor.name())
-        }
-        _ => false,
-    })
-}
-
-/// Whether something holds of any value in a message. (`fields` would leave out -0.0.)
-fn any(message: &DynamicMessage, holds: &impl Fn(&Value) -> bool) -> bool {
     let descriptor = message.descriptor();
+    // `DynamicMessage::fields` would leave out -0.0.
     let mut fields = descriptor
         .fields()
         .filter(|field| !field.supports_presence() || message.has_field(field));
-    fields.any(|field| any_in(&message.get_field(&field), holds))
+    !has_own_form(descriptor.full_name())
+        && fields.all(|field| {
+            let kind = field.kind();
+            let is_null = kind.as_enum().is_some_and(|kind| has_own_form(kind.full_name()));
+            !is_null && value_keeps_all(&message.get_field(&field))
+        })
 }
 
-fn any_in(value: &Value, holds: &impl Fn(&Value) -> bool) -> bool {
-    holds(value)
-        || match value {
-            Value::Message(message) => any(message, holds),
-            Value::List(values) => values.iter().any(|value| any_in(value, holds)),
-            Value::Map(entries) => entries.values().any(|value| any_in(value, holds)),
-            _ => false,
-        }
+fn value_keeps_all(value: &Value) -> bool {
+    match value {
+        Value::F32(number) => !number.is_nan() && number.to_bits() != 1 << 31,
+        Value::F64(number) => !number.is_nan() && number.to_bits() != 1 << 63,
+        Value::Message(message) => keeps_all(message),
+        Value::List(values) => values.iter().all(value_keeps_all),
+        Value::Map(entries) => entries.values().all(value_keeps_all),
+        _ => true,
+    }
+}
+
+fn has_own_form(full_name: &str) -> bool {
+    let name = full_name.strip_prefix("google.protobuf.");
+    name.is_some_and(|name| ["Any", "FieldMask", "NullValue", "Value"].contains(&name))
 }

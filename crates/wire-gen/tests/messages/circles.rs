@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::thread;
 
+use bumpalo::Bump;
 use crake_wire::well_known::{
     ListValue, ListValueView, Struct, StructView, Value, ValueKind, ValueKindView, ValueView,
 };
@@ -309,7 +310,8 @@ fn a_circle_within_another_begins_at_level_0() {
         (steps.messages.get(), steps.errors.get()),
         (2 + (max + 1) + max + max, 0)
     );
-    assert_eq!(read::tree(&TreeView::parse(&frame).unwrap()), Ok(tree));
+    let arena = Bump::new();
+    assert_eq!(read::tree(&TreeView::parse(&frame).unwrap(), &arena), Ok(tree));
 }
 
 /// What is shown of a message of a circle grows with its bytes: not with the ways that lead through them.

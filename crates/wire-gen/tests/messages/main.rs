@@ -9,7 +9,6 @@ mod format_text;
 mod gathered;
 mod guide;
 mod hostile;
-mod lent;
 mod maps;
 mod oneofs;
 mod read;

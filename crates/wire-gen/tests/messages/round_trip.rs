@@ -1,5 +1,6 @@
 //! What is written is what is read, and is written the same again.
 
+use bumpalo::Bump;
 use crake_wire::{Encode, WireError};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +16,8 @@ proptest! {
     fn every_message_comes_back(message in sample::every()) {
         let frame = message.encode_to_vec();
         prop_assert_eq!(frame.len(), message.encoded_len());
-        let again = read::every(&EveryView::parse(&frame).unwrap()).unwrap();
+        let arena = Bump::new();
+        let again = read::every(&EveryView::parse(&frame).unwrap(), &arena).unwrap();
         prop_assert_eq!(&again, &message);
         // This also tells apart what compares equal but is not, such as the two zeros.
         prop_assert_eq!(again.encode_to_vec(), frame);
@@ -26,7 +28,8 @@ proptest! {
     fn a_frame_that_was_cut_is_never_whole(message in sample::every()) {
         let frame = message.encode_to_vec();
         for len in 0..frame.len() {
-            let whole = EveryView::parse(&frame[..len]).and_then(|view| read::every(&view));
+            let arena = Bump::new();
+            let whole = EveryView::parse(&frame[..len]).and_then(|view| read::every(&view, &arena));
             prop_assert!(whole.is_err(), "cut to {} of {}", len, frame.len());
         }
     }
@@ -36,7 +39,8 @@ proptest! {
     fn what_follows_is_not_read(message in sample::every(), tail in proptest::collection::vec(any::<u8>(), 0..64)) {
         let mut frame = message.encode_to_vec();
         frame.extend(tail);
-        prop_assert_eq!(read::every(&EveryView::parse(&frame).unwrap()).unwrap(), message);
+        let arena = Bump::new();
+        prop_assert_eq!(read::every(&EveryView::parse(&frame).unwrap(), &arena).unwrap(), message);
     }
 }
 
