@@ -36,7 +36,11 @@ fn main() -> Result<()> {
         .iter_mut()
         .for_each(|file| file.dependency.clear());
     let set = out.join("messages.binpb");
-    fs::write(&set, descriptors.encode_to_vec())?;
+    let bytes = descriptors.encode_to_vec();
+    // buffa has this run again whenever the file was written.
+    if fs::read(&set).ok().as_ref() != Some(&bytes) {
+        fs::write(&set, bytes)?;
+    }
     prost_build::Config::new()
         .bytes(["."])
         .out_dir(out.join("prost"))
