@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut, RangeBounds};
 use std::ptr::NonNull;
 
+use crate::copy::copy_slice;
 use crate::header::{self, Header};
 use crate::segment::Segment;
 
@@ -269,7 +270,7 @@ impl BufMut {
     /// If they do not fit into [`spare`](Self::spare).
     #[inline]
     pub fn push_slice(&mut self, bytes: &[u8]) {
-        self.put(bytes.len()).copy_from_slice(bytes);
+        copy_slice(bytes, self.put(bytes.len()));
     }
 
     /// Appends `n` bytes and returns them to be overwritten: their contents are unspecified.

@@ -9,7 +9,7 @@
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.
 //! * [`Loan`]: sends from a place in a region and knows when that is over.
-//! * [`from_utf8`]: the text of a name.
+//! * [`from_utf8`]: the text of a name. [`copy_slice`]: many bytes to any place.
 //! * [`ring`]: items from one thread to another. [`pipe`]: bytes from one process to another, through a region that both map.
 //!   Nothing else here crosses threads.
 //!
@@ -76,6 +76,7 @@ mod sga;
 mod text;
 
 pub use buf::{Buf, BufMut};
+pub use copy::copy_slice;
 pub use extent::Extent;
 pub use loan::Loan;
 pub use pool::{Pool, PoolConfig};

@@ -168,7 +168,7 @@ impl<'o, B: Beside> Writer<'o, B> {
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) -> u64 {
         let slot = pointer(bytes.len(), self.offset);
-        self.take(bytes.len()).copy_from_slice(bytes);
+        crake_mem::copy_slice(bytes, self.take(bytes.len()));
         slot
     }
 

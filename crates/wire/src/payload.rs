@@ -147,12 +147,12 @@ impl<'a> Payload<'a> {
     pub fn copy_to(&self, out: &mut [u8]) {
         assert_eq!(out.len(), self.len(), "the target has the payload's length");
         if let Some(bytes) = self.as_slice() {
-            return out.copy_from_slice(bytes);
+            return crake_mem::copy_slice(bytes, out);
         }
         let mut rest = out;
         for piece in self.pieces() {
             let (place, after) = rest.split_at_mut(piece.len());
-            place.copy_from_slice(piece);
+            crake_mem::copy_slice(piece, place);
             rest = after;
         }
     }
