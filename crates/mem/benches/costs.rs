@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crake_mem::{Buf, HugePages, Pool, PoolConfig, Region, Sga, ring};
+use crake_mem::{Buf, HugePages, Pool, PoolConfig, Region, Sga, copy_slice, ring};
 
 const ROUNDS: usize = 101;
 const OPERATIONS: u32 = 10_000;
@@ -26,6 +26,7 @@ fn main() {
     buffers(&bench);
     lists(&bench);
     places(&bench);
+    copies(&bench);
     rings(&bench);
 }
 
@@ -144,6 +145,23 @@ fn places(bench: &Bench) {
     });
     bench.row("Extent: write 4 KiB", || place.write(black_box(4096), &bytes));
     bench.row("Extent: read 4 KiB", || place.read(black_box(4096), &mut bytes));
+}
+
+/// A C library that copies by `rep movsb` shows where the target begins a little behind the source, pages left aside.
+fn copies(bench: &Bench) {
+    const LEN: usize = 10_000;
+    const PAGE_BYTES: usize = 4096;
+    let from = vec![7u8; LEN];
+    let mut to = vec![0u8; LEN + PAGE_BYTES];
+    for behind in [0, 7, 100, 2000] {
+        let start = (from.as_ptr().addr() + behind).wrapping_sub(to.as_ptr().addr()) % PAGE_BYTES;
+        bench.row(&format!("copy_from_slice 10,000 bytes, {behind} behind"), || {
+            black_box(&mut to)[start..][..LEN].copy_from_slice(black_box(&from));
+        });
+        bench.row(&format!("copy_slice 10,000 bytes, {behind} behind"), || {
+            copy_slice(black_box(&from), &mut black_box(&mut to)[start..][..LEN]);
+        });
+    }
 }
 
 fn rings(bench: &Bench) {

@@ -5,7 +5,7 @@ use std::ops::RangeBounds;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use crate::copy::copy_near;
+use crate::copy::copy_anywhere;
 use crate::region::Region;
 use crate::segment::Segment;
 use crate::sga::Sga;
@@ -86,7 +86,7 @@ impl Extent {
     pub fn write(&self, at: usize, bytes: &[u8]) {
         self.check(at, bytes.len());
         // SAFETY: checked to lie within the mapping; no reference to a region's bytes exists, so `bytes` is elsewhere.
-        unsafe { copy_near(bytes.as_ptr(), self.at(at).as_ptr(), bytes.len()) };
+        unsafe { copy_anywhere(bytes.as_ptr(), self.at(at).as_ptr(), bytes.len()) };
     }
 
     /// Copies all bytes of `segment` to offset `at`, also if the two overlap.
@@ -102,7 +102,7 @@ impl Extent {
             // SAFETY: checked to lie within the mapping, and the segment keeps its own bytes valid; `copy` allows overlap.
             true => unsafe { std::ptr::copy(from, to, segment.len()) },
             // SAFETY: the same, and they are apart.
-            false => unsafe { copy_near(from, to, segment.len()) },
+            false => unsafe { copy_anywhere(from, to, segment.len()) },
         }
     }
 
@@ -129,7 +129,7 @@ impl Extent {
     pub fn read(&self, at: usize, out: &mut [u8]) {
         self.check(at, out.len());
         // SAFETY: checked to lie within the mapping; no reference to a region's bytes exists, so `out` is elsewhere.
-        unsafe { copy_near(self.at(at).as_ptr(), out.as_mut_ptr(), out.len()) };
+        unsafe { copy_anywhere(self.at(at).as_ptr(), out.as_mut_ptr(), out.len()) };
     }
 
     /// Sets every byte of `range` to `value`.

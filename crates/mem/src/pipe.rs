@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::buf::BufMut;
-use crate::copy::{copy_near, copy_streaming};
+use crate::copy::{copy_anywhere, copy_pieces, copy_streaming};
 use crate::extent::Extent;
 use crate::region::Region;
 use crate::segment::Segment;
@@ -225,7 +225,7 @@ impl Writer {
     #[inline]
     pub fn write_slice(&self, bytes: &[u8]) -> Result<Progress, Broken> {
         // SAFETY: a slice is readable for its length.
-        unsafe { self.write_by(copy_near, bytes.as_ptr(), bytes.len()) }
+        unsafe { self.write_by(copy_anywhere, bytes.as_ptr(), bytes.len()) }
     }
 
     /// Takes what fits of `segments`, from the front; those that are much in the way that suits the reader's distance. Small ones are
@@ -236,7 +236,7 @@ impl Writer {
         for segment in segments {
             let copy = match self.is_far.get() && segment.len() >= BULK_BYTES {
                 true => copy_apart,
-                false => copy_near,
+                false => copy_anywhere,
             };
             // SAFETY: a segment is readable for its length while it lives.
             let one = unsafe { self.write_parts(copy, segment.as_ptr(), segment.len(), &mut unpublished) }?;
@@ -362,7 +362,7 @@ impl Reader {
     #[inline]
     pub fn read_slice(&self, target: &mut [u8]) -> Result<Progress, Broken> {
         // SAFETY: a slice is writable for its length.
-        unsafe { self.read_by(copy_near, target.as_mut_ptr(), target.len()) }
+        unsafe { self.read_by(copy_pieces, target.as_mut_ptr(), target.len()) }
     }
 
     /// Fills the spare room of `target`, up to `bytes_max`.
@@ -384,7 +384,7 @@ impl Reader {
     pub unsafe fn read_to(&self, target: *mut u8, len_bytes: usize) -> Result<Progress, Broken> {
         let copy = match len_bytes >= BULK_BYTES {
             true => copy_apart,
-            false => copy_near,
+            false => copy_pieces,
         };
         // SAFETY: the caller promises the same.
         unsafe { self.read_by(copy, target, len_bytes) }

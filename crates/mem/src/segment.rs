@@ -6,7 +6,7 @@ use std::ops::RangeBounds;
 use std::ptr::NonNull;
 
 use crate::buf::Buf;
-use crate::copy::copy_near;
+use crate::copy::copy_anywhere;
 use crate::extent::Extent;
 use crate::header::{self, Header, Owner};
 
@@ -110,7 +110,7 @@ impl Segment {
         assert_eq!(out.len(), self.len_bytes, "the target has the segment's length");
         // SAFETY: valid for reads, see the field; `out` is an exclusive reference, and nobody can have one
         // to bytes that a segment shows, so the two do not overlap.
-        unsafe { copy_near(self.data.as_ptr(), out.as_mut_ptr(), self.len_bytes) };
+        unsafe { copy_anywhere(self.data.as_ptr(), out.as_mut_ptr(), self.len_bytes) };
     }
 
     /// A part of it: the same memory.
