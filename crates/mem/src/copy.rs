@@ -39,7 +39,8 @@ pub(crate) unsafe fn copy_anywhere(from: *const u8, to: *mut u8, len_bytes: usiz
 
 const PAGE_BYTES: usize = 4096;
 
-/// Copies `len_bytes` bytes by vectors, which fetch what another core has written sooner than `rep movsb` does.
+/// Copies `len_bytes` bytes by vectors, wherever the two places lie: what another core has just written is read up to twice as fast so
+/// (docs/performance.md, Messages).
 ///
 /// # Safety
 ///

@@ -8,7 +8,7 @@ use crate::call::{Call, CallError, Reply};
 use crate::slots::Next;
 
 /// Parts that may be under way if the caller does not say how many.
-pub(crate) const WINDOW_DEFAULT: NonZeroU8 = NonZeroU8::new(16).unwrap();
+pub(crate) const WINDOW_DEFAULT: NonZeroU8 = NonZeroU8::new(16).expect("16 is not 0");
 
 /// The parts of an answer, in order, each a message with what it gathered. Dropped before the end, the call is cancelled.
 ///

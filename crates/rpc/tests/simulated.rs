@@ -242,9 +242,9 @@ impl World {
                     assert_eq!(reply.message[..], message);
                 }
             }
-            // Before the part is taken, so that the service never sees more outstanding than there are.
             match stream.next().await {
                 Some(Ok(reply)) => {
+                    // Before the grant for it can leave: no other task runs in between.
                     plan.taken.set(plan.taken.get() + 1);
                     let len = reply.message.len() - 8;
                     assert!(

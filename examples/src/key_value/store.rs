@@ -32,21 +32,15 @@ impl key_value::Service for Store {
 
     fn scan(&mut self, request: View<'_, Key<'_>>, parts: Parts<'_, Entry<'static>>) -> Outcome {
         let prefix = request.key()?.to_str()?.into_owned();
-        let found = self
-            .values
-            .range(prefix.clone()..)
-            .take_while(|(key, _)| key.starts_with(&prefix));
+        let on = self.values.range(prefix.clone()..);
+        let found = on.take_while(|(key, _)| key.starts_with(&prefix));
         let found: Vec<(String, Buf)> = found.map(|(key, value)| (key.clone(), value.clone())).collect();
         let (mut stream, answered) = parts.open();
         // It goes on while other calls are served, as fast as the caller takes the entries.
         let send_all = async move {
             for (key, value) in &found {
-                stream
-                    .send(&Entry {
-                        key: key.as_str().into(),
-                        value: value.into(),
-                    })
-                    .await?;
+                let (key, value) = (key.as_str().into(), value.into());
+                stream.send(&Entry { key, value }).await?;
             }
             stream.end();
             Ok::<(), StreamError>(())
