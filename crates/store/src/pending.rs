@@ -160,36 +160,19 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
 
     #[inline(always)]
     fn start_until(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
-        if O::IS_LED && session.is_one_of_many() {
-            return Pending::start_led(session, operation, started, deadline);
+        if O::IS_LED
+            && session.is_one_of_many()
+            && let Some((session, state)) = lead(session, &operation, (started, deadline))
+        {
+            return Pending {
+                session,
+                operation,
+                started,
+                deadline,
+                state,
+            };
         }
         Pending::start_at(session, operation, started, deadline)
-    }
-
-    /// Starts where remembered referrals lead.
-    #[cold]
-    fn start_led(session: &Rc<Session>, operation: O, started: Time, deadline: Time) -> Pending<'a, O> {
-        let Some((session, way)) = repeat::lead(session, &operation) else {
-            return Pending::start_at(session, operation, started, deadline);
-        };
-        let times = (started, deadline);
-        let found = operation.key_at(&way).and_then(|key| {
-            let answers = session
-                .answers(started)
-                .filter(|answers| !answers.is_stepwise())?;
-            find(&session, &operation, &key, answers, times)
-        });
-        let state = found.unwrap_or_else(|| match &*session.client_now() {
-            Some(client) => State::CallingAt(send_at(client, &operation, &way, deadline), way),
-            None => State::Repeating(repeating_at(&session, operation.clone(), way, times, None)),
-        });
-        Pending {
-            session,
-            operation,
-            started,
-            deadline,
-            state,
-        }
     }
 
     /// Starts on a way, with nothing remembered.
@@ -281,6 +264,30 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         error
     }
 
+    /// As `poll`, when it was not found.
+    #[inline]
+    fn poll_called(&mut self, context: &mut Context<'_>) -> Poll<Result<O::Output, Error>> {
+        if let State::Calling(call) | State::CallingAt(call, _) = &mut self.state
+            && let Some(message) = call.try_message()
+        {
+            return Poll::Ready(self.read(&message));
+        }
+        if let State::Calling(call) = &mut self.state {
+            match ready!(Pin::new(call).poll(context)) {
+                Ok(reply) => {
+                    self.state = State::Done;
+                    return Poll::Ready(self.read(&reply.message));
+                }
+                Err(failed) => {
+                    let (session, operation) = (&self.session, &self.operation);
+                    let (operation, times) = (operation.clone(), (self.started, self.deadline));
+                    self.state = State::Repeating(repeating(session, operation, times, Some(failed)));
+                }
+            }
+        }
+        self.poll_repeating(context)
+    }
+
     /// As `poll`, when the first call has failed or was not made.
     #[cold]
     fn poll_repeating(&mut self, context: &mut Context<'_>) -> Poll<Result<O::Output, Error>> {
@@ -322,38 +329,44 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
 impl<'a, O: Operation + 'a> Future for Pending<'a, O> {
     type Output = Result<O::Output, Error>;
 
-    #[inline]
+    // Always, so that what was found is not moved through a place for what is called.
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let pending = &mut *self;
-        if let State::Found(found) = &mut pending.state
+        if let State::Found(found) = &mut self.state
             && let Some(found) = found.take()
         {
             return Poll::Ready(Ok(found));
         }
-        if let State::Calling(call) | State::CallingAt(call, _) = &mut pending.state
-            && let Some(message) = call.try_message()
-        {
-            return Poll::Ready(pending.read(&message));
-        }
-        if let State::Calling(call) = &mut pending.state {
-            match ready!(Pin::new(call).poll(context)) {
-                Ok(reply) => {
-                    pending.state = State::Done;
-                    return Poll::Ready(pending.read(&reply.message));
-                }
-                Err(failed) => {
-                    let (session, operation) = (&pending.session, &pending.operation);
-                    let (operation, times) = (operation.clone(), (pending.started, pending.deadline));
-                    pending.state = State::Repeating(repeating(session, operation, times, Some(failed)));
-                }
-            }
-        }
-        pending.poll_repeating(context)
+        self.poll_called(context)
     }
 }
 
+/// Starts where remembered referrals lead.
+// Gives what the operation is made of, not the operation: what is handed out whole by a function is moved to where it is kept.
+#[cold]
+fn lead<'a, O: Operation + 'a>(
+    session: &Rc<Session>,
+    operation: &O,
+    times: (Time, Time),
+) -> Option<(Rc<Session>, State<'a, O::Output>)> {
+    let (started, deadline) = times;
+    let (session, way) = repeat::lead(session, operation)?;
+    let found = operation.key_at(&way).and_then(|key| {
+        let answers = session
+            .answers(started)
+            .filter(|answers| !answers.is_stepwise())?;
+        find(&session, operation, &key, answers, times)
+    });
+    let state = found.unwrap_or_else(|| match &*session.client_now() {
+        Some(client) => State::CallingAt(send_at(client, operation, &way, deadline), way),
+        None => State::Repeating(repeating_at(&session, operation.clone(), way, times, None)),
+    });
+    Some((session, state))
+}
+
 /// Looks for the answer in the memory of a namenode on this machine.
-#[inline]
+// Always, so that what is found is put together where it is kept.
+#[inline(always)]
 fn find<'a, O: Operation + 'a>(
     session: &Rc<Session>,
     operation: &O,
@@ -366,7 +379,7 @@ fn find<'a, O: Operation + 'a>(
         return Some(State::Repeating(Box::pin(found)));
     }
     let begun = session.time_in_place(O::KIND, 0);
-    let found = answers.find(key, |message| operation.read_found(session, message).ok())?;
+    let found = operation.read_found(session, &answers.find(key)?).ok()?;
     Some(match session.note_in_place(O::KIND, 0, begun) {
         true => State::FoundAndRest(Some(found)),
         false => State::Found(Some(found)),

@@ -9,8 +9,8 @@ use super::stats::{Run, Stopwatch};
 ///
 /// `issue` makes the operation of a number and must start it: a future that starts only when it is polled would run
 /// alone. Answers of one connection come in order, so waiting for the oldest holds nothing up; all that have come when it
-/// comes are taken, and replaced, before anything is sent. A future stays where it was made: to move one costs as much
-/// as a good part of what is measured.
+/// comes are taken, and replaced, before anything is sent. A future is made where it stays, which the compiler does when
+/// `issue` is called in one place only: to move one costs as much as a good part of what is measured.
 pub async fn keep_in_flight<F, T, E>(
     operations: u64,
     in_flight: u64,
@@ -21,18 +21,20 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let mut watch = Stopwatch::start();
-    let mut issued = in_flight.min(operations);
-    let mut ring: Vec<Pin<Box<Option<F>>>> =
-        (0..issued).map(|number| Box::pin(Some(issue(number)))).collect();
-    let mut oldest = 0;
-    for ended in 1..=operations {
+    let window = in_flight.min(operations);
+    let mut ring: Vec<Pin<Box<Option<F>>>> = (0..window).map(|_| Box::pin(None)).collect();
+    let (mut issued, mut ended, mut oldest) = (0, 0, 0);
+    while ended < operations {
         let place = &mut ring[oldest];
-        let result = poll_fn(|context| match place.as_mut().as_pin_mut() {
-            Some(operation) => operation.poll(context),
-            None => unreachable!("the ring holds what is under way"),
-        });
-        end(result.await?);
-        watch.note(ended, issued);
+        if place.is_some() {
+            let result = poll_fn(|context| match place.as_mut().as_pin_mut() {
+                Some(operation) => operation.poll(context),
+                None => unreachable!("it was there"),
+            });
+            end(result.await?);
+            ended += 1;
+            watch.note(ended, issued);
+        }
         if issued < operations {
             place.as_mut().set(Some(issue(issued)));
             issued += 1;
