@@ -44,8 +44,11 @@ const CONTROL_BYTES: usize = 4096;
 /// What is published at once: the other side copies the first part of much while the rest is still being written.
 const PART_BYTES: usize = 32 << 10;
 
-/// From this size on what is read goes past the caches, and what is written to a reader that is far away: see [`Writer::set_far`].
-pub const BULK_BYTES: usize = 32 << 10;
+/// From this size on what is read at once goes past the caches, and what is written at once to a reader that is far away: see [`Writer::set_far`].
+const BULK_BYTES: usize = 32 << 10;
+
+/// A shorter segment goes through the caches whatever is written with it: to wait for stores that pass them costs more than it has.
+const APART_BYTES_MIN: usize = 1 << 10;
 
 const _: () = assert!(size_of::<Control>() <= CONTROL_BYTES);
 
@@ -64,6 +67,11 @@ unsafe fn copy_apart(from: *const u8, to: *mut u8, len_bytes: usize) {
         // SAFETY: the caller promises that both are valid, and they are apart.
         false => unsafe { copy_streaming(from, to, len_bytes) },
     }
+}
+
+/// Whether segments that are written together are so much that it matters which way they are copied.
+pub fn is_much(segments: &[Segment]) -> bool {
+    segments.iter().map(|segment| segment.len()).sum::<usize>() >= BULK_BYTES
 }
 
 /// How much memory a pipe of `capacity` takes.
@@ -228,13 +236,14 @@ impl Writer {
         unsafe { self.write_by(copy_anywhere, bytes.as_ptr(), bytes.len()) }
     }
 
-    /// Takes what fits of `segments`, from the front; those that are much in the way that suits the reader's distance. Small ones are
+    /// Takes what fits of `segments`, from the front; if they are much together, in the way that suits the reader's distance. Small ones are
     /// published together: a reader that got them one by one would put them together again.
     pub fn write(&self, segments: &[Segment]) -> Result<Progress, Broken> {
+        let is_apart = self.is_far.get() && is_much(segments);
         let mut all = Progress::default();
         let mut unpublished = 0;
         for segment in segments {
-            let copy = match self.is_far.get() && segment.len() >= BULK_BYTES {
+            let copy = match is_apart && segment.len() >= APART_BYTES_MIN {
                 true => copy_apart,
                 false => copy_anywhere,
             };
@@ -519,6 +528,38 @@ mod tests {
             received.extend_from_slice(&part[..count]);
         }
         assert!(received == bytes);
+    }
+
+    #[test]
+    fn a_list_of_short_and_long_for_a_far_reader_comes_out_as_it_went_in() {
+        let lens = [
+            16,
+            APART_BYTES_MIN - 1,
+            APART_BYTES_MIN,
+            3001,
+            70,
+            BULK_BYTES,
+            2048,
+        ];
+        let bytes: Vec<u8> = (0..lens.iter().sum()).map(|at| (at % 251) as u8).collect();
+        let region = Region::allocated(bytes.len()).unwrap();
+        region.extent(..).write(0, &bytes);
+        let whole = region.extent(..).segment();
+        let mut end = 0;
+        let segments = lens.map(|len| {
+            end += len;
+            whole.slice(end - len..end)
+        });
+        assert!(is_much(&segments) && !is_much(&segments[..5]));
+        let (writer, reader) = pipe(2 * BULK_BYTES);
+        writer.set_far(true);
+        for _ in 0..5 {
+            assert_eq!(writer.write(&segments).unwrap().count, bytes.len());
+            // The next list begins elsewhere in the memory.
+            let mut received = vec![0; bytes.len()];
+            assert_eq!(reader.read_slice(&mut received).unwrap().count, bytes.len());
+            assert!(received == bytes);
+        }
     }
 
     #[test]

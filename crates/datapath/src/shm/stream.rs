@@ -283,7 +283,7 @@ impl StreamDevice for ShmStream {
 
     fn send(&self, segments: &[Segment]) -> Poll<Result<usize, Error>> {
         self.send_by(|writer| {
-            if segments.iter().any(|segment| segment.len() >= pipe::BULK_BYTES) {
+            if pipe::is_much(segments) {
                 self.measure_distance(writer);
             }
             writer.write(segments)
