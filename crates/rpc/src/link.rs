@@ -249,6 +249,15 @@ impl Link {
         }
     }
 
+    /// The same; ready when nothing waits at the gate any more, either.
+    pub(crate) fn poll_let_go(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.signal.listen(cx);
+        match self.poll_sent(cx) {
+            Poll::Ready(Ok(())) if self.is_holding() => Poll::Pending,
+            sent => sent,
+        }
+    }
+
     /// Receives what comes next, into `vacant` if there is one. Pending at least once if there was something without
     /// waiting, so that a peer that never pauses does not keep this thread to itself.
     #[inline]
@@ -363,7 +372,7 @@ impl Link {
         self.stop_receiving();
         self.add_farewell(kind, id, reason);
         let farewell = async {
-            poll_fn(|cx| self.poll_sent(cx)).await?;
+            poll_fn(|cx| self.poll_let_go(cx)).await?;
             self.finish()?;
             while !self.pop()?.await?.is_empty() {}
             Ok::<(), Error>(())

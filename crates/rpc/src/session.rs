@@ -286,6 +286,8 @@ impl<S: Service> Seat<S> {
                 reason
             }
         };
+        // Nothing follows on them, even if they have to wait.
+        self.answers.end();
         let (runtime, linger, requests_read) = self.session.borrow().farewell();
         link.say_farewell(&runtime, linger, Kind::Goodbye, requests_read, &reason)
             .await;
@@ -294,13 +296,9 @@ impl<S: Service> Seat<S> {
     /// Waits until all requests that were read are answered and the answers have left, or the stream broke.
     async fn drain(&self) {
         let answers = &self.answers;
-        poll_fn(|cx| {
-            answers.link.signal.listen(cx);
-            let sent = answers.link.poll_sent(cx);
-            match sent {
-                Poll::Ready(Ok(())) if answers.deferred() > 0 || answers.link.is_holding() => Poll::Pending,
-                _ => sent,
-            }
+        poll_fn(|cx| match answers.link.poll_let_go(cx) {
+            Poll::Ready(Ok(())) if answers.deferred() > 0 => Poll::Pending,
+            sent => sent,
         })
         .await
         .unwrap_or_default();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
@@ -9,30 +11,22 @@ use std::time::Duration;
 
 use crake_datapath::{Address, Runtime, RuntimeConfig};
 use crake_rpc::{
-    CallError, CallOptions, Client, ClientConfig, Gate, Peer, Replies, Request, Server, ServerConfig, Service,
+    CallError, CallOptions, Client, ClientConfig, Gate, Peer, Replies, Request, Responder, Server,
+    ServerConfig, Service, Violation,
 };
-use crake_wire::Encode;
-
-struct Bytes<'a>(&'a [u8]);
-
-impl Encode for Bytes<'_> {
-    fn encoded_len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn encode(&self, out: &mut [u8]) {
-        out.copy_from_slice(self.0);
-    }
-}
+use support::{Bytes, FrameStream, frame, hello, push};
 
 const READ: u16 = 1;
 const WRITE: u16 = 2;
+/// Answered by the test.
+const LATER: u16 = 3;
 
 /// Each write has the next number, and no answer leaves before that is reached.
 struct Writes {
     gate: Rc<Gate>,
     writes: u64,
     served: u64,
+    later: Vec<Responder>,
 }
 
 impl Service for Writes {
@@ -43,7 +37,10 @@ impl Service for Writes {
                 self.writes += 1;
                 self.gate.need(self.writes);
             }
-            replies.send(request, &Bytes(request.message));
+            match request.head.method {
+                LATER => self.later.push(replies.later(request)),
+                _ => replies.send(request, &Bytes(request.message)),
+            }
         }
     }
 
@@ -67,6 +64,7 @@ fn over_each_transport(test: impl Fn(&World)) {
             gate: gate.clone(),
             writes: 0,
             served: 0,
+            later: Vec::new(),
         }));
         let address = address.parse::<Address>().unwrap();
         let server = Server::bind(&runtime, &address, ServerConfig::default(), service.clone()).unwrap();
@@ -189,5 +187,35 @@ fn a_gate_that_never_opens_holds_everything_back() {
         let options = CallOptions::new().timeout(Duration::from_millis(50));
         let answer = world.run(client.call(READ, &Bytes(b"b"), options));
         assert!(matches!(answer, Err(CallError::TimedOut { .. })), "{answer:?}");
+    });
+}
+
+/// The last frame is a goodbye, behind the answers that are owed, even if it has to wait and an answer is given meanwhile.
+#[test]
+fn a_client_that_breaks_a_rule_has_its_answers_and_is_told_which_when_the_gate_opens() {
+    const REQUEST: u8 = 3;
+    const GOODBYE: u8 = 6;
+    over_each_transport(|world| {
+        world.run(async {
+            let stream = world.runtime.connect(world.server.local_address()).await.unwrap();
+            let requests = [LATER, WRITE].map(|method| frame(REQUEST, method.into(), method, b"b", b""));
+            let bytes = [hello(), requests.concat(), frame(99, 0, 0, b"", b"")].concat();
+            push(&stream, bytes).await.unwrap();
+            world.runtime.sleep(Duration::from_millis(20)).await;
+            // Too late: nothing may follow on the goodbye.
+            let later = world.service.borrow_mut().later.pop().unwrap();
+            later.send(&Bytes(b"later"));
+            world.gate.reach(1);
+            let mut frames = FrameStream::new(&stream);
+            frames.next().await.expect("it is welcome");
+            let answer = frames.next().await.expect("the write was served");
+            assert_eq!((answer.id, &answer.message[..]), (WRITE.into(), &b"b"[..]));
+            let goodbye = frames.next().await.expect("it is told");
+            assert_eq!(
+                (goodbye.kind, goodbye.code, goodbye.id),
+                (GOODBYE, Violation::UnknownKind as u16, 2)
+            );
+            assert_eq!(frames.next().await, None);
+        });
     });
 }
