@@ -79,6 +79,7 @@ impl Namespace {
     /// The commands by which partition 0 is listened to.
     pub(super) fn apply_borrowing<'a>(&'a mut self, command: &Command<'a>) -> Result<Reply<'a>, Failure> {
         let changed = match *command {
+            Command::GiveBack { wanted } => return Ok(self.return_slots(wanted)),
             // Partition 0 has all there is.
             _ if self.config.partition == 0 => false,
             Command::MembersChanged {
@@ -99,7 +100,6 @@ impl Namespace {
                 sequence,
                 loans,
             } => self.borrow((lender, sequence), loans),
-            Command::GiveBack { wanted } => return Ok(self.return_slots(wanted)),
             Command::GivenBack { lender, .. } if lender != self.borrowing.lender => false,
             Command::GivenBack { loans, .. } => {
                 let before = self.borrowing.returning.len();

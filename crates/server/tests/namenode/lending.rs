@@ -443,6 +443,17 @@ enum Step {
     Reload(usize),
 }
 
+/// Whoever says that it is a partition may ask for them.
+#[test]
+fn the_partition_that_lends_has_no_slots_to_give_back() {
+    let (mut world, _) = world(0, 1);
+    let back = world.run(B, Command::GiveBack { wanted: 7 }, |reply| match reply {
+        Reply::Returning { lender, loans } => (lender, loans.len()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(back, Ok((0, 0)));
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let datanode = 0..DATANODES as usize;
     let borrower = 1..PARTITIONS;
