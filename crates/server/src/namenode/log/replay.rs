@@ -52,6 +52,9 @@ impl Namespace {
                 is_same.then_some(()).ok_or(ReplayError::Diverged)
             }
             Entry::Event(event) => self.happen(event).ok_or(ReplayError::Diverged),
+            Entry::Limits(config) if !config.is_sound() => {
+                Err(Malformed("limits that no namenode has").into())
+            }
             Entry::Limits(config) => {
                 self.limit(&config);
                 Ok(())

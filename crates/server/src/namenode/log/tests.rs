@@ -11,7 +11,9 @@ use super::super::config::Config;
 use super::super::namespace::Namespace;
 use super::LogError;
 use super::header::{Header, Names, SegmentHeader, segment_name};
+use super::journal::Journal;
 use super::record::{HEAD_BYTES, Record};
+use super::replay::{ReplayError, replay_all};
 use super::writer::{Durability, Log, LogConfig, Opened};
 
 const SESSION: SessionId = SessionId(5);
@@ -507,4 +509,22 @@ fn an_append_that_stops_anywhere_is_noticed_and_undone() {
         let at = states.iter().position(|state| *state == again.saved()).unwrap();
         assert!(at + 2 >= states.len(), "{at} of {}", states.len());
     }
+}
+
+/// With them a state would be written down that cannot be read again.
+#[test]
+fn limits_that_no_namenode_has_are_no_record() {
+    let journal = Journal::new(0, usize::MAX);
+    let unsound = Config {
+        page_bytes_max: 1,
+        ..Config::default()
+    };
+    journal.limits(Now::default(), &unsound);
+    let records = journal.drain(<[u8]>::to_vec).unwrap();
+    let mut namespace = Namespace::new(Config::default());
+    let refused = replay_all(&mut namespace, &records);
+    assert!(
+        matches!(refused, Err((0, ReplayError::Malformed(_)))),
+        "{refused:?}"
+    );
 }
