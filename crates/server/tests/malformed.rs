@@ -283,6 +283,21 @@ impl Seeds {
                 .encode_to_vec(),
             ),
             (
+                namenode_method::FREE_LEAKED,
+                namenode::FreeLeakedRequest {
+                    incarnation: 1,
+                    slots: &[namenode::IssuedSlot {
+                        datanode: 1,
+                        epoch: 1,
+                        slot: 0,
+                        generation: 1,
+                        block_bytes: 4096,
+                        taken: &[u64::MAX; 4],
+                    }; 3],
+                }
+                .encode_to_vec(),
+            ),
+            (
                 namenode_method::REGISTER,
                 namenode::RegisterRequest {
                     name: "evil",

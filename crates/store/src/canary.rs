@@ -54,11 +54,13 @@ pub enum Canary {
     RenameEarly,
     /// A partition goes on serving an entry that is on its way to another partition.
     RenameBothNames,
+    /// The namenode believes who says that blocks are nobody's.
+    FreeOwned,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 22] = [
+    pub const ALL: [Canary; 23] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -81,6 +83,7 @@ impl Canary {
         Canary::BelieveRefusedErrand,
         Canary::RenameEarly,
         Canary::RenameBothNames,
+        Canary::FreeOwned,
     ];
 
     /// What the bug is, in one line.
@@ -132,6 +135,7 @@ impl Canary {
             Canary::RenameBothNames => {
                 "a partition goes on serving an entry that is on its way to another partition"
             }
+            Canary::FreeOwned => "the namenode believes who says that blocks are nobody's",
         }
     }
 }
@@ -161,6 +165,7 @@ impl fmt::Display for Canary {
             Canary::BelieveRefusedErrand => "believe-refused-errand",
             Canary::RenameEarly => "rename-early",
             Canary::RenameBothNames => "rename-both-names",
+            Canary::FreeOwned => "free-owned",
         })
     }
 }

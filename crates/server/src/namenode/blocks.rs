@@ -30,6 +30,13 @@ impl Class {
         UNIT_BYTES << (4 * self as u32)
     }
 
+    /// The class of blocks of this size, if there is one.
+    pub(super) fn of_bytes(bytes: u64) -> Option<Self> {
+        [Self::Small, Self::Medium, Self::Large]
+            .into_iter()
+            .find(|class| class.bytes() == bytes)
+    }
+
     fn units(self) -> u32 {
         (self.bytes() / UNIT_BYTES) as u32
     }
@@ -93,6 +100,21 @@ impl Issued {
     /// Where it is in the cluster: the datanode in the upper half, the first unit in the lower one.
     pub(super) fn place(&self) -> u64 {
         u64::from(self.datanode) << 32 | u64::from(self.unit)
+    }
+
+    /// In which of the datanode's slots it is.
+    pub(super) fn slot(&self) -> u32 {
+        self.unit / UNITS_PER_SLOT
+    }
+
+    /// Which of the blocks of its slot it is.
+    pub(super) fn number(&self) -> u32 {
+        self.unit % UNITS_PER_SLOT / self.class.units()
+    }
+
+    /// The first unit of a block by these.
+    pub(super) fn unit_of(slot: u32, number: u32, class: Class) -> u32 {
+        slot * UNITS_PER_SLOT + number * class.units()
     }
 }
 
@@ -257,6 +279,14 @@ impl Slots {
         })
     }
 
+    /// A bit for each block that is given out of a slot, if it is as it was: blocks of this class, and none issued since the one with this
+    /// generation. What is given out then has been given out ever since.
+    pub(super) fn taken_since(&self, index: u32, generation: u32, class: Class) -> Option<[u64; 4]> {
+        let slot = self.slots.get(index as usize)?;
+        let is_same = slot.generation == generation && (slot.used == 0 || slot.class == class);
+        is_same.then_some(slot.taken)
+    }
+
     /// A block of this class: its first unit and its generation.
     pub(super) fn issue(&mut self, class: Class) -> Option<(u32, u32)> {
         let index = match class {
@@ -277,7 +307,7 @@ impl Slots {
             self.unlink(index);
         }
         self.used_bytes += class.bytes();
-        Some((index * UNITS_PER_SLOT + block * class.units(), generation))
+        Some((Issued::unit_of(index, block, class), generation))
     }
 
     fn open_empty(&mut self, class: Class) -> Option<u32> {
@@ -304,8 +334,7 @@ impl Slots {
 
     /// Takes a block back. It must have been issued, and not taken back since.
     pub(super) fn release(&mut self, block: &Issued) {
-        let index = block.unit / UNITS_PER_SLOT;
-        let number = block.unit % UNITS_PER_SLOT / block.class.units();
+        let (index, number) = (block.slot(), block.number());
         let slot = &mut self.slots[index as usize];
         assert!(
             slot.class == block.class && slot.has(number),
@@ -375,8 +404,7 @@ impl Slots {
         let mut taken = vec![[0_u64; 4]; self.slots.len()];
         let mut bytes = 0;
         for block in owned {
-            let slot = (block.unit / UNITS_PER_SLOT) as usize;
-            let number = block.unit % UNITS_PER_SLOT / block.class.units();
+            let (slot, number) = (block.slot() as usize, block.number());
             if self.slots[slot].class != block.class || self.slots[slot].generation < block.generation {
                 return Err(format!("{block:?} is in a slot of another class or time"));
             }

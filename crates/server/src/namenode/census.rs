@@ -12,9 +12,10 @@ use super::datanodes::Registry;
 use super::namespace::Namespace;
 use super::records::Place;
 use super::sessions::Held;
+use super::state::fields;
 
-/// Slots of a page of [`Namespace::issued`].
-const SLOTS_MAX: usize = 256;
+/// Slots of a page of what is given out, and of a request to free some of it.
+pub const SLOTS_MAX: usize = 256;
 /// Bytes of a page of [`Namespace::owners`], about: well below those of a message.
 const PAGE_BYTES_MAX: usize = 32 * 1024;
 /// What an owner takes of them without its name and blocks.
@@ -23,18 +24,30 @@ const OWNER_BYTES: usize = 64;
 const LOOKED_AT_MAX: u32 = 8192;
 
 /// A slot of 1 MiB with blocks that are given out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IssuedSlot {
-    pub(super) datanode: u32,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IssuedSlot {
+    /// Its number.
+    pub datanode: u32,
     /// The life of the datanode, as it is counted here.
-    pub(super) epoch: u32,
-    pub(super) slot: u32,
+    pub epoch: u32,
+    /// Which of its slots.
+    pub slot: u32,
     /// Of the latest block.
-    pub(super) generation: u32,
-    pub(super) block_bytes: u32,
+    pub generation: u32,
+    /// The size of each.
+    pub block_bytes: u32,
     /// A bit for each block that is given out, from the lowest on.
-    pub(super) taken: [u64; 4],
+    pub taken: [u64; 4],
 }
+
+fields!(IssuedSlot {
+    datanode,
+    epoch,
+    slot,
+    generation,
+    block_bytes,
+    taken
+});
 
 /// Where a page of slots begins: at this slot of this datanode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

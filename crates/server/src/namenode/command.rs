@@ -5,9 +5,11 @@
 
 pub use super::borrowing::MemberNews;
 pub use super::branches::Home;
+pub use super::census::{IssuedSlot, SLOTS_MAX};
 pub use super::errands::{Errand, ErrandName, Trace};
 pub use super::failure::Failure;
 pub use super::jobs::{JobCreate, JobId, JobInfo, JobInfos, JobState};
+pub use super::leaks::FreedLeaks;
 pub use super::lending::{LOANS_MAX, Lend, Loan, MEMBERS_MAX};
 pub use super::moves::Destination;
 pub use super::quota::{Amount, MOVED_NODES_MAX, OverQuota};
@@ -370,6 +372,13 @@ pub enum Command<'a> {
         job: JobId,
         /// Also one of another session.
         kill: bool,
+    },
+    /// Frees those of the named blocks that nobody owns. [`Reply::FreedLeaks`].
+    FreeLeaked {
+        /// Of the namenode that has given them out.
+        incarnation: u64,
+        /// At most [`SLOTS_MAX`]: what was given out of each when it was looked at, without the blocks that are not meant.
+        slots: &'a [IssuedSlot],
     },
     /// Does what another partition asks for; what was done before is not done again. [`Reply::Done`], or [`Reply::Made`] of a shard.
     DoErrand {

@@ -445,6 +445,16 @@ impl Registry {
         })
     }
 
+    /// A bit for each block that is given out of this slot, if it belongs to the same life of its datanode, has blocks of this class, and none
+    /// was given out since the one of this generation.
+    pub(super) fn taken_since(&self, slot: &IssuedSlot, class: Class) -> Option<[u64; 4]> {
+        let member = self.member(slot.datanode)?;
+        let is_same_life = member.epoch == slot.epoch;
+        is_same_life
+            .then(|| member.slots.taken_since(slot.slot, slot.generation, class))
+            .flatten()
+    }
+
     /// What a client needs to use a block.
     pub(super) fn block(&self, extent: &Extent, rights: Rights) -> Block {
         let member = self

@@ -270,7 +270,7 @@ fn check_partner(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::command::{Now, Register, SessionId};
     use super::super::config::Config;
     use super::*;
@@ -279,7 +279,8 @@ mod tests {
         namespace.apply(Now::default(), SessionId(1), command).unwrap()
     }
 
-    fn partition(number: u16) -> Namespace {
+    /// One of two partitions; number 0 has a datanode of 8 MiB.
+    pub(in crate::namenode) fn partition(number: u16) -> Namespace {
         let mut namespace = Namespace::new(Config {
             partition: number,
             partitions: 2,
@@ -298,7 +299,7 @@ mod tests {
     }
 
     /// Partition 1 hears of the datanodes and asks for two slots; says how many it got.
-    fn borrow(lender: &mut Namespace, borrower: &mut Namespace) -> usize {
+    pub(in crate::namenode) fn borrow(lender: &mut Namespace, borrower: &mut Namespace) -> usize {
         let incarnation = borrower.lending_incarnation();
         let began = Command::BorrowerBegan {
             partition: 1,

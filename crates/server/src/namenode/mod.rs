@@ -43,6 +43,7 @@ mod failure;
 mod file;
 mod index;
 mod jobs;
+mod leaks;
 mod lending;
 pub mod log;
 mod moves;

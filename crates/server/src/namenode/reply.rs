@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::branches::Branches;
-use super::command::{Failure, JobInfo, JobInfos, Kind, LeaseId, Loan, MemberNews, NodeId, PendingId};
+use super::command::{
+    Failure, FreedLeaks, JobInfo, JobInfos, Kind, LeaseId, Loan, MemberNews, NodeId, PendingId,
+};
 use super::nodes::{BlockSpan, Nodes};
 use super::records::Place;
 
@@ -326,6 +328,8 @@ pub enum Reply<'a> {
     },
     /// To job-create and job-end.
     Job(JobInfo<'a>),
+    /// To free-leaked.
+    FreedLeaks(FreedLeaks),
     /// To errands, and what is said of them.
     Done,
     /// To an errand that makes something: its id here.

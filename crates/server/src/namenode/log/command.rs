@@ -3,8 +3,8 @@
 //! Each command is written out field by field, so that one that is added is not forgotten here: the compiler asks for it.
 
 use super::super::command::{
-    Command, Create, ENDPOINTS_MAX, Errand, JobCreate, KEYS_MAX, Loan, MemberNews, Put, PutItem, Register,
-    SessionId,
+    Command, Create, ENDPOINTS_MAX, Errand, IssuedSlot, JobCreate, KEYS_MAX, Loan, MemberNews, Put, PutItem,
+    Register, SLOTS_MAX, SessionId,
 };
 use super::super::config::Config;
 use super::super::state::{Input, Malformed, State, save_bytes};
@@ -42,6 +42,7 @@ pub(super) struct Lists<'a> {
     endpoints: Vec<&'a str>,
     items: Vec<PutItem<'a>>,
     errand: Option<Errand>,
+    slots: Vec<IssuedSlot>,
     pub(super) loans: Vec<Loan>,
     pub(super) members: Vec<MemberNews<'a>>,
 }
@@ -70,6 +71,7 @@ mod kind {
     pub(super) const ERRAND_DONE: u16 = 20;
     pub(super) const MEET_PARTNER: u16 = 21;
     pub(super) const RENAME_TO: u16 = 22;
+    pub(super) const FREE_LEAKED: u16 = 23;
     pub(super) const SESSION_ENDED: u16 = 100;
     pub(super) const DATANODE_SILENT: u16 = 101;
     pub(super) const DATANODE_HEARD: u16 = 102;
@@ -169,6 +171,12 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
         Command::JobEnd { job, kill } => {
             (job, kill).save(out);
             kind::JOB_END
+        }
+        Command::FreeLeaked { incarnation, slots } => {
+            incarnation.save(out);
+            (slots.len() as u32).save(out);
+            slots.iter().for_each(|slot| slot.save(out));
+            kind::FREE_LEAKED
         }
         Command::Put(ref request) => save_put(request, out),
         Command::MultiPut { table, path, items } => {
@@ -462,6 +470,10 @@ fn load_command<'a>(
             job: State::load(input)?,
             kill: State::load(input)?,
         },
+        kind::FREE_LEAKED => Command::FreeLeaked {
+            incarnation: State::load(input)?,
+            slots: load_slots(input, &mut lists.slots)?,
+        },
         kind::PUT => Command::Put(load_put(input)?),
         kind::MULTI_PUT => Command::MultiPut {
             table: State::load(input)?,
@@ -559,6 +571,20 @@ fn load_items<'a>(
         });
     }
     Ok(items)
+}
+
+fn load_slots<'a>(
+    input: &mut Input<'_>,
+    slots: &'a mut Vec<IssuedSlot>,
+) -> Result<&'a [IssuedSlot], Malformed> {
+    let count = u32::load(input)? as usize;
+    if count > SLOTS_MAX {
+        return Err(Malformed("too many slots"));
+    }
+    for _ in 0..count {
+        slots.push(State::load(input)?);
+    }
+    Ok(slots)
 }
 
 fn load_register<'a>(

@@ -194,6 +194,7 @@ impl Noted {
         let has_changed = match result {
             Ok(Reply::Registered { reset, .. }) => !reset,
             Ok(Reply::Settled { changed }) => *changed,
+            Ok(Reply::FreedLeaks(leaks)) => leaks.freed > 0,
             Ok(Reply::Lent { loans, .. } | Reply::Returning { loans, .. }) => !loans.is_empty(),
             Ok(_) => true,
             Err(_) => self.shared.stirred.get(),

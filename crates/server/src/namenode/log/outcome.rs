@@ -2,7 +2,7 @@
 
 use crake_store::protocol::words::{fold, mix};
 
-use super::super::command::{Attributes, Block, Failure, JobInfo, JobState, Loan, Reply};
+use super::super::command::{Attributes, Block, Failure, FreedLeaks, JobInfo, JobState, Loan, Reply};
 
 /// Odd, with as many ones as zeros: each bit of what is multiplied reaches many others.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -64,6 +64,13 @@ fn of_reply(reply: &Reply<'_>) -> u64 {
         Reply::Settled { changed } => numbers(13, &[changed.into()]),
         Reply::Lent { lender, known, loans } => slots(numbers(14, &[lender, known.into()]), loans),
         Reply::Returning { lender, loans } => slots(numbers(15, &[lender]), loans),
+        Reply::FreedLeaks(FreedLeaks {
+            freed,
+            freed_bytes,
+            absent,
+            changed,
+            owned,
+        }) => numbers(17, &[freed, freed_bytes, absent, changed, owned]),
         // To reads, and to signs of life.
         Reply::List { .. }
         | Reply::Table { .. }

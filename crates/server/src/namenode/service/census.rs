@@ -1,11 +1,14 @@
-//! The requests of who looks whether each block has an owner.
+//! The requests of who looks whether each block has an owner, and has those freed that have none.
 
 use crake_rpc::{Replies, Request};
 use crake_store::protocol::namenode as wire;
 
-use super::Answered;
-use super::caller::Caller;
+use crake_wire::WireError;
+
+use super::caller::{Caller, collect};
+use super::{Answered, wrong_reply};
 use crate::namenode::census::{OwnerSpot, Owners, SlotSpot};
+use crate::namenode::command::{Command, FreedLeaks, IssuedSlot, Reply, SLOTS_MAX};
 
 impl Caller<'_, '_> {
     pub(super) fn issued(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
@@ -62,4 +65,46 @@ impl Caller<'_, '_> {
         replies.send(request, &message);
         Ok(())
     }
+
+    pub(super) fn free_leaked(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::FreeLeakedRequestView::parse(request.message)?;
+        let slots = asked.slots()?.map(|slot| slot.and_then(|slot| read_slot(&slot)));
+        let command = Command::FreeLeaked {
+            incarnation: asked.incarnation(),
+            slots: &collect(slots, SLOTS_MAX)?,
+        };
+        let Reply::FreedLeaks(FreedLeaks {
+            freed,
+            freed_bytes,
+            absent,
+            changed,
+            owned,
+        }) = self.apply(&command)?
+        else {
+            wrong_reply()
+        };
+        let message = wire::FreeLeakedReply {
+            freed,
+            freed_bytes,
+            absent,
+            changed,
+            owned,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+}
+
+fn read_slot(asked: &wire::IssuedSlotView<'_>) -> Result<IssuedSlot, WireError> {
+    let mut taken = [0; 4];
+    let mut words = asked.taken()?;
+    taken.fill_with(|| words.next().unwrap_or(0));
+    Ok(IssuedSlot {
+        datanode: asked.datanode(),
+        epoch: asked.epoch(),
+        slot: asked.slot(),
+        generation: asked.generation(),
+        block_bytes: asked.block_bytes(),
+        taken,
+    })
 }
