@@ -3,6 +3,8 @@
 //! A partition is asked which blocks it has given out, then for all owners of blocks, then for the blocks again. Everything may change meanwhile, so only
 //! slots are judged from which nothing was given out in between: their generation says so. A block that was given out there before and after is the
 //! same block, and has had an owner all the time, or never.
+//!
+//! Those of nobody can be freed. The partition looks at all owners again before it does, for what is said here it does not believe.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -14,11 +16,13 @@ use crate::store::Store;
 
 mod operation;
 
-use operation::{AskIssued, AskOwners, Of, Owner};
+use operation::{AskIssued, AskOwners, FreeLeaked, Of, Owner};
 
 /// Units of a handle in a slot of 1 MiB.
 const UNITS_PER_SLOT: u32 = 256;
 const UNIT_BYTES: u32 = 4096;
+/// Slots of one request to free blocks: as many as it may have.
+const FREED_SLOTS_MAX: usize = 256;
 
 /// Who has a block that no name leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub enum Holder {
         /// Its last name, or its key.
         name: Vec<u8>,
     },
-    /// Nobody, and nobody will free it: it has leaked.
+    /// Nobody, and nobody will free it: it has leaked. [`Store::free_leaked`] does.
     Nobody,
 }
 
@@ -76,6 +80,43 @@ pub struct UnnamedBlocks {
     pub leaked: u64,
     /// Bytes of these.
     pub leaked_bytes: u64,
+    /// Where all are that have leaked.
+    leaks: Vec<Leaks>,
+}
+
+/// The blocks of a partition that have leaked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Leaks {
+    partition: u16,
+    /// Of the namenode that has given them out.
+    incarnation: u64,
+    /// Of what was given out of each slot, only what has leaked.
+    slots: Slots,
+}
+
+/// What became of blocks that had leaked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FreedBlocks {
+    /// How many are free now.
+    pub freed: u64,
+    /// Bytes of these.
+    pub freed_bytes: u64,
+    /// How many were free already: somebody else has had them freed.
+    pub absent: u64,
+    /// How many were left as they are, because blocks were given out of their slots since they were found, or their namenode or datanode has begun anew.
+    pub changed: u64,
+    /// How many were left as they are, because they have an owner: what should not happen.
+    pub owned: u64,
+}
+
+impl FreedBlocks {
+    fn add(&mut self, other: FreedBlocks) {
+        self.freed += other.freed;
+        self.freed_bytes += other.freed_bytes;
+        self.absent += other.absent;
+        self.changed += other.changed;
+        self.owned += other.owned;
+    }
 }
 
 impl UnnamedBlocks {
@@ -87,7 +128,7 @@ impl UnnamedBlocks {
 
 impl Store {
     /// Looks for blocks in use that no name leads to, and lists at most `listed_max` of them. Takes time and requests in proportion to all blocks; clients may go on
-    /// meanwhile. Memory: some 100 bytes for each MiB of the cluster that is in use.
+    /// meanwhile. Memory: some 200 bytes for each MiB of the cluster that is in use.
     ///
     /// # Errors
     /// A partition does not answer, or has begun anew meanwhile.
@@ -100,6 +141,54 @@ impl Store {
         found.blocks.truncate(listed_max);
         Ok(found)
     }
+
+    /// Frees all that have leaked among these, listed or not. Each partition finds out by itself whether they are still those that were found, and nobody's: that
+    /// takes it time in proportion to all blocks, for each 256 MiB of slots that blocks have leaked of.
+    ///
+    /// # Errors
+    /// A partition does not answer, or cannot write its log. What was freed until then stays so.
+    pub async fn free_leaked(&self, found: &UnnamedBlocks) -> Result<FreedBlocks, Error> {
+        let mut freed = FreedBlocks::default();
+        for session in self.session().partitions().all() {
+            let number = session.number();
+            for leaks in found.leaks.iter().filter(|leaks| leaks.partition == number) {
+                free_of(&session, leaks, &mut freed).await?;
+            }
+        }
+        Ok(freed)
+    }
+}
+
+/// For the simulator.
+#[cfg(feature = "canary")]
+impl Store {
+    /// Says of all blocks that they have leaked, which a namenode must not believe.
+    pub async fn accuse_all(&self) -> Result<FreedBlocks, Error> {
+        let mut freed = FreedBlocks::default();
+        for session in self.session().partitions().all() {
+            let (incarnation, slots) = issued(&session).await?;
+            let partition = session.number();
+            let leaks = Leaks {
+                partition,
+                incarnation,
+                slots,
+            };
+            free_of(&session, &leaks, &mut freed).await?;
+        }
+        Ok(freed)
+    }
+}
+
+async fn free_of(session: &Rc<Session>, leaks: &Leaks, freed: &mut FreedBlocks) -> Result<(), Error> {
+    let slots = leaks.slots.iter().map(operation::message_of);
+    for slots in slots.collect::<Vec<_>>().chunks(FREED_SLOTS_MAX) {
+        let request = FreeLeaked {
+            incarnation: leaks.incarnation,
+            slots,
+        };
+        freed.add(Pending::start(session, request).await?);
+    }
+    Ok(())
 }
 
 async fn of_partition(
@@ -108,7 +197,7 @@ async fn of_partition(
     found: &mut UnnamedBlocks,
 ) -> Result<(), Error> {
     let (incarnation, before) = issued(session).await?;
-    let mut census = Census::new(session.number(), before);
+    let mut census = Census::new(session.number(), incarnation, before);
     // What is on its way to a node, or from a node to a view, is met on one side of the nodes or the other.
     for of in [Of::Puts, Of::Views, Of::Nodes, Of::Puts, Of::Views] {
         let mut from = Some((0, 0));
@@ -161,6 +250,7 @@ struct IssuedSlot {
 /// What is known of the blocks of one partition.
 struct Census {
     partition: u16,
+    incarnation: u64,
     before: Slots,
     owned: BTreeMap<(u32, u32), Owned>,
     /// Of the first blocks with an owner that no name leads to, by datanode and unit.
@@ -179,9 +269,10 @@ struct Owned {
 const HOLDERS_MAX: usize = 100_000;
 
 impl Census {
-    fn new(partition: u16, before: Slots) -> Census {
+    fn new(partition: u16, incarnation: u64, before: Slots) -> Census {
         Census {
             partition,
+            incarnation,
             before,
             owned: BTreeMap::new(),
             holders: BTreeMap::new(),
@@ -230,12 +321,17 @@ impl Census {
 
     /// Judges the slots that are as they were.
     fn end(mut self, after: &Slots, listed_max: usize, found: &mut UnnamedBlocks) {
+        let mut leaks = Slots::new();
         for (&(datanode, slot), now) in after {
             let before = self.before.get(&(datanode, slot)).copied();
             let Some(before) = before.filter(|before| now.is_like(before)) else {
                 continue;
             };
             let owned = self.owned.get(&(datanode, slot)).copied().unwrap_or_default();
+            let taken = std::array::from_fn(|word| before.taken[word] & now.taken[word] & !owned.all[word]);
+            if taken != [0; 4] {
+                leaks.insert((datanode, slot), IssuedSlot { taken, ..before });
+            }
             for bit in 0..UNITS_PER_SLOT / before.units_per_block {
                 let was_there = is_set(&before.taken, bit) && is_set(&now.taken, bit);
                 let is_named = is_set(&owned.all, bit) && !is_set(&owned.unnamed, bit);
@@ -258,6 +354,13 @@ impl Census {
                 });
                 found.add(block, len_bytes, listed_max);
             }
+        }
+        if !leaks.is_empty() {
+            found.leaks.push(Leaks {
+                partition: self.partition,
+                incarnation: self.incarnation,
+                slots: leaks,
+            });
         }
     }
 }
@@ -343,7 +446,7 @@ mod tests {
 
     #[test]
     fn what_has_an_owner_has_not_leaked() {
-        let mut census = Census::new(3, slots(9, 0b11111));
+        let mut census = Census::new(3, 7, slots(9, 0b11111));
         census.meet(Of::Puts, owner(5, &[1]));
         census.meet(Of::Views, owner(6, &[2]));
         census.meet(Of::Nodes, owner(7, &[0]));
@@ -370,19 +473,25 @@ mod tests {
         let block = &found.blocks[3];
         assert_eq!((block.partition, block.datanode, block.slot), (3, 1, 2));
         assert_eq!((block.len_bytes, found.unlisted()), (65536, 0));
+        let leaks = Leaks {
+            partition: 3,
+            incarnation: 7,
+            slots: slots(9, 0b10000),
+        };
+        assert_eq!(found.leaks, [leaks]);
     }
 
     #[test]
     fn what_comes_and_goes_meanwhile_is_not_judged() {
         // Freed before the end, and given out after the beginning.
-        let freed = judged(Census::new(0, slots(9, 0b11)), &slots(9, 0b01), 100);
+        let freed = judged(Census::new(0, 7, slots(9, 0b11)), &slots(9, 0b01), 100);
         assert_eq!((freed.leaked, units(&freed)), (1, vec![(512, &Holder::Nobody)]));
         for after in [slots(10, 0b11), Slots::new()] {
-            let found = judged(Census::new(0, slots(9, 0b11)), &after, 100);
+            let found = judged(Census::new(0, 7, slots(9, 0b11)), &after, 100);
             assert_eq!(found, UnnamedBlocks::default());
         }
         assert_eq!(
-            judged(Census::new(0, Slots::new()), &slots(9, 0b11), 100),
+            judged(Census::new(0, 7, Slots::new()), &slots(9, 0b11), 100),
             UnnamedBlocks::default()
         );
     }
@@ -390,7 +499,7 @@ mod tests {
     /// A value that got its name has one, and a file that lost it has none: in the order in which they are met.
     #[test]
     fn what_passes_to_another_owner_is_the_last_ones() {
-        let mut census = Census::new(0, slots(9, 0b11));
+        let mut census = Census::new(0, 7, slots(9, 0b11));
         census.meet(Of::Puts, owner(5, &[0]));
         census.meet(Of::Nodes, owner(6, &[0, 1]));
         census.meet(Of::Views, owner(6, &[1]));
@@ -400,10 +509,12 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_and_counted() {
-        let mut census = Census::new(0, slots(9, 0xffff));
+        let mut census = Census::new(0, 7, slots(9, 0xffff));
         census.meet(Of::Views, owner(6, &[0, 1, 2, 3, 4]));
         let found = judged(census, &slots(9, 0xffff), 3);
         assert_eq!((found.held, found.leaked), (5, 11));
         assert_eq!((found.blocks.len(), found.unlisted()), (6, 10));
+        // To be freed are all of them.
+        assert_eq!(found.leaks[0].slots, slots(9, 0xffe0));
     }
 }

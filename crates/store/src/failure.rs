@@ -74,6 +74,11 @@ fn of_status(status: Status, detail: &str, peer: &str) -> Error {
     } else {
         format!("{status}: {detail}")
     };
+    let detail = match status {
+        // Clients ask for nothing else that a server of their own version does not know.
+        Status::UNKNOWN_METHOD => format!("{detail}; it is of an older version"),
+        _ => detail,
+    };
     if status.is_retryable() {
         Error::Unavailable {
             peer,

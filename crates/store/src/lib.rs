@@ -44,7 +44,6 @@ mod block;
 pub mod blocking;
 mod buffered;
 pub mod canary;
-mod census;
 mod check;
 mod cluster;
 mod datanodes;
@@ -60,6 +59,7 @@ mod list_page;
 mod node;
 #[macro_use]
 mod operation;
+mod census;
 mod job;
 mod multifile;
 mod options;
@@ -81,7 +81,7 @@ mod watch;
 mod writer;
 
 pub use buffered::{BufferedReader, BufferedWriter};
-pub use census::{Holder, UnnamedBlock, UnnamedBlocks};
+pub use census::{FreedBlocks, Holder, UnnamedBlock, UnnamedBlocks};
 pub use check::{Checked, Damage, Trouble};
 pub use cluster::Usage;
 pub use datanodes::Datanode;

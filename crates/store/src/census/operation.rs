@@ -1,11 +1,11 @@
-//! What a partition is asked of its blocks and their owners.
+//! What a partition is asked of its blocks and their owners, and to free.
 
 use std::rc::Rc;
 
 use crake_mem::Buf;
 use crake_wire::WireError;
 
-use super::{IssuedSlot, UNIT_BYTES, UNITS_PER_SLOT};
+use super::{FreedBlocks, IssuedSlot, UNIT_BYTES, UNITS_PER_SLOT};
 use crate::pending::{Operation, Subject};
 use crate::protocol::namenode::{self, namenode as method};
 use crate::session::Session;
@@ -140,6 +140,54 @@ impl Operation for AskOwners {
 
     fn subject(&self) -> Subject<'_> {
         Subject::Cluster
+    }
+}
+
+/// Frees those of these blocks that nobody owns. Asked again, it finds them free.
+#[derive(Debug, Clone, Copy)]
+pub struct FreeLeaked<'a> {
+    pub(super) incarnation: u64,
+    /// At most [`super::FREED_SLOTS_MAX`].
+    pub(super) slots: &'a [namenode::IssuedSlot<'a>],
+}
+
+impl Operation for FreeLeaked<'_> {
+    operation!(FREE_LEAKED, Other, repeatable: true, FreeLeakedRequest -> FreedBlocks);
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::FreeLeakedRequest {
+            incarnation: self.incarnation,
+            slots: self.slots,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<FreedBlocks, WireError> {
+        let view = namenode::FreeLeakedReplyView::parse(message)?;
+        Ok(FreedBlocks {
+            freed: view.freed(),
+            freed_bytes: view.freed_bytes(),
+            absent: view.absent(),
+            changed: view.changed(),
+            owned: view.owned(),
+        })
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Cluster
+    }
+}
+
+/// A slot as it was told, and is told back.
+pub(super) fn message_of<'a>(
+    (&(datanode, slot), issued): (&(u32, u32), &'a IssuedSlot),
+) -> namenode::IssuedSlot<'a> {
+    namenode::IssuedSlot {
+        datanode,
+        epoch: issued.epoch,
+        slot,
+        generation: issued.generation,
+        block_bytes: issued.units_per_block * UNIT_BYTES,
+        taken: &issued.taken,
     }
 }
 
