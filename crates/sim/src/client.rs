@@ -251,7 +251,7 @@ pub fn is_transient(error: &Error) -> bool {
 
 impl Life {
     async fn operation(&self) {
-        match self.world.random.below(60) {
+        match self.world.random.below(61) {
             0..=3 => self.write_file().await,
             4 => self.append_file().await,
             5..=8 => self.read_file().await,
@@ -284,6 +284,7 @@ impl Life {
             46 | 47 => self.look_at_timed().await,
             55..=57 => self.move_directory().await,
             58 => self.write_alone().await,
+            60 => self.accuse_all().await,
             _ => self.get_shared().await,
         }
     }

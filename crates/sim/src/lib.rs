@@ -23,6 +23,7 @@ mod counters;
 mod files;
 mod jobs;
 mod keys;
+mod leaks;
 mod model;
 mod moves;
 mod namenodes;

@@ -121,6 +121,11 @@ fn finds_a_rename_that_does_not_wait_for_referrals() {
 }
 
 #[test]
+fn finds_blocks_that_are_freed_because_somebody_says_so() {
+    finds(Canary::FreeOwned);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");
