@@ -3,14 +3,15 @@
 use anyhow::{Error, Result};
 use clap::Args;
 use crake_store::{
-    Checked, Damage, Datanode, Error as StoreError, Holder, Node, Table, Trouble, UnnamedBlock, UnnamedBlocks,
+    Checked, Damage, Datanode, Error as StoreError, FreedBlocks, Holder, Node, Table, Trouble, UnnamedBlock,
+    UnnamedBlocks,
 };
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::client::{self, Client};
 use crate::config::{Config, Flag, URL};
-use crate::exit::{Exited, Told};
+use crate::exit::{Exited, Told, Usage};
 use crate::fs::RemotePath;
 use crate::interrupt::Interrupted;
 use crate::output::Output;
@@ -27,12 +28,14 @@ const LISTED_MAX: usize = 1000;
   crake fsck /data --json
   crake fsck --namenode crake://10.0.0.1:9060
   crake fsck --remove-lost                  removes files and values of which bytes are gone for good
+  crake fsck --free-leaked                  frees blocks that have leaked
+  crake fsck --repair                       both
 
 It asks datanodes whether they have the bytes of each file and value, while clients go on to work, and reads none of them. Bytes are `lost` if their
 datanode has begun anew without them, `missing` if it is there and does not have them, and `away` if it is silent and may come back.
 
 Of the whole namespace it also tells which blocks are in use without a name, by datanode, slot (of 1 MiB) and unit (of 4 KiB), and who has them: views of a file that is
-no more, a value on its way into a table, something that is being removed. These go by themselves. Those of nobody have `leaked`.
+no more, a value on its way into a table, something that is being removed. These go by themselves. Those of nobody have `leaked`: freed, they can be used again.
 
 Exit codes: 0 nothing is wrong, or all that was is mended; 1 something is wrong and is left so; 2 wrong usage; 3 not everything could be looked at.")]
 pub struct Arguments {
@@ -43,11 +46,26 @@ pub struct Arguments {
     #[arg(long, value_name = "URL")]
     namenode: Option<String>,
     /// Remove files and values with bytes that are lost or missing; none whose datanode is away, and none that is being written
-    #[arg(long, visible_alias = "repair")]
+    #[arg(long)]
     remove_lost: bool,
+    /// Free all blocks that have leaked, of the whole namespace. The namenode looks at all owners again before it does
+    #[arg(long)]
+    free_leaked: bool,
+    /// Mend all that can be: --remove-lost and, of the whole namespace, --free-leaked
+    #[arg(long)]
+    repair: bool,
 }
 
 impl Arguments {
+    fn check_path(&self) -> Result<(), Usage> {
+        match self.free_leaked && !self.path.is_root() {
+            true => Err(Usage(
+                "--free-leaked is for the whole namespace: leave the path out".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// The settings that these flags give.
     pub fn flags(&self) -> Vec<Flag> {
         let flag = Flag::new("--namenode", &URL, self.namenode.as_ref());
@@ -131,14 +149,25 @@ struct Summary {
     leaked_bytes: u64,
     /// How many of both are not listed.
     unlisted_blocks: u64,
+    /// Of those that have leaked: how many were freed.
+    freed_blocks: u64,
+    freed_bytes: u64,
+    /// How many were free already, because somebody else has had them freed.
+    absent_blocks: u64,
+    /// How many may be other blocks by now, and are left as they are.
+    changed_blocks: u64,
+    /// How many have an owner after all.
+    owned_blocks: u64,
 }
 
 /// Looks, tells, and mends what it is told to.
 pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()> {
+    arguments.check_path()?;
     let outcome = client::run(config, async |client| {
         let mut check = Check {
             client: &client,
-            remove_lost: arguments.remove_lost,
+            remove_lost: arguments.remove_lost || arguments.repair,
+            free_leaked: arguments.free_leaked || arguments.repair,
             output,
             progress: output.activity("checked"),
             summary: Summary::default(),
@@ -158,6 +187,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
 struct Check<'a> {
     client: &'a Client,
     remove_lost: bool,
+    free_leaked: bool,
     output: Output,
     progress: ProgressBar,
     summary: Summary,
@@ -171,6 +201,9 @@ impl Check<'_> {
         if path.is_root() {
             let unnamed = self.client.store.unnamed_blocks(LISTED_MAX).await?;
             self.tell_unnamed(&unnamed)?;
+            if self.free_leaked && unnamed.leaked > 0 {
+                self.free(&unnamed).await?;
+            }
         }
         self.progress.finish_and_clear();
         self.summary.used = self.client.store.usage().await?.used;
@@ -354,6 +387,39 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// What cannot be freed is told, and stays as it is: what was seen is told all the same.
+    async fn free(&mut self, unnamed: &UnnamedBlocks) -> Result<()> {
+        match self.client.store.free_leaked(unnamed).await {
+            Ok(freed) => self.tell_freed(&freed),
+            Err(error) => {
+                self.output.note(format!("freeing what has leaked: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn tell_freed(&mut self, freed: &FreedBlocks) -> Result<()> {
+        self.summary.freed_blocks = freed.freed;
+        self.summary.freed_bytes = freed.freed_bytes;
+        self.summary.absent_blocks = freed.absent;
+        self.summary.changed_blocks = freed.changed;
+        self.summary.owned_blocks = freed.owned;
+        for (count, what) in [
+            (freed.absent, "have been freed by somebody else"),
+            (
+                freed.changed,
+                "are left: others were given out of their slots meanwhile, run it again",
+            ),
+            (freed.owned, "are left: they have an owner after all"),
+        ] {
+            if count > 0 {
+                self.output
+                    .line(&format!("{count} of the blocks that had leaked {what}"))?;
+            }
+        }
+        Ok(())
+    }
+
     fn tell_removed(&mut self, path: &RemotePath, key: Option<&[u8]>) -> Result<()> {
         self.summary.removed += 1;
         self.output.row(&RemovedRow {
@@ -409,7 +475,9 @@ struct SummaryRow<'a> {
 impl Summary {
     /// Nothing is wrong, or all that was is mended.
     fn is_clean(&self) -> bool {
-        self.damaged == self.removed && self.silent_datanodes == 0 && self.leaked_blocks == 0
+        self.damaged == self.removed
+            && self.silent_datanodes == 0
+            && self.leaked_blocks == self.freed_blocks + self.absent_blocks
     }
 
     fn described(&self, path: &RemotePath) -> String {
@@ -431,6 +499,9 @@ impl Summary {
                 "; {} blocks of {} bytes have leaked",
                 self.leaked_blocks, self.leaked_bytes
             );
+            if self.freed_blocks > 0 {
+                text += &format!(", {} of {} bytes are freed", self.freed_blocks, self.freed_bytes);
+            }
         } else if self.damaged == 0 && self.silent_datanodes == 0 {
             return text + "; nothing is wrong";
         }
@@ -464,4 +535,40 @@ fn name_of(path: &RemotePath, key: Option<&[u8]>) -> String {
 /// A key as it can be shown: what is no printable ASCII is escaped.
 fn text_of(key: &[u8]) -> String {
     key.escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaked(freed: u64, absent: u64) -> Summary {
+        Summary {
+            leaked_blocks: 3,
+            leaked_bytes: 3 * 4096,
+            freed_blocks: freed,
+            freed_bytes: freed * 4096,
+            absent_blocks: absent,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn what_has_leaked_is_mended_when_all_of_it_is_free() {
+        assert!(leaked(3, 0).is_clean() && leaked(1, 2).is_clean());
+        assert!(!leaked(0, 0).is_clean() && !leaked(2, 0).is_clean());
+    }
+
+    #[test]
+    fn it_is_told_how_much_was_freed() {
+        let root: RemotePath = "/".parse().unwrap();
+        let text = leaked(2, 0).described(&root);
+        assert!(
+            text.contains("; 3 blocks of 12288 bytes have leaked, 2 of 8192 bytes are freed; 0 damaged"),
+            "{text}"
+        );
+        let text = leaked(0, 0).described(&root);
+        assert!(text.contains("have leaked; 0 damaged"), "{text}");
+        let text = Summary::default().described(&root);
+        assert!(text.ends_with("; nothing is wrong"), "{text}");
+    }
 }

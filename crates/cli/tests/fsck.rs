@@ -291,6 +291,24 @@ fn what_is_in_use_without_a_name_is_told_by_its_place_and_holder() {
     );
 }
 
+/// Leaks are found by looking at the whole namespace.
+#[test]
+fn blocks_of_a_part_of_the_namespace_are_not_freed() {
+    let namenode = namenode();
+    let _datanode = datanode(&namenode, "d", &[]);
+    let store = Store::connect(namenode.url()).unwrap();
+    fill(&store);
+    let output = namenode.crake(&["fsck", "/d", "--free-leaked"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("--free-leaked is for the whole namespace"));
+    for more in [&["--free-leaked"][..], &["--repair"], &["/d", "--repair"]] {
+        let (code, lines, summary) = fsck(&namenode, more);
+        assert_eq!((code, lines.len()), (0, 0), "{lines:?}");
+        let counts = ["leaked_blocks", "freed_blocks", "changed_blocks", "owned_blocks"];
+        assert!(counts.iter().all(|count| summary[*count] == 0), "{summary}");
+    }
+}
+
 #[test]
 fn without_a_cluster_nothing_is_checked() {
     let output = command(&["fsck", "--namenode", "crake://127.0.0.1:1"])
