@@ -16,6 +16,9 @@ mod schema;
 
 #[path = "../dynamic/checks.rs"]
 mod checks;
+#[cfg(test)]
+#[path = "../../../../fuzz/common/corpus.rs"]
+mod corpus;
 #[path = "../support/counting.rs"]
 mod counting;
 #[path = "../messages/read.rs"]
