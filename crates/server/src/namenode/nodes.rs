@@ -118,6 +118,13 @@ impl Nodes {
         name_of(self.records.at(index), &self.long_names)
     }
 
+    /// The name of a record, if it is where the record says: in what was read of a file it may not be.
+    pub(super) fn find_name<'a>(&'a self, record: &'a Record) -> Option<&'a [u8]> {
+        let is_there =
+            usize::from(record.name_len) <= TAIL_BYTES || self.long_names.get(record.long_name()).is_some();
+        is_there.then(|| name_of(record, &self.long_names))
+    }
+
     /// Whether the record at `index` is the entry `name` of `parent`.
     #[inline]
     pub(super) fn is_entry(&self, index: u32, parent: u32, name: &[u8]) -> bool {

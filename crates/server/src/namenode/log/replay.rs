@@ -182,19 +182,23 @@ impl Namespace {
         namespace.borrowing = State::load(&mut input)?;
         input.end()?;
         namespace.look_at_time();
-        namespace.index_all();
+        namespace.index_all()?;
         Ok(namespace)
     }
 
     /// Finds all nodes by their names.
-    fn index_all(&mut self) {
+    fn index_all(&mut self) -> Result<(), Malformed> {
         for (index, record) in self.nodes.records.iter() {
             // What is being removed has lost its name, a branch has it elsewhere, and a shard has none.
             if index != ROOT && !self.removals.is_top(index) && !self.is_apart(index) {
-                let tag = self.hasher.tag(record.parent, self.nodes.name(index));
-                self.index.insert(tag, index);
+                let name = self
+                    .nodes
+                    .find_name(record)
+                    .ok_or(Malformed("a node without its name"))?;
+                self.index.insert(self.hasher.tag(record.parent, name), index);
             }
         }
+        Ok(())
     }
 }
 
