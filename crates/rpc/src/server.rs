@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crake_datapath::{Address, Error, Listener, Runtime, Stream, Task};
@@ -12,7 +12,7 @@ use crake_datapath::{Address, Error, Listener, Runtime, Stream, Task};
 use crate::answers::Answers;
 use crate::header::Kind;
 use crate::limits::Limits;
-use crate::link::{Link, Signal};
+use crate::link::Link;
 use crate::service::Service;
 use crate::session;
 use crate::violation::Reason;
@@ -120,14 +120,7 @@ impl Server {
         for session in self.registry.sessions.borrow().values() {
             session.answers.link.signal.raise();
         }
-        poll_fn(|cx| {
-            self.registry.emptied.listen(cx);
-            match self.registry.sessions.borrow().is_empty() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
-        .await;
+        poll_fn(|cx| self.registry.poll_empty(cx)).await;
     }
 }
 
@@ -155,8 +148,8 @@ pub(crate) struct Registry {
     /// Sessions end when they see this; they are woken for it.
     pub is_closing: Cell<bool>,
     sessions: RefCell<BTreeMap<u64, SessionEntry>>,
-    /// Raised when the last session is gone.
-    emptied: Signal,
+    /// Who waits for the last session to be gone.
+    waiting: RefCell<Vec<Waker>>,
     last_id: Cell<u64>,
 }
 
@@ -171,7 +164,7 @@ impl Registry {
             config,
             is_closing: Cell::new(false),
             sessions: RefCell::default(),
-            emptied: Signal::default(),
+            waiting: RefCell::default(),
             last_id: Cell::new(0),
         }
     }
@@ -183,8 +176,19 @@ impl Registry {
             entry.task.detach();
         }
         if self.sessions.borrow().is_empty() {
-            self.emptied.raise();
+            self.waiting.take().into_iter().for_each(Waker::wake);
         }
+    }
+
+    fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.sessions.borrow().is_empty() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 

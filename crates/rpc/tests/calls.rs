@@ -4,6 +4,10 @@
 
 mod support;
 
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use crake_datapath::Time;
@@ -454,6 +458,45 @@ fn shutdown_answers_what_was_read_and_says_what_was_not() {
             )
             .await;
             assert!(matches!(again, Err(ConnectError::Transport(_))), "{again:?}");
+        });
+    });
+}
+
+/// Woken or not.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn all_who_wait_for_a_shutdown_are_told_of_its_end() {
+    over_each_transport(|world| {
+        world.run(async {
+            let client = world.client().await;
+            let owed = client.call(LATER, &Bytes(b""), options());
+            world.until(|| world.served.borrow().later.len() == 1).await;
+            let mut shutdowns = [0, 1].map(|_| (Box::pin(world.server.shutdown()), Arc::<Flag>::default()));
+            for (shutdown, flag) in &mut shutdowns {
+                let waker = Waker::from(flag.clone());
+                assert!(
+                    shutdown
+                        .as_mut()
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_pending()
+                );
+            }
+            world.served.borrow_mut().later.remove(0).send(&Bytes(b"paid"));
+            assert_eq!(&owed.await.unwrap().message[..], b"paid");
+            world
+                .until(|| shutdowns.iter().all(|(_, flag)| flag.0.load(Ordering::Relaxed)))
+                .await;
+            for (shutdown, _) in shutdowns {
+                shutdown.await;
+            }
         });
     });
 }

@@ -9,6 +9,7 @@ use crake_datapath::{Error, Files, Runtime};
 use super::super::command::{Command, Condition, Create, Kind, NodeId, Now, Put, Register, SessionId};
 use super::super::config::Config;
 use super::super::namespace::Namespace;
+use super::super::slab::Slab;
 use super::LogError;
 use super::header::{Header, Names, SegmentHeader, segment_name};
 use super::journal::Journal;
@@ -527,4 +528,26 @@ fn limits_that_no_namenode_has_are_no_record() {
         matches!(refused, Err((0, ReplayError::Malformed(_)))),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_node_whose_name_is_not_there_is_no_state() {
+    let mut namespace = Namespace::new(Config::default());
+    let create = Create {
+        path: &"n".repeat(200),
+        kind: Kind::Directory,
+        ..Create::default()
+    };
+    namespace
+        .apply(Now::default(), SESSION, &Command::Create(create))
+        .map(drop)
+        .unwrap();
+    let load = |namespace: &Namespace| {
+        let mut bytes = Vec::new();
+        namespace.save(&mut bytes);
+        Namespace::load(&bytes, Now::default()).map(drop)
+    };
+    assert!(load(&namespace).is_ok());
+    namespace.nodes.long_names = Slab::default();
+    assert!(load(&namespace).is_err());
 }
