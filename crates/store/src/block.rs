@@ -1,6 +1,5 @@
 //! Blocks of files, as a client remembers them.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -67,10 +66,11 @@ pub(crate) fn read_blocks<'a>(views: List<'a, BlockView<'a>>) -> Result<Blocks, 
     Ok(blocks)
 }
 
-/// The blocks of a file that are known here, by offset.
+/// The blocks of a file that are known here.
 #[derive(Default)]
 pub(crate) struct BlockMap {
-    blocks: BTreeMap<u64, Block>,
+    /// By offset.
+    blocks: Vec<Block>,
     /// Bytes without a gap between known blocks: the run that was added to last. Each read asks how far it goes.
     run: Range<u64>,
 }
@@ -80,9 +80,30 @@ const BLOCKS_MAX: usize = 16 * 1024;
 
 impl BlockMap {
     /// The block that holds a byte.
+    #[inline]
     pub(crate) fn find(&self, offset: u64) -> Option<&Block> {
-        let (_, block) = self.blocks.range(..=offset).next_back()?;
-        block.contains(offset).then_some(block)
+        self.index(offset).map(|index| &self.blocks[index])
+    }
+
+    #[inline]
+    fn index(&self, offset: u64) -> Option<usize> {
+        // Most files have blocks of one length, and are known from their beginning.
+        let first = self.blocks.first()?;
+        let guess = (offset.checked_sub(first.offset)? / u64::from(first.len_bytes)) as usize;
+        match self.blocks.get(guess) {
+            Some(block) if block.contains(offset) => Some(guess),
+            _ => self.search(offset),
+        }
+    }
+
+    fn search(&self, offset: u64) -> Option<usize> {
+        let index = self.starts_before(offset.saturating_add(1)).checked_sub(1)?;
+        self.blocks[index].contains(offset).then_some(index)
+    }
+
+    /// How many begin before `offset`.
+    fn starts_before(&self, offset: u64) -> usize {
+        self.blocks.partition_point(|block| block.offset < offset)
     }
 
     /// Where the run of known blocks that holds `offset` ends, looking no further than `limit`.
@@ -96,29 +117,46 @@ impl BlockMap {
 
     /// The same block by block; may give the end of the block with the limit.
     fn walk(&self, offset: u64, limit: u64) -> u64 {
+        let from = self.index(offset).unwrap_or(self.blocks.len());
         let mut end = offset;
-        while let Some(block) = self.find(end).filter(|_| end < limit) {
+        for block in &self.blocks[from..] {
+            if end >= limit || !block.contains(end) {
+                break;
+            }
             end = block.end();
         }
         end
     }
 
-    /// Adds blocks of a file of `size` bytes.
+    /// Adds blocks of a file of `size` bytes: all that there are from the first to the last of them.
     ///
     /// What lies beyond the size is not known by this: when a writer falls silent its last block ends where the
     /// published bytes do, and later bytes go elsewhere.
-    pub(crate) fn insert(&mut self, blocks: Blocks, size: u64) {
+    pub(crate) fn insert(&mut self, mut blocks: Blocks, size: u64) {
         if self.blocks.len() + blocks.len() > BLOCKS_MAX {
             self.blocks.clear();
             self.run = 0..0;
         }
-        let start = blocks.first().map_or(self.run.end, |block| block.offset);
-        for mut block in blocks.into_iter().filter(|block| block.offset < size) {
+        blocks.retain(|block| block.offset < size);
+        let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
+            return;
+        };
+        let (start, end) = (first.offset, last.end());
+        let known_before = self.starts_before(start);
+        let replaced = known_before..self.starts_before(end);
+        // What was added last is so.
+        if let Some(before) = self.blocks[..known_before].last_mut() {
+            before.len_bytes = before
+                .len_bytes
+                .min(u32::try_from(start - before.offset).unwrap_or(u32::MAX));
+        }
+        let within_size = blocks.into_iter().map(|mut block| {
             block.len_bytes = block
                 .len_bytes
                 .min(u32::try_from(size - block.offset).unwrap_or(u32::MAX));
-            self.blocks.insert(block.offset, block);
-        }
+            block
+        });
+        self.blocks.splice(replaced, within_size);
         let goes_on = (self.run.start..=self.run.end).contains(&start);
         let first = if goes_on { self.run.start } else { start };
         self.run = first..self.walk(start, u64::MAX);
@@ -126,8 +164,8 @@ impl BlockMap {
 
     /// Forgets the block that holds a byte.
     pub(crate) fn forget(&mut self, offset: u64) {
-        if let Some(start) = self.find(offset).map(|block| block.offset) {
-            self.blocks.remove(&start);
+        if let Some(index) = self.index(offset) {
+            let start = self.blocks.remove(index).offset;
             if self.run.contains(&start) {
                 self.run.end = start;
             }
@@ -196,6 +234,21 @@ mod tests {
         assert_eq!(map.find(59), Some(&block(0, 60)));
         assert_eq!(map.find(60), Some(&block(60, 30)));
         assert_eq!(map.find(90), None);
+    }
+
+    #[test]
+    fn what_was_added_last_takes_the_place_of_what_it_overlaps() {
+        let mut map = BlockMap::default();
+        let mut add = |blocks: &[(u64, u32)]| {
+            let blocks = blocks.iter().map(|&(offset, len)| block(offset, len)).collect();
+            map.insert(blocks, 1 << 40);
+            let known = map.blocks.iter().map(|block| (block.offset, block.len_bytes));
+            known.collect::<Vec<_>>()
+        };
+        add(&[(0, 100), (100, 100), (200, 100)]);
+        assert_eq!(add(&[(50, 100)]), [(0, 50), (50, 100), (200, 100)]);
+        assert_eq!(add(&[(150, 60)]), [(0, 50), (50, 100), (150, 60)]);
+        assert_eq!(add(&[(0, 10), (10, 300)]), [(0, 10), (10, 300)]);
     }
 
     #[test]

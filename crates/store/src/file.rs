@@ -1,6 +1,6 @@
 //! Files: what is known of one here, and the ways into it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -248,6 +248,11 @@ impl FileCore {
 
     pub(crate) fn deadline(&self) -> Time {
         self.session.runtime().now() + self.session.options().deadline
+    }
+
+    /// The blocks that are known here.
+    pub(crate) fn blocks(&self) -> Ref<'_, BlockMap> {
+        self.blocks.borrow()
     }
 
     /// The block that holds a byte, if it is known here.

@@ -1,6 +1,7 @@
 //! The direct stream out of a file.
 
 use std::future::Future;
+use std::mem;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::background::Background;
 use crate::file::FileCore;
 use crate::follow::Follower;
 use crate::node::Attributes;
-use crate::transfer::{Bytes, Holder, Transfer};
+use crate::transfer::{Bytes, Holder, Transfer, read_at_once};
 use crate::view::{FileView, View};
 
 /// Reads any range of a file into the caller's memory, any number of reads in flight.
@@ -102,8 +103,11 @@ pub(crate) fn target(len: usize, core: &FileCore) -> Result<Extent, Error> {
 /// Dropping it gives it up; the target is not written after that.
 #[must_use = "a read that is dropped is given up"]
 pub struct Read {
+    /// What is under way.
     parts: SmallVec<[Part; 1]>,
     done_bytes: usize,
+    /// Whether the runtime is to turn before the caller goes on.
+    rests: bool,
 }
 
 #[expect(
@@ -126,6 +130,7 @@ impl Read {
         Read {
             parts: SmallVec::new(),
             done_bytes: 0,
+            rests: false,
         }
     }
 
@@ -150,7 +155,10 @@ impl Read {
     fn start(core: &Rc<FileCore>, offset: u64, target: Extent) -> Read {
         let mut read = Read::nothing();
         let known = core.size().saturating_sub(offset).min(target.len() as u64) as usize;
-        let direct = read.start_known_blocks(core, offset, &target.slice(..known));
+        let direct = match known == target.len() {
+            true => read.start_known_blocks(core, offset, &target),
+            false => read.start_known_blocks(core, offset, &target.slice(..known)),
+        };
         let at = offset + direct as u64;
         if direct < known || known < target.len() && core.attributes().open {
             let rest = read_rest(core.clone(), at, target.slice(direct..));
@@ -175,17 +183,39 @@ impl Read {
     fn start_known_blocks(&mut self, core: &Rc<FileCore>, offset: u64, target: &Extent) -> usize {
         let mut done = 0;
         while done < target.len() {
-            let at = offset + done as u64;
-            let Some(block) = core.block(at) else { break };
-            let len = (block.end() - at).min((target.len() - done) as u64) as usize;
-            let bytes = Bytes::Read(target.slice(done..done + len));
-            self.parts.push(Part::Direct {
-                transfer: Transfer::start(core, block, at, bytes),
-                len,
-            });
-            done += len;
+            match self.start_block(core, offset + done as u64, target.slice(done..)) {
+                Some(len) => done += len,
+                None => break,
+            }
         }
         done
+    }
+
+    /// Starts what lies in the block with byte `at`, or reads it at once where it lies; gives the number of bytes. `None` if the block is not known.
+    #[inline]
+    fn start_block(&mut self, core: &Rc<FileCore>, at: u64, target: Extent) -> Option<usize> {
+        let blocks = core.blocks();
+        let block = blocks.find(at)?;
+        let len = (block.end() - at).min(target.len() as u64) as usize;
+        let target = if len < target.len() {
+            target.slice(..len)
+        } else {
+            target
+        };
+        let (session, within) = (core.session(), (at - block.offset) as u32);
+        match read_at_once(session, block, within, &target, session.runtime().now()) {
+            Some(rests) => {
+                self.done_bytes += len;
+                self.rests |= rests;
+            }
+            None => {
+                let block = block.clone();
+                drop(blocks);
+                let transfer = Transfer::start(core, block, at, Bytes::Read(target));
+                self.parts.push(Part::Direct { transfer, len });
+            }
+        }
+        Some(len)
     }
 }
 
@@ -245,10 +275,13 @@ impl Future for Read {
                 }
             }
         }
-        if read.parts.is_empty() {
-            Poll::Ready(Ok(read.done_bytes))
-        } else {
-            Poll::Pending
+        if !read.parts.is_empty() {
+            return Poll::Pending;
         }
+        if mem::take(&mut read.rests) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(read.done_bytes))
     }
 }

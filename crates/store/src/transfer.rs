@@ -268,6 +268,29 @@ impl State {
     }
 }
 
+/// The handle by which a block is read.
+#[inline]
+fn readable(block: &Block) -> Option<&Handle> {
+    block.handles.first().filter(|_| !block.lost)
+}
+
+/// Reads bytes of a block from its byte `offset` on from the memory of a datanode of this machine, and says whether the runtime is to turn before
+/// the caller goes on. `None` if there is no such way, or not without waiting, or if the datanode has to say what is the matter.
+#[inline]
+pub(crate) fn read_at_once(
+    session: &Session,
+    block: &Block,
+    offset: u32,
+    target: &Extent,
+    now: Time,
+) -> Option<bool> {
+    let handle = readable(block).filter(|_| !target.is_empty())?;
+    let tier = session.datanodes().tier(handle.datanode.get(), now)?;
+    let begun = session.time_in_place(OperationKind::Read, target.len());
+    let is_read = !tier.is_stepwise() && tier.read(handle, offset, target);
+    is_read.then(|| session.note_in_place(OperationKind::Read, target.len(), begun))
+}
+
 impl<H: Holder> Range<H> {
     /// Where the range starts within its block.
     fn within(&self) -> u32 {
@@ -282,22 +305,15 @@ impl<H: Holder> Range<H> {
 
     /// Reads from the memory of a datanode of this machine. `None` if there is no such way, or if the datanode has to say what is the
     /// matter.
-    #[inline]
     fn read_in_place(&self, target: &Extent, started: Time) -> Option<State> {
-        let handle = self.block.handles.first().filter(|_| !self.block.lost)?;
         let session = self.holder.session();
-        let tier = session.datanodes().tier(handle.datanode.get(), started)?;
-        if tier.is_stepwise() {
-            return Some(State::Reading(self.read_stepwise(tier, *handle, target.clone())));
+        if let Some(rests) = read_at_once(session, &self.block, self.within(), target, started) {
+            return Some(if rests { State::ReadAndRest } else { State::Read });
         }
-        let begun = session.time_in_place(OperationKind::Read, target.len());
-        let read = !target.is_empty() && tier.read(handle, self.within(), target);
-        read.then(
-            || match session.note_in_place(OperationKind::Read, target.len(), begun) {
-                true => State::ReadAndRest,
-                false => State::Read,
-            },
-        )
+        let handle = readable(&self.block)?;
+        let tier = session.datanodes().tier(handle.datanode.get(), started)?;
+        tier.is_stepwise()
+            .then(|| State::Reading(self.read_stepwise(tier, *handle, target.clone())))
     }
 
     fn read_stepwise(&self, tier: Rc<MappedTier>, handle: Handle, target: Extent) -> Background<bool> {

@@ -144,10 +144,14 @@ impl Window {
     /// If the range is not within the window, or does not begin and end at multiples of 4.
     #[inline]
     pub fn all_u32(&self, range: Range<usize>, number: u32) -> bool {
-        const SIDE_BY_SIDE: usize = 64;
         if range.start + size_of::<u32>() == range.end {
             return self.load_u32(range.start) == number;
         }
+        self.all_of_several_u32(range, number)
+    }
+
+    fn all_of_several_u32(&self, range: Range<usize>, number: u32) -> bool {
+        const SIDE_BY_SIDE: usize = 64;
         let mut copy = [0u32; SIDE_BY_SIDE];
         let mut same = true;
         let mut at = range.start;
