@@ -25,8 +25,9 @@ use crate::timer::{TimerId, Timers};
 /// Devices that each turn asks directly. Each costs a system call per turn.
 const HOT_MAX: usize = 16;
 
-/// An idle turn makes about this many calls for hot devices.
-const HOT_TRIES: usize = 4;
+/// An idle turn asks hot devices about so often: what else it does, the clock first of all, takes as long as several looks into shared memory, and
+/// what arrives meanwhile waits.
+const HOT_TRIES: usize = 16;
 
 /// A device that received nothing for so long is not asked in each turn any more, unless it is the only one.
 const HOT_FOR: Duration = Duration::from_micros(50);
