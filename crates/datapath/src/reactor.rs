@@ -206,11 +206,13 @@ impl Core {
     }
 
     /// Asks the hot streams until one has something: several times if they are few and there is nothing else to do, since the
-    /// sooner they are asked again, the sooner an arrival is seen.
+    /// sooner they are asked again, the sooner an arrival is seen. Not those that report events, too: they look for what these are about each time.
     #[inline]
     fn poll_hot_repeatedly(self: &Rc<Core>, now: Time, busy: bool) -> bool {
-        let hot = self.hot.borrow().len();
-        let tries = if busy { 1 } else { HOT_TRIES / hot.max(1) };
+        let hot = self.hot.borrow();
+        let once = busy || hot.iter().any(|stream| stream.is_watched());
+        let tries = if once { 1 } else { HOT_TRIES / hot.len().max(1) };
+        drop(hot);
         (0..tries.max(1)).any(|_| self.poll_hot(now))
     }
 

@@ -319,6 +319,12 @@ impl StreamState {
         !self.incoming.borrow().waiting.is_empty()
     }
 
+    /// Whether the device reports events.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.get()
+    }
+
     /// Got on while hot: before long events are of no use.
     #[inline]
     pub(crate) fn note_hot_progress(&self) {
