@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use crake_wire_gen::dynamic::{self, DEPTH_MAX};
+use crake_wire_gen::dynamic::{self, DEPTH_MAX, text_depth};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::Serialize;
 
@@ -74,48 +74,9 @@ fn from_json(descriptor: MessageDescriptor, text: &str) -> Result<DynamicMessage
 }
 
 fn from_text(descriptor: MessageDescriptor, text: &str) -> Result<DynamicMessage> {
-    if deepest(text) >= DEPTH_MAX {
+    if text_depth(text) >= DEPTH_MAX {
         bail!("messages lie within each other too deep");
     }
     let name = descriptor.full_name().to_owned();
     DynamicMessage::parse_text_format(descriptor, text).with_context(|| format!("the text is no `{name}`"))
-}
-
-/// How deep braces stand within each other at most: the parser of text goes as deep as its input. Those in strings and comments are
-/// none.
-fn deepest(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut string = None;
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match (string, letter) {
-            (Some(_), '\\') => {
-                letters.next();
-            }
-            (Some(quote), _) if letter == quote => string = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => string = Some(letter),
-            (None, '#') => {
-                letters.find(|letter| *letter == '\n');
-            }
-            (None, '{' | '<') => depth += 1,
-            (None, '}' | '>') => depth = depth.saturating_sub(1),
-            (None, _) => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn braces_count_where_they_open_messages() {
-        assert_eq!(deepest("a: 1"), 0);
-        assert_eq!(deepest("a { b < c: 1 > } d {}"), 2);
-        assert_eq!(deepest(r#"a: "{{\"{{" b: '{"{' # {{{"#), 0);
-        assert_eq!(deepest("# {\n{ a: '\\'' { } }"), 2);
-    }
 }

@@ -32,6 +32,7 @@ mod fixed;
 mod located;
 mod path;
 pub(crate) mod slot;
+mod text;
 
 use crake_wire::NESTING_MAX;
 use prost_reflect::{FieldDescriptor, MessageDescriptor, Syntax};
@@ -39,6 +40,7 @@ use prost_reflect::{FieldDescriptor, MessageDescriptor, Syntax};
 pub use decode::{DecodeError, Malformed, decode};
 pub use encode::{EncodeError, Unwritable, encode};
 pub use located::Located;
+pub use text::text_depth;
 
 use crate::schema::FIELD_NUMBER_MAX;
 use circle::Circles;

@@ -2,7 +2,7 @@
 //!
 //! Input: a byte that chooses a type; one that chooses the notation; the text.
 
-use crake_wire_gen::dynamic::{DEPTH_MAX, decode, encode};
+use crake_wire_gen::dynamic::{DEPTH_MAX, decode, encode, text_depth};
 use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 
 use crate::schema;
@@ -86,8 +86,7 @@ impl Notation {
                 DynamicMessage::deserialize(descriptor.clone(), &mut serde_json::Deserializer::from_str(text))
                     .ok()
             }
-            // The parser of text goes as deep as its input, so who reads such text counts what opens a message first.
-            Self::Text if text.matches(['{', '<']).count() >= DEPTH_MAX => None,
+            Self::Text if text_depth(text) >= DEPTH_MAX => None,
             Self::Text => DynamicMessage::parse_text_format(descriptor.clone(), text).ok(),
         }
     }
