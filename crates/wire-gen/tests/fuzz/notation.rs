@@ -106,6 +106,7 @@ pub fn keeps_all(message: &DynamicMessage) -> bool {
         .fields()
         .filter(|field| !field.supports_presence() || message.has_field(field));
     !has_own_form(descriptor.full_name())
+        && is_sound_time(message)
         && fields.all(|field| {
             let kind = field.kind();
             let is_null = kind.as_enum().is_some_and(|kind| has_own_form(kind.full_name()));
@@ -120,6 +121,23 @@ fn value_keeps_all(value: &Value) -> bool {
         Value::Message(message) => keeps_all(message),
         Value::List(values) => values.iter().all(value_keeps_all),
         Value::Map(entries) => entries.values().all(value_keeps_all),
+        _ => true,
+    }
+}
+
+/// Whether this is no time, or one in the only form that its notation has: in others the nanoseconds may be those of other seconds.
+fn is_sound_time(message: &DynamicMessage) -> bool {
+    let descriptor = message.descriptor();
+    let number = |field: &str| {
+        let value = message.get_field_by_name(field)?;
+        value.as_i64().or_else(|| value.as_i32().map(i64::from))
+    };
+    let second = 1_000_000_000;
+    match (descriptor.full_name(), number("seconds"), number("nanos")) {
+        ("google.protobuf.Timestamp", _, Some(nanos)) => (0..second).contains(&nanos),
+        ("google.protobuf.Duration", Some(seconds), Some(nanos)) => {
+            nanos.abs() < second && seconds.signum() * nanos.signum() >= 0
+        }
         _ => true,
     }
 }
