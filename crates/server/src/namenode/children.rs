@@ -33,12 +33,12 @@ impl Children {
         self.tree.remove(name)
     }
 
-    /// In order, from either end, between a bound and a name that is no longer meant.
-    pub(super) fn between<'a>(
-        &'a self,
-        lower: Bound<&'a [u8]>,
-        upper: Option<&'a [u8]>,
-    ) -> impl DoubleEndedIterator<Item = (&'a [u8], u32)> {
+    /// The indexes alone, in the order of the names, from either end, between a bound and a name that is no longer meant.
+    pub(super) fn indexes_between(
+        &self,
+        lower: Bound<&[u8]>,
+        upper: Option<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = u32> {
         let (Bound::Included(lowest) | Bound::Excluded(lowest)) = lower else {
             unreachable!("a lower bound is a name, if only the empty one");
         };
@@ -48,9 +48,7 @@ impl Children {
             true => (Bound::Included(lowest), Bound::Excluded(lowest)),
             false => (lower, upper.map_or(Bound::Unbounded, Bound::Excluded)),
         };
-        self.tree
-            .range::<[u8], _>(bounds)
-            .map(|(name, &index)| (name.as_bytes(), index))
+        self.tree.range::<[u8], _>(bounds).map(|(_, &index)| index)
     }
 
     /// In order, from a bound on.
