@@ -338,6 +338,16 @@ impl Calling {
         self.waiter.look();
     }
 
+    /// Takes all that is there; says whether it has looked.
+    fn take(&mut self) -> bool {
+        let mut has_looked = false;
+        while self.is_under_way() && self.waiter.is_woken() {
+            self.look();
+            has_looked = true;
+        }
+        has_looked
+    }
+
     fn ended(&mut self) {
         self.pending = Pending::Ended;
         self.seen = self.placed();
@@ -389,10 +399,8 @@ impl Play {
             self.connecting.is_none(),
             "it waits for a connection that is gone"
         );
-        for calling in &mut self.calls {
-            while calling.is_under_way() && calling.waiter.is_woken() {
-                calling.look();
-            }
+        self.take_all();
+        for calling in &self.calls {
             assert!(!calling.is_under_way(), "call {} does not end", calling.number);
         }
         self.check_frames();
@@ -401,6 +409,14 @@ impl Play {
         }
         drop((self.client, self.calls));
         self.world.put_away();
+    }
+
+    /// Takes what there is for all calls. While nobody takes what came it keeps its receive buffers, and without one nothing more
+    /// comes, not even the end.
+    fn take_all(&mut self) {
+        while self.calls.iter_mut().fold(false, |any, calling| calling.take() || any) {
+            self.turn();
+        }
     }
 
     /// Who breaks a rule of the frames is told so.

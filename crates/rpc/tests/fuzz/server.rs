@@ -380,6 +380,8 @@ impl Play {
     fn give_what_is_owed(&mut self) {
         self.attacker.cut(&self.world);
         self.attacker.is_reading = true;
+        // Requests may have waited for that.
+        self.attacker.turn(&self.world);
         let gate = self.host.borrow().gate.clone();
         // Answers may be on their way to the gate, and requests behind them.
         loop {

@@ -344,7 +344,7 @@ impl Sessions {
     }
 
     /// All sessions live from now on for the time of a lease.
-    pub(super) fn begin_leases(&mut self, now_ns: u64) {
+    fn begin_leases(&mut self, now_ns: u64) {
         let deadline_ns = now_ns.saturating_add(self.lease_ns);
         self.queue = self.by_id.values().map(|&index| (deadline_ns, index)).collect();
         for &index in self.by_id.values() {
@@ -363,11 +363,12 @@ impl Sessions {
         self.by_id.contains_key(&id)
     }
 
-    /// Other limits from now on.
-    pub(super) fn limit(&mut self, config: &Config) {
+    /// Other limits from now on. What was queued by a longer lease would be found too late: all sessions begin a new one.
+    pub(super) fn limit(&mut self, config: &Config, now_ns: u64) {
         self.sessions_max = config.sessions_max;
         self.holds_per_session_max = config.leases_per_session_max;
         self.lease_ns = config.lease_ns;
+        self.begin_leases(now_ns);
     }
 
     /// Each hold: its index and what is held.

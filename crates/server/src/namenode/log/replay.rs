@@ -100,7 +100,7 @@ impl Namespace {
         self.forget_loans();
     }
 
-    /// Other limits from now on. Who it is stays.
+    /// Other limits from now on, also for leases: all sessions begin one. Who it is stays.
     fn limit(&mut self, config: &Config) {
         self.config = Config {
             seed: self.config.seed,
@@ -109,7 +109,7 @@ impl Namespace {
             partitions: self.config.partitions,
             ..*config
         };
-        self.sessions.limit(config);
+        self.sessions.limit(config, self.now.mono_ns);
         self.watches = Watches::new(config.watches());
         self.registry
             .limit(config.datanodes_max, config.heartbeat_timeout_ns);
@@ -127,7 +127,6 @@ impl Namespace {
         }
         self.journal.limits(self.now, config);
         self.limit(config);
-        self.sessions.begin_leases(self.now.mono_ns);
         self.outlast_referrals();
         self.registry.hear_all(self.now.mono_ns);
     }
