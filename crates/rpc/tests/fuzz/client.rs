@@ -414,7 +414,7 @@ impl Play {
     /// Takes what there is for all calls. While nobody takes what came it keeps its receive buffers, and without one nothing more
     /// comes, not even the end.
     fn take_all(&mut self) {
-        while self.calls.iter_mut().fold(false, |any, calling| calling.take() || any) {
+        while self.calls.iter_mut().map(Calling::take).max() == Some(true) {
             self.turn();
         }
     }
