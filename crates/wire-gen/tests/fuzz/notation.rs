@@ -74,6 +74,8 @@ impl Notation {
     /// A message written down, if it can be.
     pub fn show(self, message: &DynamicMessage) -> Option<String> {
         match self {
+            // The shortest digits of this number are those of a larger one, which is none of 32 bits: it is not read again.
+            Self::Json if message.fields().any(|(_, value)| has_widest(value)) => None,
             Self::Json => serde_json::to_string(message).ok(),
             Self::Text => Some(message.to_text_format()),
         }
@@ -139,6 +141,17 @@ fn is_sound_time(message: &DynamicMessage) -> bool {
             nanos.abs() < second && seconds.signum() * nanos.signum() >= 0
         }
         _ => true,
+    }
+}
+
+/// Whether there is the largest number of 32 bits, or the smallest.
+fn has_widest(value: &Value) -> bool {
+    match value {
+        Value::F32(number) => number.abs() == f32::MAX,
+        Value::Message(message) => message.fields().any(|(_, value)| has_widest(value)),
+        Value::List(values) => values.iter().any(has_widest),
+        Value::Map(entries) => entries.values().any(has_widest),
+        _ => false,
     }
 }
 
