@@ -3,8 +3,8 @@
 use anyhow::{Error, Result};
 use clap::Args;
 use crake_store::{
-    Checked, Damage, Datanode, Error as StoreError, FreedBlocks, Holder, Node, Table, Trouble, UnnamedBlock,
-    UnnamedBlocks,
+    BrokenTie, Checked, Damage, Datanode, Error as StoreError, FreedBlocks, Holder, Mismatch, Node, Table,
+    Trouble, UnnamedBlock, UnnamedBlocks,
 };
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -29,13 +29,17 @@ const LISTED_MAX: usize = 1000;
   crake fsck --namenode crake://10.0.0.1:9060
   crake fsck --remove-lost                  removes files and values of which bytes are gone for good
   crake fsck --free-leaked                  frees blocks that have leaked
-  crake fsck --repair                       both
+  crake fsck --remove-orphans               removes nodes that no name leads to, and names that lead to none
+  crake fsck --repair                       all three
 
 It asks datanodes whether they have the bytes of each file and value, while clients go on to work, and reads none of them. Bytes are `lost` if their
 datanode has begun anew without them, `missing` if it is there and does not have them, and `away` if it is silent and may come back.
 
 Of the whole namespace it also tells which blocks are in use without a name, by datanode, slot (of 1 MiB) and unit (of 4 KiB), and who has them: views of a file that is
 no more, a value on its way into a table, something that is being removed. These go by themselves. Those of nobody have `leaked`: freed, they can be used again.
+
+Of a namespace of several partitions it tells what they have of one another that does not match: a node that no name leads to is an `orphan`, a name that leads to nothing
+is `dangling`, a table whose keys at another partition are gone `lacks_keys`, and these `orphan_keys` if their table is gone.
 
 Exit codes: 0 nothing is wrong, or all that was is mended; 1 something is wrong and is left so; 2 wrong usage; 3 not everything could be looked at.")]
 pub struct Arguments {
@@ -51,18 +55,25 @@ pub struct Arguments {
     /// Free all blocks that have leaked, of the whole namespace. The namenode looks at all owners again before it does
     #[arg(long)]
     free_leaked: bool,
-    /// Mend all that can be: --remove-lost and, of the whole namespace, --free-leaked
+    /// Remove what partitions of the namespace have and others do not know: nodes that no name leads to, with all below them, and names that lead to nothing
+    #[arg(long)]
+    remove_orphans: bool,
+    /// Mend all that can be: --remove-lost and, of the whole namespace, --free-leaked and --remove-orphans
     #[arg(long)]
     repair: bool,
 }
 
 impl Arguments {
     fn check_path(&self) -> Result<(), Usage> {
-        match self.free_leaked && !self.path.is_root() {
-            true => Err(Usage(
-                "--free-leaked is for the whole namespace: leave the path out".into(),
-            )),
-            false => Ok(()),
+        let flags = [
+            ("--free-leaked", self.free_leaked),
+            ("--remove-orphans", self.remove_orphans),
+        ];
+        match flags.iter().find(|(_, is_set)| *is_set && !self.path.is_root()) {
+            Some((flag, _)) => Err(Usage(format!(
+                "{flag} is for the whole namespace: leave the path out"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -117,6 +128,28 @@ struct UnnamedRow {
     name: Option<String>,
 }
 
+/// What partitions have of one another that does not match.
+#[derive(Serialize)]
+struct BrokenRow<'a> {
+    problem: &'static str,
+    partition: u16,
+    node: u64,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    /// The partition that does not have its side of it.
+    other: u16,
+}
+
+/// What was removed of that.
+#[derive(Serialize)]
+struct RemovedTieRow {
+    removed_node: u64,
+    partition: u16,
+    /// With all below it.
+    nodes: u64,
+}
+
 /// A file or value that was removed.
 #[derive(Serialize)]
 struct RemovedRow<'a> {
@@ -158,6 +191,10 @@ struct Summary {
     changed_blocks: u64,
     /// How many have an owner after all.
     owned_blocks: u64,
+    /// What partitions have of one another that does not match; of a part of the namespace that is not looked for.
+    broken_ties: u64,
+    /// How many of these are removed.
+    removed_ties: u64,
 }
 
 /// Looks, tells, and mends what it is told to.
@@ -168,6 +205,7 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
             client: &client,
             remove_lost: arguments.remove_lost || arguments.repair,
             free_leaked: arguments.free_leaked || arguments.repair,
+            remove_orphans: arguments.remove_orphans || arguments.repair,
             output,
             progress: output.activity("checked"),
             summary: Summary::default(),
@@ -188,6 +226,7 @@ struct Check<'a> {
     client: &'a Client,
     remove_lost: bool,
     free_leaked: bool,
+    remove_orphans: bool,
     output: Output,
     progress: ProgressBar,
     summary: Summary,
@@ -199,6 +238,11 @@ impl Check<'_> {
         self.tell_silent(&datanodes)?;
         self.walk(path).await?;
         if path.is_root() {
+            let broken = self.client.store.broken_ties().await?;
+            self.tell_broken(&broken)?;
+            if self.remove_orphans {
+                self.remove_orphans(&broken).await?;
+            }
             let unnamed = self.client.store.unnamed_blocks(LISTED_MAX).await?;
             self.tell_unnamed(&unnamed)?;
             if self.free_leaked && unnamed.leaked > 0 {
@@ -370,6 +414,48 @@ impl Check<'_> {
         ))?)
     }
 
+    fn tell_broken(&mut self, broken: &[BrokenTie]) -> Result<()> {
+        self.summary.broken_ties = broken.len() as u64;
+        for tie in broken {
+            let name = text_of(&tie.name);
+            self.output.row(&BrokenRow {
+                problem: problem_of(tie.mismatch),
+                partition: tie.partition,
+                node: tie.node,
+                kind: tie.kind.name(),
+                name: &name,
+                other: tie.other,
+            })?;
+            self.output.line(&broken_line(tie, &name))?;
+        }
+        Ok(())
+    }
+
+    /// What cannot be removed is told, and stays as it is.
+    async fn remove_orphans(&mut self, broken: &[BrokenTie]) -> Result<()> {
+        for tie in broken.iter().filter(|tie| tie.mismatch.is_mendable()) {
+            match self.client.store.remove_broken(tie).await {
+                Ok(nodes) => {
+                    self.summary.removed_ties += 1;
+                    self.output.row(&RemovedTieRow {
+                        removed_node: tie.node,
+                        partition: tie.partition,
+                        nodes,
+                    })?;
+                    self.output.line(&format!(
+                        "node {} of partition {}: removed, {nodes} nodes with it",
+                        tie.node, tie.partition
+                    ))?;
+                }
+                Err(error) => self.output.note(format!(
+                    "removing node {} of partition {}: {error}",
+                    tie.node, tie.partition
+                )),
+            }
+        }
+        Ok(())
+    }
+
     fn tell_unnamed(&mut self, unnamed: &UnnamedBlocks) -> Result<()> {
         self.summary.held_blocks = unnamed.held;
         self.summary.held_bytes = unnamed.held_bytes;
@@ -478,6 +564,7 @@ impl Summary {
         self.damaged == self.removed
             && self.silent_datanodes == 0
             && self.leaked_blocks == self.freed_blocks + self.absent_blocks
+            && self.broken_ties == self.removed_ties
     }
 
     fn described(&self, path: &RemotePath) -> String {
@@ -494,6 +581,12 @@ impl Summary {
                 );
             }
         }
+        if self.broken_ties > 0 {
+            text += &format!(
+                "; {} times partitions do not agree, {} times what is there of it was removed",
+                self.broken_ties, self.removed_ties
+            );
+        }
         if self.leaked_blocks > 0 {
             text += &format!(
                 "; {} blocks of {} bytes have leaked",
@@ -502,7 +595,7 @@ impl Summary {
             if self.freed_blocks > 0 {
                 text += &format!(", {} of {} bytes are freed", self.freed_blocks, self.freed_bytes);
             }
-        } else if self.damaged == 0 && self.silent_datanodes == 0 {
+        } else if self.damaged == 0 && self.silent_datanodes == 0 && self.broken_ties == 0 {
             return text + "; nothing is wrong";
         }
         text += &format!(
@@ -512,6 +605,45 @@ impl Summary {
         match self.removed {
             0 => text,
             removed => text + &format!("; {removed} removed"),
+        }
+    }
+}
+
+fn problem_of(mismatch: Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::Orphan => "orphan",
+        Mismatch::OrphanKeys => "orphan_keys",
+        Mismatch::Dangling => "dangling",
+        Mismatch::LacksKeys => "lacks_keys",
+    }
+}
+
+fn broken_line(tie: &BrokenTie, name: &str) -> String {
+    let BrokenTie {
+        partition,
+        node,
+        other,
+        ..
+    } = tie;
+    let kind = tie.kind.name();
+    match tie.mismatch {
+        Mismatch::Orphan => {
+            format!(
+                "{kind} `{name}`, node {node} of partition {partition}: no name at partition {other} leads to it"
+            )
+        }
+        Mismatch::OrphanKeys => {
+            format!(
+                "keys at partition {partition}, node {node}: their table at partition {other} is not there"
+            )
+        }
+        Mismatch::Dangling => {
+            format!("name `{name}` at partition {partition}: its {kind} at partition {other} is not there")
+        }
+        Mismatch::LacksKeys => {
+            format!(
+                "table `{name}`, node {node} of partition {partition}: its keys at partition {other} are not there"
+            )
         }
     }
 }

@@ -283,6 +283,14 @@ impl Seeds {
                 .encode_to_vec(),
             ),
             (
+                namenode_method::TIES,
+                namenode::TiesRequest {
+                    of: namenode::Ties::Links,
+                    from: u32::MAX,
+                }
+                .encode_to_vec(),
+            ),
+            (
                 namenode_method::FREE_LEAKED,
                 namenode::FreeLeakedRequest {
                     incarnation: 1,

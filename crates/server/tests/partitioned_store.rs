@@ -712,3 +712,38 @@ fn large_values_are_scanned_and_checked_wherever_they_are() {
         assert_eq!(store.usage().await.unwrap().used, 0);
     });
 }
+
+/// Many steps across partitions are under way, and none of them is taken for something broken.
+#[test]
+fn partitions_agree_while_much_goes_on_between_them() {
+    World::new().run(async |store| {
+        let paths = directories(&store).await;
+        store.make_table("/table", false).await.unwrap();
+        let is_done = std::rc::Rc::new(std::cell::Cell::new(false));
+        let worker = {
+            let (store, is_done, paths) = (store.clone(), is_done.clone(), paths.clone());
+            store.clone().runtime().spawn(async move {
+                for round in 0..40 {
+                    let from = &paths[round % paths.len()];
+                    let to = &paths[(round * 3 + 1) % paths.len()];
+                    let (made, moved) = (format!("{from}/sub/x{round}"), format!("{to}/y{round}"));
+                    store.make_dir(&format!("{made}/below"), true).await.unwrap();
+                    store.rename(&made, &moved).await.unwrap();
+                    let table = format!("/table{round}");
+                    store.make_table(&table, false).await.unwrap();
+                    store.delete(&table, true).await.unwrap();
+                    store.delete(&moved, true).await.unwrap();
+                }
+                is_done.set(true);
+            })
+        };
+        let mut looked = 0;
+        while !is_done.get() {
+            assert_eq!(store.broken_ties().await.unwrap(), []);
+            looked += 1;
+        }
+        worker.await;
+        assert!(looked > 3, "looked {looked} times only");
+        assert_eq!(store.broken_ties().await.unwrap(), []);
+    });
+}

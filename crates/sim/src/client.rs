@@ -284,7 +284,10 @@ impl Life {
             46 | 47 => self.look_at_timed().await,
             55..=57 => self.move_directory().await,
             58 => self.write_alone().await,
-            60 => self.accuse_all().await,
+            60 => {
+                self.accuse_all().await;
+                self.look_at_ties().await;
+            }
             _ => self.get_shared().await,
         }
     }

@@ -1,4 +1,4 @@
-//! Clients that say of all blocks that they have leaked.
+//! Clients that say of all blocks that they have leaked, and that look whether partitions agree.
 
 use crate::client::{Life, is_transient};
 
@@ -16,6 +16,19 @@ impl Life {
             Err(error) => self
                 .world
                 .violate(format!("saying that all blocks have leaked: {error}")),
+        }
+    }
+
+    /// Looks whether partitions agree. They do, but for what is under way, and that is not to be told.
+    pub(crate) async fn look_at_ties(&self) {
+        self.client.does("looking whether partitions agree");
+        match self.store.broken_ties().await {
+            Ok(broken) if broken.is_empty() => {}
+            Ok(broken) => self.world.violate(format!("partitions do not agree: {broken:?}")),
+            Err(error) if is_transient(&error) => self.client.notes(&error),
+            Err(error) => self
+                .world
+                .violate(format!("looking whether partitions agree: {error}")),
         }
     }
 }

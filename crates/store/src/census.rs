@@ -14,7 +14,7 @@ use crate::pending::Pending;
 use crate::session::Session;
 use crate::store::Store;
 
-mod operation;
+pub(crate) mod operation;
 
 use operation::{AskIssued, AskOwners, FreeLeaked, Of, Owner};
 

@@ -74,6 +74,7 @@ mod signal;
 mod stats;
 mod store;
 mod table;
+mod ties;
 mod together;
 mod transfer;
 mod view;
@@ -105,6 +106,7 @@ pub use table::{
     Condition, Get, KeyRange, Put, PutEntry, PutOptions, Scan, ScanPage, Table, TableEntries, TableEntry,
     TablePage, Value,
 };
+pub use ties::{BrokenTie, Mismatch};
 pub use view::{FileView, View};
 pub use watch::{Event, Happened, Watch};
 pub use writer::{Write, Writer};

@@ -29,7 +29,7 @@ pub(super) struct Branch {
     /// Names from the root to it, when it became one.
     level: u32,
     /// Whether it is an entry there. Before, nobody has heard of it.
-    is_linked: bool,
+    pub(super) is_linked: bool,
     /// Which partition is asked to make it an entry there instead.
     pub(super) moving: Option<u16>,
 }
@@ -117,9 +117,21 @@ impl Branches {
             .map(move |(&index, branch)| (index, partition(branch)))
     }
 
+    /// The records of branches from this one on, in order.
+    pub(super) fn branches_from(&self, first: u32) -> impl Iterator<Item = (u32, Branch)> {
+        self.branches
+            .range(first..)
+            .map(|(&index, &branch)| (index, branch))
+    }
+
+    /// Those of links, and what they lead to.
+    pub(super) fn links_from(&self, first: u32) -> impl Iterator<Item = (u32, Link)> {
+        self.links.range(first..).map(|(&index, &link)| (index, link))
+    }
+
     /// The records of links, and what they lead to.
     pub(super) fn all_links(&self) -> impl Iterator<Item = (u32, Link)> {
-        self.links.iter().map(|(&index, &link)| (index, link))
+        self.links_from(0)
     }
 
     /// Whether there is a link to this.

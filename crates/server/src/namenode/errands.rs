@@ -372,6 +372,12 @@ impl Errands {
         (id, following.map(|((_, errand), _)| errand))
     }
 
+    /// The first errand and the last that a partition has yet to do, if there are such.
+    pub(super) fn untold(&self, to: u16) -> Option<(ErrandId, ErrandId)> {
+        let queue = &self.partners.get(&to)?.queue;
+        Some((queue.front()?.0, queue.back()?.0))
+    }
+
     /// Errands may have been lost that others have done: new ones have numbers that these cannot have had.
     pub(super) fn leave_gap(&mut self, gap: u32) {
         for partner in self.partners.values_mut() {

@@ -66,6 +66,7 @@ mod shortcuts;
 mod slab;
 mod state;
 mod table;
+mod ties;
 mod translate;
 mod trunks;
 mod watches;

@@ -21,6 +21,11 @@ const MAKING_NS: u64 = 2_000_000_000;
 /// The id of a shard that is not known yet: that of the root, which is no table.
 const UNKNOWN: NodeId = NodeId::ROOT;
 
+/// Whether a shard of a table is there already.
+pub(super) fn is_known(shard: NodeId) -> bool {
+    shard != UNKNOWN
+}
+
 /// What is spread, by the records here.
 #[derive(Debug, Default, Hash)]
 pub(super) struct Shards {
@@ -92,14 +97,25 @@ impl Shards {
 
     /// The records of tables whose home is here, and their shards.
     pub(super) fn all_tables(&self) -> impl Iterator<Item = (u32, &[NodeId])> {
-        self.tables
-            .iter()
-            .map(|(&index, spread)| (index, &spread.shards[..]))
+        self.tables_from(0)
+    }
+
+    /// Those from this one on, in order.
+    pub(super) fn tables_from(&self, first: u32) -> impl Iterator<Item = (u32, &[NodeId])> {
+        let tables = self.tables.range(first..);
+        tables.map(|(&index, spread)| (index, &spread.shards[..]))
     }
 
     /// The records of shards of other partitions' tables.
     pub(super) fn all_shards(&self) -> impl Iterator<Item = (u32, Origin)> {
-        self.shards.iter().map(|(&index, &origin)| (index, origin))
+        self.shards_from(0)
+    }
+
+    /// Those from this one on, in order.
+    pub(super) fn shards_from(&self, first: u32) -> impl Iterator<Item = (u32, Origin)> {
+        self.shards
+            .range(first..)
+            .map(|(&index, &origin)| (index, origin))
     }
 
     /// The shard at each partition of a table whose home is here; none of any other node.

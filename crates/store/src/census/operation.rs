@@ -192,7 +192,7 @@ pub(super) fn message_of<'a>(
 }
 
 /// Where the next page begins, if there is one: behind the beginning of this one, or the pages would never end.
-fn further<T: Ord>(more: bool, next: T, this: T) -> Result<Option<T>, WireError> {
+pub(crate) fn further<T: Ord>(more: bool, next: T, this: T) -> Result<Option<T>, WireError> {
     match more {
         true if next <= this => Err(WireError::OutOfFrame),
         more => Ok(more.then_some(next)),

@@ -108,6 +108,7 @@ impl<'r> Caller<'_, 'r> {
             method::ISSUED => self.issued(request, replies),
             method::OWNERS => self.owners(request, replies),
             method::FREE_LEAKED => self.free_leaked(request, replies),
+            method::TIES => self.ties(request, replies),
             method::REGISTER | method::HEARTBEAT if self.role != role::DATANODE => Err(Refused::NotADatanode),
             method::REGISTER if self.namespace.config.partition != 0 => Err(Refused::NotForDatanodes),
             method::REGISTER => self.register(request, replies),

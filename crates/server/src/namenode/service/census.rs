@@ -1,4 +1,4 @@
-//! The requests of who looks whether each block has an owner, and has those freed that have none.
+//! The requests of who looks whether each block has an owner and partitions agree, and has blocks freed that have no owner.
 
 use crake_rpc::{Replies, Request};
 use crake_store::protocol::namenode as wire;
@@ -9,6 +9,8 @@ use super::caller::{Caller, collect};
 use super::{Answered, wrong_reply};
 use crate::namenode::census::{OwnerSpot, Owners, SlotSpot};
 use crate::namenode::command::{Command, FreedLeaks, IssuedSlot, Reply, SLOTS_MAX};
+use crate::namenode::ties::Ties;
+use crate::namenode::translate;
 
 impl Caller<'_, '_> {
     pub(super) fn issued(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
@@ -61,6 +63,40 @@ impl Caller<'_, '_> {
             more: next.is_some(),
             from: next.unwrap_or_default().owner,
             block: next.unwrap_or_default().block,
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    pub(super) fn ties(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::TiesRequestView::parse(request.message)?;
+        let of = match asked.of()? {
+            wire::Ties::Branches => Ties::Branches,
+            wire::Ties::Links => Ties::Links,
+            wire::Ties::Tables => Ties::Tables,
+            wire::Ties::Shards => Ties::Shards,
+        };
+        let (ties, next) = self.namespace.ties(of, asked.from());
+        let ties = ties.iter().map(|tie| wire::Tie {
+            node: tie.node.0,
+            kind: translate::kind(tie.kind),
+            name: tie.name,
+            partition: tie.partition.into(),
+            other: tie.other.map_or(0, |other| other.0),
+            changing: tie.is_changing,
+        });
+        let partners = self.namespace.partners().map(|partner| wire::Partner {
+            partition: partner.partition.into(),
+            incarnation: partner.incarnation,
+            first: partner.first,
+            last: partner.last,
+        });
+        let message = wire::TiesReply {
+            incarnation: self.namespace.config.incarnation,
+            partners: &partners.collect::<Vec<_>>(),
+            ties: &ties.collect::<Vec<_>>(),
+            more: next.is_some(),
+            from: next.unwrap_or_default(),
         };
         replies.send(request, &message);
         Ok(())

@@ -1,0 +1,111 @@
+//! What a partition is asked of what it has of the others.
+
+use std::rc::Rc;
+
+use crake_mem::Buf;
+use crake_wire::WireError;
+
+use super::Partner;
+use crate::census::operation::further;
+use crate::node::Node;
+use crate::pending::{Operation, Subject};
+use crate::protocol::namenode::{self, namenode as method};
+use crate::session::Session;
+use crate::stats::OperationKind;
+
+/// What of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Branches,
+    Links,
+    Tables,
+    Shards,
+}
+
+/// Those from this one on.
+#[derive(Debug, Clone, Copy)]
+pub struct AskTies {
+    pub(super) of: Of,
+    pub(super) from: u32,
+}
+
+/// Something at a partition that hangs on something at another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tie {
+    pub(super) node: u64,
+    pub(super) kind: Node,
+    pub(super) name: Vec<u8>,
+    /// The other one.
+    pub(super) partition: u16,
+    /// What it hangs on there, 0 if that is not known.
+    pub(super) other: u64,
+    pub(super) changing: bool,
+}
+
+#[derive(Debug)]
+pub struct TiesPage {
+    pub(super) incarnation: u64,
+    /// Other partitions by their numbers.
+    pub(super) partners: Vec<(u16, Partner)>,
+    pub(super) ties: Vec<Tie>,
+    pub(super) next: Option<u32>,
+}
+
+impl Operation for AskTies {
+    const METHOD: u16 = method::TIES;
+    const KIND: OperationKind = OperationKind::Other;
+    const REPEATABLE: bool = true;
+    type Request<'r> = namenode::TiesRequest;
+    type Output = TiesPage;
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::TiesRequest {
+            of: match self.of {
+                Of::Branches => namenode::Ties::Branches,
+                Of::Links => namenode::Ties::Links,
+                Of::Tables => namenode::Ties::Tables,
+                Of::Shards => namenode::Ties::Shards,
+            },
+            from: self.from,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<TiesPage, WireError> {
+        let view = namenode::TiesReplyView::parse(message)?;
+        let ties = view.ties()?.map(|tie| read_tie(&tie?));
+        let partners = view.partners()?.map(|partner| {
+            let partner = partner?;
+            let known = Partner {
+                incarnation: partner.incarnation(),
+                first: partner.first(),
+                last: partner.last(),
+            };
+            Ok((partition(partner.partition())?, known))
+        });
+        Ok(TiesPage {
+            incarnation: view.incarnation(),
+            partners: partners.collect::<Result<_, WireError>>()?,
+            ties: ties.collect::<Result<_, _>>()?,
+            next: further(view.more()?, view.from(), self.from)?,
+        })
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Cluster
+    }
+}
+
+fn read_tie(view: &namenode::TieView<'_>) -> Result<Tie, WireError> {
+    Ok(Tie {
+        node: view.node(),
+        kind: Node::from_wire(view.kind()?).ok_or(WireError::UnknownEnum(0))?,
+        name: view.name()?.into(),
+        partition: partition(view.partition())?,
+        other: view.other(),
+        changing: view.changing()?,
+    })
+}
+
+fn partition(number: u32) -> Result<u16, WireError> {
+    u16::try_from(number).map_err(|_| WireError::OutOfFrame)
+}
