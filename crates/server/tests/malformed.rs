@@ -287,6 +287,7 @@ impl Seeds {
                 namenode::TiesRequest {
                     of: namenode::Ties::Links,
                     from: u32::MAX,
+                    partition: 1,
                 }
                 .encode_to_vec(),
             ),

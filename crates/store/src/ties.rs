@@ -65,7 +65,7 @@ pub struct BrokenTie {
 
 impl Store {
     /// Looks whether the partitions agree about what each has of the others, and gives what does not match. Takes requests, and about 200 bytes of memory, in
-    /// proportion to the directories, tables and files whose entries are at other partitions than they are; clients may go on meanwhile. If all is well it asks each partition
+    /// proportion to the directories, tables and files whose entries are at other partitions than they are; clients may go on meanwhile. If all is well partitions are asked
     /// once, else it may take seconds.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ async fn survey(sessions: &[Rc<Session>], lives: &mut Lives) -> Result<Vec<Liste
 }
 
 async fn ask_all(session: &Rc<Session>, of: Of, lives: &mut Lives) -> Result<Vec<Tie>, Error> {
-    let (mut ties, mut from) = (Vec::new(), Some(0));
+    let (mut ties, mut from) = (Vec::new(), Some((0, 0)));
     while let Some(first) = from.take() {
         let page = Pending::start(session, AskTies { of, from: first }).await?;
         check_life(session, page.incarnation, lives)?;
@@ -222,10 +222,9 @@ async fn partners(
 ) -> Result<BTreeMap<(u16, u16), Partner>, Error> {
     let mut all = BTreeMap::new();
     for session in sessions {
-        // There are no ties from here on.
         let request = AskTies {
-            of: Of::Shards,
-            from: u32::MAX,
+            of: Of::Nothing,
+            from: (0, 0),
         };
         let page = Pending::start(session, request).await?;
         check_life(session, page.incarnation, lives)?;

@@ -8,7 +8,7 @@ use super::namespace::Namespace;
 /// Bytes of a page, about: well below those of a message.
 const PAGE_BYTES_MAX: usize = 32 * 1024;
 /// What a tie takes of them without its name.
-const TIE_BYTES: usize = 64;
+const TIE_BYTES: usize = 80;
 
 /// What of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,13 @@ pub(super) struct Tie<'a> {
     pub(super) is_changing: bool,
 }
 
+/// Where a page begins: at this record, and of its ties at those with partitions from this one on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TieSpot {
+    pub(super) record: u32,
+    pub(super) partition: u16,
+}
+
 /// Another partition as this one knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Partner {
@@ -50,33 +57,39 @@ pub(super) struct Partner {
 }
 
 impl Namespace {
-    /// Ties from the one of this record on, and where the next page begins, if there is one.
-    pub(super) fn ties(&self, of: Ties, from: u32) -> (Vec<Tie<'_>>, Option<u32>) {
+    /// Ties in order, and where the next page begins, if there is one.
+    pub(super) fn ties(&self, of: Ties, from: TieSpot) -> (Vec<Tie<'_>>, Option<TieSpot>) {
+        let first = from.record;
         match of {
-            Ties::Branches => page(self.branches.branches_from(from).map(|(index, branch)| {
+            Ties::Branches => page(self.branches.branches_from(first).map(|(index, branch)| {
                 let is_changing = !branch.is_linked || branch.moving.is_some();
-                (index, [self.tie(index, branch.partition, None, is_changing)])
+                (index, self.tie(index, branch.partition, None, is_changing))
             })),
-            Ties::Links => {
-                page(self.branches.links_from(from).map(|(index, link)| {
-                    (index, [self.tie(index, link.partition, Some(link.branch), false)])
-                }))
+            Ties::Links => page(
+                self.branches
+                    .links_from(first)
+                    .map(|(index, link)| (index, self.tie(index, link.partition, Some(link.branch), false))),
+            ),
+            Ties::Tables => {
+                let tables = self.shards.tables_from(first);
+                let ties = tables.flat_map(|(index, shards)| self.ties_of_table(index, shards));
+                page(ties.skip_while(|(index, tie)| *index == first && tie.partition < from.partition))
             }
-            Ties::Tables => page(self.shards.tables_from(from).map(|(index, shards)| {
-                let others = shards.iter().copied().zip(0..);
-                let others = others.filter(|&(_, partition)| partition != self.config.partition);
-                let ties = others.map(move |(shard, partition)| {
-                    let shard = super::shards::is_known(shard).then_some(shard);
-                    self.tie(index, partition, shard, shard.is_none())
-                });
-                (index, ties)
-            })),
-            Ties::Shards => {
-                page(self.shards.shards_from(from).map(|(index, origin)| {
-                    (index, [self.tie(index, origin.home, Some(origin.table), false)])
-                }))
-            }
+            Ties::Shards => page(
+                self.shards
+                    .shards_from(first)
+                    .map(|(index, origin)| (index, self.tie(index, origin.home, Some(origin.table), false))),
+            ),
         }
+    }
+
+    fn ties_of_table<'a>(&'a self, index: u32, shards: &'a [NodeId]) -> impl Iterator<Item = (u32, Tie<'a>)> {
+        let others = shards.iter().copied().zip(0..);
+        let others = others.filter(|&(_, partition)| partition != self.config.partition);
+        others.map(move |(shard, partition)| {
+            let shard = super::shards::is_known(shard).then_some(shard);
+            (index, self.tie(index, partition, shard, shard.is_none()))
+        })
     }
 
     /// An entry that leads to another partition, by its own id, which only who has asked for ties knows.
@@ -122,21 +135,46 @@ impl Namespace {
     }
 }
 
-/// Of records that come in order, each with its ties, as many as fit.
-fn page<'a, T: IntoIterator<Item = Tie<'a>>>(
-    records: impl Iterator<Item = (u32, T)>,
-) -> (Vec<Tie<'a>>, Option<u32>) {
+/// As many of them as fit, each with its record.
+fn page<'a>(all: impl Iterator<Item = (u32, Tie<'a>)>) -> (Vec<Tie<'a>>, Option<TieSpot>) {
     let (mut ties, mut bytes) = (Vec::new(), 0);
-    for (index, of_record) in records {
+    for (record, tie) in all {
         if bytes > PAGE_BYTES_MAX {
-            return (ties, Some(index));
+            let partition = tie.partition;
+            return (ties, Some(TieSpot { record, partition }));
         }
-        let count = ties.len();
-        ties.extend(of_record);
-        bytes += ties[count..]
-            .iter()
-            .map(|tie| TIE_BYTES + tie.name.len())
-            .sum::<usize>();
+        bytes += TIE_BYTES + tie.name.len();
+        ties.push(tie);
     }
     (ties, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tie(partition: u16, name: &[u8]) -> Tie<'_> {
+        Tie {
+            node: NodeId(9),
+            kind: Kind::Table,
+            name,
+            partition,
+            other: None,
+            is_changing: false,
+        }
+    }
+
+    /// A table with a long name has more ties than one message holds.
+    #[test]
+    fn pages_go_on_where_the_last_one_ended() {
+        let name = [b'n'; 255];
+        let all = || (0..1024).map(|partition| (7, tie(partition, &name)));
+        let (first, next) = page(all());
+        let next = next.unwrap();
+        assert!(first.len() < 200 && next.record == 7);
+        assert_eq!(usize::from(next.partition), first.len());
+        let rest = all().skip_while(|(_, tie)| tie.partition < next.partition);
+        assert_eq!(page(rest).0[0].partition, next.partition);
+        assert_eq!(page(all().take(3)).1, None);
+    }
 }

@@ -20,14 +20,19 @@ pub(super) enum Of {
     Links,
     Tables,
     Shards,
+    /// Only how the partition knows the others.
+    Nothing,
 }
 
 /// Those from this one on.
 #[derive(Debug, Clone, Copy)]
 pub struct AskTies {
     pub(super) of: Of,
-    pub(super) from: u32,
+    pub(super) from: Spot,
 }
+
+/// A record, and of its ties the one with this partition.
+pub(super) type Spot = (u32, u32);
 
 /// Something at a partition that hangs on something at another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +53,7 @@ pub struct TiesPage {
     /// Other partitions by their numbers.
     pub(super) partners: Vec<(u16, Partner)>,
     pub(super) ties: Vec<Tie>,
-    pub(super) next: Option<u32>,
+    pub(super) next: Option<Spot>,
 }
 
 impl Operation for AskTies {
@@ -65,8 +70,10 @@ impl Operation for AskTies {
                 Of::Links => namenode::Ties::Links,
                 Of::Tables => namenode::Ties::Tables,
                 Of::Shards => namenode::Ties::Shards,
+                Of::Nothing => namenode::Ties::NoneOfThese,
             },
-            from: self.from,
+            from: self.from.0,
+            partition: self.from.1,
         }
     }
 
@@ -86,7 +93,7 @@ impl Operation for AskTies {
             incarnation: view.incarnation(),
             partners: partners.collect::<Result<_, WireError>>()?,
             ties: ties.collect::<Result<_, _>>()?,
-            next: further(view.more()?, view.from(), self.from)?,
+            next: further(view.more()?, (view.from(), view.partition()), self.from)?,
         })
     }
 

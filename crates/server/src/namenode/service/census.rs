@@ -9,7 +9,7 @@ use super::caller::{Caller, collect};
 use super::{Answered, wrong_reply};
 use crate::namenode::census::{OwnerSpot, Owners, SlotSpot};
 use crate::namenode::command::{Command, FreedLeaks, IssuedSlot, Reply, SLOTS_MAX};
-use crate::namenode::ties::Ties;
+use crate::namenode::ties::{TieSpot, Ties};
 use crate::namenode::translate;
 
 impl Caller<'_, '_> {
@@ -75,8 +75,16 @@ impl Caller<'_, '_> {
             wire::Ties::Links => Ties::Links,
             wire::Ties::Tables => Ties::Tables,
             wire::Ties::Shards => Ties::Shards,
+            wire::Ties::NoneOfThese => {
+                self.partners(request, replies);
+                return Ok(());
+            }
         };
-        let (ties, next) = self.namespace.ties(of, asked.from());
+        let from = TieSpot {
+            record: asked.from(),
+            partition: u16::try_from(asked.partition()).unwrap_or(u16::MAX),
+        };
+        let (ties, next) = self.namespace.ties(of, from);
         let ties = ties.iter().map(|tie| wire::Tie {
             node: tie.node.0,
             kind: translate::kind(tie.kind),
@@ -85,6 +93,20 @@ impl Caller<'_, '_> {
             other: tie.other.map_or(0, |other| other.0),
             changing: tie.is_changing,
         });
+        let TieSpot { record, partition } = next.unwrap_or_default();
+        let message = wire::TiesReply {
+            incarnation: self.namespace.config.incarnation,
+            partners: &[],
+            ties: &ties.collect::<Vec<_>>(),
+            more: next.is_some(),
+            from: record,
+            partition: partition.into(),
+        };
+        replies.send(request, &message);
+        Ok(())
+    }
+
+    fn partners(&self, request: &Request<'_>, replies: &mut Replies<'_>) {
         let partners = self.namespace.partners().map(|partner| wire::Partner {
             partition: partner.partition.into(),
             incarnation: partner.incarnation,
@@ -94,12 +116,9 @@ impl Caller<'_, '_> {
         let message = wire::TiesReply {
             incarnation: self.namespace.config.incarnation,
             partners: &partners.collect::<Vec<_>>(),
-            ties: &ties.collect::<Vec<_>>(),
-            more: next.is_some(),
-            from: next.unwrap_or_default(),
+            ..wire::TiesReply::default()
         };
         replies.send(request, &message);
-        Ok(())
     }
 
     pub(super) fn free_leaked(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
