@@ -3,7 +3,9 @@
 //! Creating, moving and deleting across partitions takes several steps, and the partition that takes one has to tell the other of it until that has
 //! done its part. Each partition says what it has of the others, and what it has yet to tell them. What does not match, and is no step that is under way,
 //! does so again after all is told that was to be told when it was seen first, and all partitions know each other as they are: who has begun anew is told so, and
-//! what hangs on its earlier life goes. A node's id is never given again, so what was seen is the same thing. That is looked at several times over, for a node may move again just then.
+//! what hangs on its earlier life goes. A partition gives no id again, so what was seen is the same thing. That is looked at several times over, for a node may move again just then.
+//!
+//! A partition that goes on with an older copy of its log does give ids again. A name that led to what it has lost then may lead to what it makes next: that matches, and is not found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
