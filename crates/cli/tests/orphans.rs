@@ -8,22 +8,8 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Server, eventually, free_ports, rows, text};
+use support::{Server, eventually, free_ports, rows};
 use tempfile::tempdir;
-
-/// In one process, each with its log.
-fn two_partitions(port: u16, log: &Path) -> Server {
-    let listen = format!("127.0.0.1:{port}");
-    Server::start(&[
-        "namenode",
-        "--listen",
-        &listen,
-        "--cores",
-        "2",
-        "--log",
-        text(log),
-    ])
-}
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
@@ -62,7 +48,7 @@ fn what_an_older_log_has_broken_is_told_and_mended() {
     let folder = tempdir().unwrap();
     let (port, log) = (free_ports(2), folder.path().join("log"));
     let (own, older) = (log.join("partition1"), folder.path().join("older"));
-    let mut first = two_partitions(port, &log);
+    let mut first = Server::partitions(2, port, &log);
     let names = |prefix: &str| (0..8).map(|at| format!("/{prefix}{at}")).collect::<Vec<_>>();
     let at_one = |server: &Server, names: &[String]| -> Vec<String> {
         let is_there = |name: &&String| server.rows(&["fs", "stat", name])[0]["partition"] == 1;
@@ -78,7 +64,7 @@ fn what_an_older_log_has_broken_is_told_and_mended() {
     stop(&mut first);
     copy(&own, &older);
 
-    let mut second = two_partitions(port, &log);
+    let mut second = Server::partitions(2, port, &log);
     let removed = at_one(&second, &names("old"));
     for name in &removed {
         second.ok(&["fs", "rm", "-r", name]);
@@ -94,7 +80,7 @@ fn what_an_older_log_has_broken_is_told_and_mended() {
     fs::remove_dir_all(&own).unwrap();
     copy(&older, &own);
 
-    let mut third = two_partitions(port, &log);
+    let mut third = Server::partitions(2, port, &log);
     let (rows, summary) = checked(&third, &[], 1);
     assert_eq!(summary["broken_ties"], rows.len());
     for name in &removed {
@@ -114,7 +100,7 @@ fn what_an_older_log_has_broken_is_told_and_mended() {
         third.crake(&["fsck", "--repair"]).status.success()
     });
     stop(&mut third);
-    let third = two_partitions(port, &log);
+    let third = Server::partitions(2, port, &log);
     let (rows, summary) = checked(&third, &[], 0);
     assert_eq!((rows.len(), &summary["broken_ties"]), (0, &Value::from(0)));
     // Names that led to nothing are free again.

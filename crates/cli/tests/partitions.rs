@@ -4,32 +4,17 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::{Server, command, contents, eventually, free_ports, noise, stderr, text, was_killed};
 use tempfile::tempdir;
 
-/// In one process, with a log for each.
-fn three_partitions(port: u16, log: &Path) -> Server {
-    let listen = format!("127.0.0.1:{port}");
-    Server::start(&[
-        "namenode",
-        "--listen",
-        &listen,
-        "--cores",
-        "3",
-        "--log",
-        text(log),
-    ])
-}
-
 #[test]
 fn a_namenode_with_several_cores_is_one_namespace_and_goes_on_after_a_kill() {
     let folder = tempdir().unwrap();
     let (port, log) = (free_ports(3), folder.path().join("log"));
-    let mut first = three_partitions(port, &log);
+    let mut first = Server::partitions(3, port, &log);
     assert_eq!(first.row["partitions"], serde_json::json!([0, 1, 2]));
     let _datanode = first.datanode(&["--dram", "64MiB"]);
 
@@ -51,7 +36,7 @@ fn a_namenode_with_several_cores_is_one_namespace_and_goes_on_after_a_kill() {
     first.process.signal(Signal::KILL);
     assert!(was_killed(first.process.wait()));
 
-    let second = three_partitions(port, &log);
+    let second = Server::partitions(3, port, &log);
     eventually("the datanode is there again", || {
         second
             .crake(&["fs", "cat", "/source/d0/e/f/file"])
@@ -71,7 +56,7 @@ fn a_namenode_with_several_cores_is_one_namespace_and_goes_on_after_a_kill() {
 fn what_is_moved_to_another_partition_is_found_there() {
     let folder = tempdir().unwrap();
     let (port, log) = (free_ports(3), folder.path().join("log"));
-    let mut first = three_partitions(port, &log);
+    let mut first = Server::partitions(3, port, &log);
     let datanode = first.datanode(&["--dram", "64MiB"]);
     let source = folder.path().join("source");
     fs::write(&source, noise(50_000, 1)).unwrap();
@@ -102,7 +87,7 @@ fn what_is_moved_to_another_partition_is_found_there() {
     drop(datanode);
     first.process.signal(Signal::KILL);
     assert!(was_killed(first.process.wait()));
-    let second = three_partitions(port, &log);
+    let second = Server::partitions(3, port, &log);
     assert_eq!(second.ok(&["fs", "ls", "/d5"]).lines().count(), 2, "{fsck}");
     // Without a datanode, the blocks of the file that is elsewhere are missing, too.
     eventually("the datanode is missed", || {

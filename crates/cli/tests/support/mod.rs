@@ -100,6 +100,21 @@ impl Server {
         }
     }
 
+    /// A namenode of several partitions in one process, at ports from this one on, with a log for each.
+    pub fn partitions(cores: u16, port: u16, log: &Path) -> Server {
+        let listen = format!("127.0.0.1:{port}");
+        let cores = cores.to_string();
+        Server::start(&[
+            "namenode",
+            "--listen",
+            &listen,
+            "--cores",
+            &cores,
+            "--log",
+            text(log),
+        ])
+    }
+
     /// A cluster with so many datanodes at free ports.
     pub fn up(datanodes: u32) -> Server {
         let datanodes = datanodes.to_string();
