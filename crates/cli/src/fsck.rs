@@ -29,7 +29,7 @@ const LISTED_MAX: usize = 1000;
   crake fsck --namenode crake://10.0.0.1:9060
   crake fsck --remove-lost                  removes files and values of which bytes are gone for good
   crake fsck --free-leaked                  frees blocks that have leaked
-  crake fsck --remove-orphans               removes nodes that no name leads to, and names that lead to none
+  crake fsck --remove-orphans               removes nodes without a name, names without a node, keys without a table
   crake fsck --repair                       all three
 
 It asks datanodes whether they have the bytes of each file and value, while clients go on to work, and reads none of them. Bytes are `lost` if their
@@ -55,7 +55,7 @@ pub struct Arguments {
     /// Free all blocks that have leaked, of the whole namespace. The namenode looks at all owners again before it does
     #[arg(long)]
     free_leaked: bool,
-    /// Remove what partitions of the namespace have and others do not know: nodes that no name leads to, with all below them, and names that lead to nothing
+    /// Remove what partitions of the namespace have and others do not know: nodes that no name leads to, with all below them, names that lead to nothing, and keys whose table is gone
     #[arg(long)]
     remove_orphans: bool,
     /// Mend all that can be: --remove-lost and, of the whole namespace, --free-leaked and --remove-orphans
@@ -207,13 +207,14 @@ pub fn run(arguments: &Arguments, config: &Config, output: Output) -> Result<()>
             free_leaked: arguments.free_leaked || arguments.repair,
             remove_orphans: arguments.remove_orphans || arguments.repair,
             output,
+            is_whole: true,
             progress: output.activity("checked"),
             summary: Summary::default(),
         };
         check.run(&arguments.path).await
     });
     match outcome {
-        Err(error) if error.is::<Told>() || error.is::<Interrupted>() => Err(error),
+        Err(error) if error.is::<Told>() || error.is::<Exited>() || error.is::<Interrupted>() => Err(error),
         Err(error) => {
             output.note(format!("{error:#}"));
             Err(Exited(NOT_CHECKED).into())
@@ -228,6 +229,8 @@ struct Check<'a> {
     free_leaked: bool,
     remove_orphans: bool,
     output: Output,
+    /// All that was to be looked at was.
+    is_whole: bool,
     progress: ProgressBar,
     summary: Summary,
 }
@@ -238,11 +241,7 @@ impl Check<'_> {
         self.tell_silent(&datanodes)?;
         self.walk(path).await?;
         if path.is_root() {
-            let broken = self.client.store.broken_ties().await?;
-            self.tell_broken(&broken)?;
-            if self.remove_orphans {
-                self.remove_orphans(&broken).await?;
-            }
+            self.compare_partitions().await?;
             let unnamed = self.client.store.unnamed_blocks(LISTED_MAX).await?;
             self.tell_unnamed(&unnamed)?;
             if self.free_leaked && unnamed.leaked > 0 {
@@ -255,10 +254,27 @@ impl Check<'_> {
             summary: &self.summary,
         })?;
         self.output.line(&self.summary.described(path))?;
-        if self.summary.is_clean() {
-            Ok(())
-        } else {
-            Err(Told.into())
+        match (self.is_whole, self.summary.is_clean()) {
+            (false, _) => Err(Exited(NOT_CHECKED).into()),
+            (true, false) => Err(Told.into()),
+            (true, true) => Ok(()),
+        }
+    }
+
+    /// If they cannot be compared, the rest is looked at all the same.
+    async fn compare_partitions(&mut self) -> Result<()> {
+        let broken = match self.client.store.broken_ties().await {
+            Ok(broken) => broken,
+            Err(error) => {
+                self.is_whole = false;
+                self.output.note(format!("comparing partitions: {error}"));
+                return Ok(());
+            }
+        };
+        self.tell_broken(&broken)?;
+        match self.remove_orphans {
+            true => self.remove_orphans(&broken).await,
+            false => Ok(()),
         }
     }
 

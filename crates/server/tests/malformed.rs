@@ -292,6 +292,14 @@ impl Seeds {
                 .encode_to_vec(),
             ),
             (
+                namenode_method::REMOVE_TIE,
+                namenode::RemoveTieRequest {
+                    of: namenode::Ties::Shards,
+                    node: 1 << 32 | 1,
+                }
+                .encode_to_vec(),
+            ),
+            (
                 namenode_method::FREE_LEAKED,
                 namenode::FreeLeakedRequest {
                     incarnation: 1,

@@ -520,6 +520,7 @@ fn only_partitions_do_errands_and_only_sound_ones() {
         known: 0,
         first: 1,
         errands,
+        done: 0,
     };
     let status = |role, request: ErrandsRequest<'_>| {
         let client = connect(role);

@@ -126,6 +126,11 @@ fn finds_blocks_that_are_freed_because_somebody_says_so() {
 }
 
 #[test]
+fn finds_a_name_that_is_left_of_what_was_removed() {
+    finds(Canary::ForgetUnlink);
+}
+
+#[test]
 fn finds_nothing_in_clean_seeds() {
     for seed in 1..=20 {
         assert_eq!(check(seed, Options::default()), Ok(()), "seed {seed}");

@@ -56,11 +56,13 @@ pub enum Canary {
     RenameBothNames,
     /// The namenode believes who says that blocks are nobody's.
     FreeOwned,
+    /// A partition that removes a branch does not tell the partition of its name.
+    ForgetUnlink,
 }
 
 impl Canary {
     /// All there are.
-    pub const ALL: [Canary; 23] = [
+    pub const ALL: [Canary; 24] = [
         Canary::SkipGenerationCheck,
         Canary::StaleIncarnation,
         Canary::PublishEarly,
@@ -84,6 +86,7 @@ impl Canary {
         Canary::RenameEarly,
         Canary::RenameBothNames,
         Canary::FreeOwned,
+        Canary::ForgetUnlink,
     ];
 
     /// What the bug is, in one line.
@@ -136,6 +139,7 @@ impl Canary {
                 "a partition goes on serving an entry that is on its way to another partition"
             }
             Canary::FreeOwned => "the namenode believes who says that blocks are nobody's",
+            Canary::ForgetUnlink => "a partition that removes a branch leaves its name at another one",
         }
     }
 }
@@ -166,6 +170,7 @@ impl fmt::Display for Canary {
             Canary::RenameEarly => "rename-early",
             Canary::RenameBothNames => "rename-both-names",
             Canary::FreeOwned => "free-owned",
+            Canary::ForgetUnlink => "forget-unlink",
         })
     }
 }

@@ -3,9 +3,7 @@
 //! Creating, moving and deleting across partitions takes several steps, and the partition that takes one has to tell the other of it until that has
 //! done its part. Each partition says what it has of the others, and what it has yet to tell them. What does not match, and is no step that is under way,
 //! does so again after all is told that was to be told when it was seen first, and all partitions know each other as they are: who has begun anew is told so, and
-//! what hangs on its earlier life goes. A partition gives no id again, so what was seen is the same thing. That is looked at several times over, for a node may move again just then.
-//!
-//! A partition that goes on with an older copy of its log does give ids again. A name that led to what it has lost then may lead to what it makes next: that matches, and is not found.
+//! what hangs on its earlier life goes. A partition gives no id again (who gets an older copy of its log is refused), so what was seen is the same thing. That is looked at several times over, for a node may move again just then.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -13,14 +11,13 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::node::Node;
-use crate::operation::Delete;
 use crate::pending::Pending;
 use crate::session::Session;
 use crate::store::Store;
 
 mod operation;
 
-use operation::{AskTies, Of, Tie};
+use operation::{AskTies, Of, RemoveTie, Tie};
 
 /// How often what does not match is looked at again before it is believed.
 const AGAIN: u32 = 3;
@@ -42,9 +39,18 @@ pub enum Mismatch {
 }
 
 impl Mismatch {
-    /// Whether [`Store::remove_broken`] mends it.
+    /// Whether [`Store::remove_broken`] mends it: not a table that lacks keys, for the others are there.
     pub fn is_mendable(self) -> bool {
-        matches!(self, Mismatch::Orphan | Mismatch::Dangling)
+        self != Mismatch::LacksKeys
+    }
+
+    fn side(self) -> Of {
+        match self {
+            Mismatch::Orphan => Of::Branches,
+            Mismatch::OrphanKeys => Of::Shards,
+            Mismatch::Dangling => Of::Links,
+            Mismatch::LacksKeys => Of::Tables,
+        }
     }
 }
 
@@ -91,28 +97,29 @@ impl Store {
         Ok(broken.into_values().collect())
     }
 
-    /// Removes what has no other side: a node that no name leads to, with all below it; a name that leads to nothing. Gives how many nodes were removed, 0 if it is gone already.
+    /// Removes what has no other side: a node that no name leads to, with all below it; a name that leads to nothing; keys whose table is gone. Gives how many nodes were removed, 0 if it
+    /// is gone already.
     ///
-    /// It is removed by its id, as whoever may remove things may remove it by its name, and what it leads to goes with it: ask for what is broken first.
+    /// It is removed by its id, whether it has another side or not, and what a name leads to goes with it: ask for what is broken first.
     ///
     /// # Errors
-    /// The partition does not answer, or it is a table that lacks keys, which goes by its name, or keys without a table, which only go with it.
+    /// The partition does not answer, or it is a table that lacks keys: that goes by its name.
     pub async fn remove_broken(&self, tie: &BrokenTie) -> Result<u64, Error> {
+        let name = String::from_utf8_lossy(&tie.name);
         let session = self.session().partitions().session(tie.partition);
         let Some(session) = session.filter(|_| tie.mismatch.is_mendable()) else {
             return Err(Error::InvalidName {
-                path: String::from_utf8_lossy(&tie.name).into(),
-                detail: "tables and their keys go together".into(),
+                path: name.into(),
+                detail: "a table that lacks keys has others, and goes by its name".into(),
             });
         };
-        let request = Delete {
-            base: tie.node,
-            path: "",
-            recursive: true,
+        let request = RemoveTie {
+            of: tie.mismatch.side(),
+            node: tie.node,
         };
         match Pending::start(&session, request).await {
             Err(Error::NotFound { .. }) => Ok(0),
-            removed => removed.map_err(|error| error.about(&String::from_utf8_lossy(&tie.name))),
+            removed => removed.map_err(|error| error.about(&name)),
         }
     }
 }
@@ -199,11 +206,14 @@ async fn await_told(sessions: &[Rc<Session>], lives: &mut Lives) -> Result<(), E
             let now = now.get(&(from, to));
             !now.is_some_and(|now| lives.get(&to) == Some(&now.incarnation) && now.has_told(then))
         });
-        let Some((&(from, to), _)) = waiting.first_key_value() else {
+        let Some(&(from, _)) = waiting.keys().next() else {
             return Ok(());
         };
         if runtime.now() >= deadline {
-            let detail = format!("it has something to tell partition {to}, and cannot");
+            let untold = waiting
+                .keys()
+                .map(|(from, to)| format!("partition {from} has not told partition {to}"));
+            let detail = format!("{} what it has to", untold.collect::<Vec<_>>().join(", "));
             let session = sessions.iter().find(|session| session.number() == from);
             return Err(unavailable(session.unwrap_or(&sessions[0]), &detail));
         }

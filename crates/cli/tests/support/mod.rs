@@ -102,17 +102,17 @@ impl Server {
 
     /// A namenode of several partitions in one process, at ports from this one on, with a log for each.
     pub fn partitions(cores: u16, port: u16, log: &Path) -> Server {
+        Server::spawn(&mut Server::partitions_command(cores, port, log))
+    }
+
+    /// The command for that.
+    pub fn partitions_command(cores: u16, port: u16, log: &Path) -> Command {
         let listen = format!("127.0.0.1:{port}");
         let cores = cores.to_string();
-        Server::start(&[
-            "namenode",
-            "--listen",
-            &listen,
-            "--cores",
-            &cores,
-            "--log",
-            text(log),
-        ])
+        let own = ["namenode", "--listen", &listen, "--cores", &cores, "--log"];
+        let mut command = command(&own);
+        command.arg(log);
+        command
     }
 
     /// A cluster with so many datanodes at free ports.

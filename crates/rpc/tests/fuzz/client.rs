@@ -392,6 +392,8 @@ impl Play {
         // A client that has noticed something says so now.
         self.world.pass(Duration::from_millis(1));
         self.turn();
+        // Without a receive buffer it cannot notice more.
+        self.take_all();
         self.check_last_words();
         self.attacker.close();
         self.turn();

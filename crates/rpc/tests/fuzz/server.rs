@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crake_datapath::LINGER;
 use crake_mem::{Buf, Sga};
 use crake_rpc::{
     CallOptions, Client, ClientConfig, Gate, Head, Limits, Peer, Place, Reason, Refusal, Replies, Request,
@@ -371,7 +372,8 @@ impl Play {
             self.check_answers();
         }
         self.attacker.close();
-        self.world.pass(Duration::from_secs(3));
+        // Who has closed sends what was pushed before for so long, and reads nothing; and the server waits for its own last words.
+        self.world.pass(LINGER + Duration::from_secs(3));
         assert_eq!(self.server.connections(), 0);
         self.check_nothing_is_left();
     }

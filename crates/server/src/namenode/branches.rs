@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crake_store::canary::{Canary, planted};
 use crake_store::protocol::words::mix;
 
 use super::command::{Create, Failure, Happened, Kind, LeaseId, NodeId, Reply};
@@ -400,6 +401,7 @@ impl Namespace {
         for partition in [Some(known.partition), known.moving].into_iter().flatten() {
             match partition == self.config.partition {
                 true => self.remove_link(Link { partition, branch }),
+                false if planted(Canary::ForgetUnlink) => {}
                 false => self.errands.send(partition, Errand::Unlink { branch }),
             }
         }

@@ -14,6 +14,7 @@ pub use super::lending::{LOANS_MAX, Lend, Loan, MEMBERS_MAX};
 pub use super::moves::Destination;
 pub use super::quota::{Amount, MOVED_NODES_MAX, OverQuota};
 pub use super::reply::*;
+pub use super::ties::Ties;
 
 /// The identity of a client process; its leases live and die together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -379,6 +380,13 @@ pub enum Command<'a> {
         incarnation: u64,
         /// At most [`SLOTS_MAX`]: what was given out of each when it was looked at, without the blocks that are not meant.
         slots: &'a [IssuedSlot],
+    },
+    /// Removes what hangs on another partition, as if that had told so. [`Reply::Deleted`].
+    RemoveTie {
+        /// Which side of it is here; not a table.
+        of: Ties,
+        /// Its id: of the branch, the entry or the shard.
+        node: NodeId,
     },
     /// Does what another partition asks for; what was done before is not done again. [`Reply::Done`], or [`Reply::Made`] of a shard.
     DoErrand {

@@ -64,6 +64,12 @@ impl Config {
         }
     }
 
+    /// The other partitions.
+    pub(super) fn others(&self) -> impl Iterator<Item = u16> + use<> {
+        let own = self.partition;
+        (0..self.partitions).filter(move |&partition| partition != own)
+    }
+
     /// Whether no limit contradicts another: see the fields.
     pub(super) fn is_sound(&self) -> bool {
         let inline_value_max = self.inline_value_max;

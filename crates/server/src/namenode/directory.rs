@@ -368,12 +368,6 @@ impl Namespace {
     }
 
     pub(super) fn delete(&mut self, base: NodeId, path: &str, recursive: bool) -> Result<Reply<'_>, Failure> {
-        if path.is_empty()
-            && recursive
-            && let Some(entry) = self.find_link(base)
-        {
-            return self.delete_link(entry);
-        }
         let index = self.resolve(base, path)?;
         if index == ROOT {
             return Err(Failure::RootIsFixed);

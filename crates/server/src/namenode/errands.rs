@@ -156,8 +156,12 @@ struct Partner {
     sent: ErrandId,
     /// What it has yet to do. Numbers follow on each other, but for a gap where some were lost.
     queue: VecDeque<(ErrandId, Errand)>,
+    /// The last errand to it of which is known here what came of it.
+    done: ErrandId,
     /// The last errand of it that was done, or refused, here.
     heard: ErrandId,
+    /// It may have done later ones: the end of this partition's log was lost since, and that is known.
+    may_have_forgotten: bool,
     /// Those of the last [`ERRANDS_MAX`] that were refused.
     refused: BTreeMap<ErrandId, Failure>,
 }
@@ -166,7 +170,9 @@ fields!(Partner {
     incarnation,
     sent,
     queue,
+    done,
     heard,
+    may_have_forgotten,
     refused
 });
 
@@ -314,6 +320,7 @@ impl Partner {
     /// Notes a new errand of it; errands far before are not asked for again.
     fn hear(&mut self, id: ErrandId) {
         self.heard = id;
+        self.may_have_forgotten = false;
         self.refused = self.refused.split_off(&id.saturating_sub(ERRANDS_MAX as u64));
     }
 }
@@ -378,11 +385,31 @@ impl Errands {
         Some((queue.front()?.0, queue.back()?.0))
     }
 
-    /// Errands may have been lost that others have done: new ones have numbers that these cannot have had.
-    pub(super) fn leave_gap(&mut self, gap: u32) {
-        for partner in self.partners.values_mut() {
+    /// Errands may have been lost that other partitions have done: new ones have numbers that these cannot have had. So may what was done here for them.
+    pub(super) fn leave_gap(&mut self, gap: u32, others: impl Iterator<Item = u16>) {
+        for partition in others {
+            let partner = self.partners.entry(partition).or_default();
             partner.sent += u64::from(gap);
+            partner.may_have_forgotten = true;
         }
+    }
+
+    /// The last errand to a partition that there ever was, and the last of which is known what came of it.
+    pub(super) fn sent(&self, to: u16) -> (ErrandId, ErrandId) {
+        let partner = self.partners.get(&to);
+        partner.map_or((0, 0), |partner| (partner.sent, partner.done))
+    }
+
+    /// The last errand of a partition that was done here, or refused.
+    pub(super) fn heard(&self, from: u16) -> ErrandId {
+        self.partners.get(&from).map_or(0, |partner| partner.heard)
+    }
+
+    /// Whether a partition has been told that an errand of it was done here, of which nothing is known here, and there is no reason for that but an
+    /// older log.
+    pub(super) fn is_behind(&self, from: u16, done: ErrandId) -> bool {
+        let partner = self.partners.get(&from);
+        partner.is_some_and(|partner| done > partner.heard && !partner.may_have_forgotten)
     }
 
     /// The life of a partition that is known here, 0 if none is.
@@ -514,6 +541,7 @@ impl Namespace {
             return Reply::Done;
         };
         if let Some((_, errand)) = partner.queue.pop_front_if(|(first, _)| *first == id) {
+            partner.done = id;
             match errand {
                 Errand::Link { branch, .. } => {
                     let refused = refused.filter(|_| !planted(Canary::BelieveRefusedErrand));
@@ -552,7 +580,9 @@ impl Namespace {
         if known != 0 {
             // What was to be done hung on what is gone.
             let lost = std::mem::take(&mut partner.queue);
+            partner.done = 0;
             partner.heard = 0;
+            partner.may_have_forgotten = false;
             partner.refused.clear();
             lost.into_iter()
                 .for_each(|(_, errand)| self.lose_errand(partition, errand));
@@ -581,7 +611,7 @@ mod tests {
         let errand = |id| Errand::Drop { branch: NodeId(id) };
         errands.send(3, errand(1));
         errands.send(3, errand(2));
-        errands.leave_gap(1_000);
+        errands.leave_gap(1_000, [3].into_iter());
         errands.send(3, errand(3));
         errands.send(3, errand(4));
         let waiting = |errands: &Errands| {
@@ -593,5 +623,18 @@ mod tests {
         assert_eq!(waiting(&errands), (1_003, vec![errand(3), errand(4)]));
         errands.partners.get_mut(&3).unwrap().queue.clear();
         assert_eq!(waiting(&errands), (1_005, Vec::new()));
+    }
+    /// What others were told was done here is known here, unless the end of the log was lost, or the log is an older one.
+    #[test]
+    fn what_is_not_known_any_more_is_forgotten_or_never_was() {
+        let mut errands = Errands::default();
+        errands.partners.entry(3).or_default().hear(5);
+        assert!(!errands.is_behind(3, 5) && errands.is_behind(3, 6));
+        errands.leave_gap(1_000, [2, 3].into_iter());
+        assert!(!errands.is_behind(3, 6) && !errands.is_behind(2, 1));
+        assert_eq!(errands.sent(2), (1_000, 0));
+        // From then on all is known that it was told.
+        errands.partners.entry(3).or_default().hear(7);
+        assert!(!errands.is_behind(3, 7) && errands.is_behind(3, 8));
     }
 }

@@ -290,6 +290,7 @@ impl Namespace {
             Command::JobCreate(ref request) => self.job_create(session, request),
             Command::JobEnd { job, kill } => self.job_end(session, job, kill),
             Command::FreeLeaked { incarnation, slots } => self.free_leaked(incarnation, slots),
+            Command::RemoveTie { of, node } => self.remove_tie(of, node),
             _ => unreachable!("apply has the others"),
         }
     }

@@ -102,6 +102,14 @@ impl NamenodeService {
         }
     }
 
+    /// Another partition knows more of this one than its log has.
+    #[cold]
+    fn be_behind(&mut self, partition: u16) {
+        if let Some(log) = &mut self.log {
+            log.be_behind(partition);
+        }
+    }
+
     /// Where each partition of the namespace is, for clients.
     pub(crate) fn set_partitions(&mut self, map: Vec<String>) {
         self.partners.map = map;
@@ -315,6 +323,9 @@ impl NamenodeService {
         }
         if !planted(Canary::ReplyBeforeLogRecord) {
             self.commit();
+        }
+        if let Some(partition) = self.partners.take_ahead() {
+            self.be_behind(partition);
         }
         self.settle_moves();
         self.tell();

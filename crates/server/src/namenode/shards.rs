@@ -139,8 +139,7 @@ impl Namespace {
 
     /// Refuses if a partition has too much to do already to make a shard, too.
     pub(super) fn reserve_shards(&self) -> Result<(), Failure> {
-        self.other_partitions()
-            .try_for_each(|to| self.errands.reserve(to))
+        self.config.others().try_for_each(|to| self.errands.reserve(to))
     }
 
     /// Has the shards of a new table made. Until all are there it is there only for a while.
@@ -154,7 +153,7 @@ impl Namespace {
         };
         self.shards.tables.insert(index, spread);
         self.nodes.records.at_mut(index).place = Place::Spread;
-        for to in self.other_partitions() {
+        for to in self.config.others() {
             let errand = Errand::Shard {
                 table,
                 storage_class: request.storage_class,
@@ -171,11 +170,6 @@ impl Namespace {
             Place::Spread => self.live_for(index, MAKING_NS),
             _ => self.live_for(index, ttl_ns),
         }
-    }
-
-    fn other_partitions(&self) -> impl Iterator<Item = u16> + use<> {
-        let own = self.config.partition;
-        (0..self.config.partitions).filter(move |&partition| partition != own)
     }
 
     /// What came of a shard that another partition was to make; without a node, it was refused.
@@ -262,9 +256,14 @@ impl Namespace {
     /// The table of a shard is gone: nobody finds a key in it from now on. A second time, nothing.
     pub(super) fn drop_shard(&mut self, origin: Origin) {
         if let Some(&index) = self.shards.by_origin.get(&origin) {
-            self.forget_ways();
-            self.doom(index, Owner::Nobody);
+            self.remove_shard(index);
         }
+    }
+
+    /// The same of a shard that is there.
+    pub(super) fn remove_shard(&mut self, index: u32) {
+        self.forget_ways();
+        self.doom(index, Owner::Nobody);
     }
 
     /// A table, or shard, is about to be no more: what it has at other partitions goes, too.
@@ -276,7 +275,7 @@ impl Namespace {
         }
         if self.shards.tables.remove(&index).is_some() {
             let table = self.nodes.id(index);
-            for to in self.other_partitions() {
+            for to in self.config.others() {
                 self.errands.send(to, Errand::DropShard { table });
             }
         }

@@ -4,6 +4,7 @@
 
 use super::command::{Failure, Happened, Kind, NodeId, Reply};
 use super::namespace::Namespace;
+use super::state::{Input, Malformed, State};
 
 /// Bytes of a page, about: well below those of a message.
 const PAGE_BYTES_MAX: usize = 32 * 1024;
@@ -12,7 +13,7 @@ const TIE_BYTES: usize = 80;
 
 /// What of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ties {
+pub enum Ties {
     /// Nodes here whose entries are at other partitions.
     Branches,
     /// Entries here whose nodes are at other partitions.
@@ -21,6 +22,18 @@ pub(super) enum Ties {
     Tables,
     /// The keys here of tables of other partitions.
     Shards,
+}
+
+impl State for Ties {
+    fn save(&self, out: &mut Vec<u8>) {
+        (*self as u8).save(out);
+    }
+
+    fn load(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let all = [Ties::Branches, Ties::Links, Ties::Tables, Ties::Shards];
+        let at = usize::from(u8::load(input)?);
+        all.get(at).copied().ok_or(Malformed("there are no such ties"))
+    }
 }
 
 /// Something here that hangs on something at another partition.
@@ -92,13 +105,19 @@ impl Namespace {
         })
     }
 
-    /// An entry that leads to another partition, by its own id, which only who has asked for ties knows.
-    pub(super) fn find_link(&self, id: NodeId) -> Option<u32> {
-        self.find_node(id).filter(|&index| self.is_link(index))
+    /// Removes something that hangs on another partition, and what it leads to, if that is there after all.
+    pub(super) fn remove_tie(&mut self, of: Ties, node: NodeId) -> Result<Reply<'_>, Failure> {
+        let index = self.find_node(node).ok_or(Failure::NotFound)?;
+        match of {
+            Ties::Branches if self.branches.is_branch(index) => self.delete(node, "", true),
+            Ties::Links if self.is_link(index) => self.delete_link(index),
+            Ties::Shards if self.shards.is_shard(index) => self.delete_shard(index),
+            Ties::Tables => Err(Failure::WrongKind),
+            _ => Err(Failure::NotFound),
+        }
     }
 
-    /// Removes it, and what it leads to, if that is there after all.
-    pub(super) fn delete_link(&mut self, entry: u32) -> Result<Reply<'_>, Failure> {
+    fn delete_link(&mut self, entry: u32) -> Result<Reply<'_>, Failure> {
         self.check_unfixed(entry)?;
         self.check_still(entry)?;
         self.await_referrals(entry)?;
@@ -107,6 +126,13 @@ impl Namespace {
         Ok(Reply::Deleted {
             nodes: self.free_tree(entry),
         })
+    }
+
+    /// Its keys are not found from now on, and go by and by.
+    fn delete_shard(&mut self, index: u32) -> Result<Reply<'_>, Failure> {
+        let keys = self.attributes(index).size;
+        self.remove_shard(index);
+        Ok(Reply::Deleted { nodes: keys + 1 })
     }
 
     fn tie(&self, index: u32, partition: u16, other: Option<NodeId>, is_changing: bool) -> Tie<'_> {
@@ -122,8 +148,7 @@ impl Namespace {
 
     /// All other partitions.
     pub(super) fn partners(&self) -> impl Iterator<Item = Partner> {
-        let others = (0..self.config.partitions).filter(|&partition| partition != self.config.partition);
-        others.map(|partition| {
+        self.config.others().map(|partition| {
             let (first, last) = self.errands.untold(partition).unwrap_or_default();
             Partner {
                 partition,

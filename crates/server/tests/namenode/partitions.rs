@@ -1,6 +1,6 @@
 //! Several partitions behave as one namespace.
 
-use crake_server::namenode::command::{Condition, Create, Home, JobCreate, Kind, NodeId, Reply, Scan};
+use crake_server::namenode::command::{Condition, Create, Home, JobCreate, Kind, NodeId, Reply, Scan, Ties};
 use crake_server::namenode::{Command, Failure};
 use proptest::prelude::*;
 
@@ -327,6 +327,94 @@ fn a_shard_goes_only_with_its_table() {
     }
     cluster.settle();
     assert_eq!(cluster.keys_of(&shards).len(), 30);
+}
+
+/// Removes all there are of these, wherever they are. Gives how many.
+fn remove_ties(cluster: &mut Cluster, of: Ties) -> usize {
+    let mut removed = 0;
+    // No record has been used twice, so ids are their numbers.
+    for (partition, node) in (0..3).flat_map(|partition| (1..100).map(move |node| (partition, NodeId(node))))
+    {
+        let remove = Command::RemoveTie { of, node };
+        while let Err(Failure::Busy) = cluster.apply(partition, &remove, |_| removed += 1) {
+            cluster.now.mono_ns += 200 * MS;
+        }
+        cluster.deliver();
+    }
+    cluster.settle();
+    removed
+}
+
+#[test]
+fn either_side_of_a_branch_goes_by_its_id_and_the_other_one_with_it() {
+    for of in [Ties::Branches, Ties::Links] {
+        let mut cluster = Cluster::new(3);
+        let names: Vec<_> = (b'a'..=b'h').map(|name| format!("/{}", name as char)).collect();
+        for name in &names {
+            cluster.create(name, Create::default()).unwrap();
+            cluster.create(&format!("{name}/in"), Create::default()).unwrap();
+        }
+        let is_away = |cluster: &mut Cluster, path: &String| cluster.lookup(path).unwrap().0 > 0;
+        let away: Vec<_> = names.iter().map(|name| is_away(&mut cluster, name)).collect();
+        assert!(away.contains(&true) && away.contains(&false));
+        // Those on the second level, too.
+        assert!(remove_ties(&mut cluster, of) > away.iter().filter(|&&away| away).count());
+        for (name, away) in names.iter().zip(away) {
+            assert_eq!(
+                cluster.lookup(name).err(),
+                away.then_some(Failure::NotFound),
+                "{name}"
+            );
+        }
+        assert_eq!(remove_ties(&mut cluster, of), 0);
+        cluster.check_logs();
+    }
+}
+
+#[test]
+fn keys_go_by_the_id_of_what_has_them() {
+    let (mut cluster, shards) = spread();
+    let home = cluster.lookup("/t").unwrap().0;
+    assert_eq!(remove_ties(&mut cluster, Ties::Shards), 2);
+    for shard in shards {
+        let is_there = shard.0 == home;
+        assert_eq!(scan(&mut cluster, shard).is_ok(), is_there, "{shard:?}");
+    }
+    cluster.delete("/t", true).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.nodes(), 1);
+    cluster.check_logs();
+}
+
+#[test]
+fn only_what_is_one_is_removed_as_a_side_of_something() {
+    let (mut cluster, shards) = spread();
+    cluster.create("/t2", Create::default()).unwrap();
+    for of in [Ties::Tables, Ties::Branches, Ties::Links, Ties::Shards] {
+        for node in [NodeId::ROOT, NodeId(99), NodeId(1 << 32 | 1)] {
+            let refused = cluster.apply(0, &Command::RemoveTie { of, node }, |_| ());
+            let failure = if node == NodeId::ROOT && of == Ties::Tables {
+                Failure::WrongKind
+            } else {
+                Failure::NotFound
+            };
+            assert_eq!(refused, Err(failure), "{of:?} {node:?}");
+        }
+    }
+    let (home, table, _) = cluster.lookup("/t").unwrap();
+    let whole = Command::RemoveTie {
+        of: Ties::Tables,
+        node: table,
+    };
+    assert_eq!(cluster.apply(home, &whole, |_| ()), Err(Failure::WrongKind));
+    let as_keys = Command::RemoveTie {
+        of: Ties::Shards,
+        node: table,
+    };
+    assert_eq!(cluster.apply(home, &as_keys, |_| ()), Err(Failure::NotFound));
+    cluster.settle();
+    assert_eq!(cluster.keys_of(&shards).len(), 30);
+    cluster.check_logs();
 }
 
 #[test]

@@ -65,13 +65,7 @@ impl Operation for AskTies {
 
     fn request(&self) -> Self::Request<'_> {
         namenode::TiesRequest {
-            of: match self.of {
-                Of::Branches => namenode::Ties::Branches,
-                Of::Links => namenode::Ties::Links,
-                Of::Tables => namenode::Ties::Tables,
-                Of::Shards => namenode::Ties::Shards,
-                Of::Nothing => namenode::Ties::NoneOfThese,
-            },
+            of: self.of.message(),
             from: self.from.0,
             partition: self.from.1,
         }
@@ -99,6 +93,48 @@ impl Operation for AskTies {
 
     fn subject(&self) -> Subject<'_> {
         Subject::Cluster
+    }
+}
+
+/// Removes one of these, with all that is in it. Gives how many nodes were removed.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveTie {
+    pub(super) of: Of,
+    pub(super) node: u64,
+}
+
+impl Operation for RemoveTie {
+    const METHOD: u16 = method::REMOVE_TIE;
+    const KIND: OperationKind = OperationKind::Other;
+    const REPEATABLE: bool = false;
+    type Request<'r> = namenode::RemoveTieRequest;
+    type Output = u64;
+
+    fn request(&self) -> Self::Request<'_> {
+        namenode::RemoveTieRequest {
+            of: self.of.message(),
+            node: self.node,
+        }
+    }
+
+    fn read(&self, _: &Rc<Session>, message: &Buf) -> Result<u64, WireError> {
+        Ok(namenode::RemoveTieReplyView::parse(message)?.nodes())
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::Path("")
+    }
+}
+
+impl Of {
+    fn message(self) -> namenode::Ties {
+        match self {
+            Of::Branches => namenode::Ties::Branches,
+            Of::Links => namenode::Ties::Links,
+            Of::Tables => namenode::Ties::Tables,
+            Of::Shards => namenode::Ties::Shards,
+            Of::Nothing => namenode::Ties::NoneOfThese,
+        }
     }
 }
 

@@ -72,6 +72,7 @@ mod kind {
     pub(super) const MEET_PARTNER: u16 = 21;
     pub(super) const RENAME_TO: u16 = 22;
     pub(super) const FREE_LEAKED: u16 = 23;
+    pub(super) const REMOVE_TIE: u16 = 24;
     pub(super) const SESSION_ENDED: u16 = 100;
     pub(super) const DATANODE_SILENT: u16 = 101;
     pub(super) const DATANODE_HEARD: u16 = 102;
@@ -177,6 +178,11 @@ pub(super) fn save_command(session: SessionId, command: &Command<'_>, out: &mut 
             (slots.len() as u32).save(out);
             slots.iter().for_each(|slot| slot.save(out));
             kind::FREE_LEAKED
+        }
+        Command::RemoveTie { of, node } => {
+            of.save(out);
+            node.save(out);
+            kind::REMOVE_TIE
         }
         Command::Put(ref request) => save_put(request, out),
         Command::MultiPut { table, path, items } => {
@@ -473,6 +479,10 @@ fn load_command<'a>(
         kind::FREE_LEAKED => Command::FreeLeaked {
             incarnation: State::load(input)?,
             slots: load_slots(input, &mut lists.slots)?,
+        },
+        kind::REMOVE_TIE => Command::RemoveTie {
+            of: State::load(input)?,
+            node: State::load(input)?,
         },
         kind::PUT => Command::Put(load_put(input)?),
         kind::MULTI_PUT => Command::MultiPut {

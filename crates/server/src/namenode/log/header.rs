@@ -7,7 +7,7 @@ use super::error::LogError;
 use super::record::checksum_of;
 
 /// The version of the format that is written, and the only one that is read.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"CRAKELOG";
 const SNAPSHOT_MAGIC: [u8; 8] = *b"CRAKESNP";

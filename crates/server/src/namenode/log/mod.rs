@@ -25,5 +25,5 @@ pub use journal::Journal;
 pub(in crate::namenode) use keeper::Keeper;
 pub use replay::{ReplayError, replay_all};
 pub(crate) use writer::boot_of;
-pub use writer::{Durability, Failed, LogConfig, Opened};
+pub use writer::{Durability, Failed, LogConfig, Opened, Unwritten};
 pub(in crate::namenode) use writer::{Log, SEGMENT_BYTES_MIN};

@@ -95,7 +95,7 @@ impl Namespace {
         self.registry.leave_gap(GAP);
         self.jobs.leave_gap(GAP);
         self.moves.leave_gap(GAP);
-        self.errands.leave_gap(GAP);
+        self.errands.leave_gap(GAP, self.config.others());
         self.give_up_lost_lock();
         self.forget_loans();
     }

@@ -114,10 +114,26 @@ pub(in crate::namenode) struct Log {
     has_news: Cell<bool>,
 }
 
-/// The log could not be written: whoever has changed something was not answered, and nobody will be any more.
+/// Why a namenode cannot go on with its log: whoever has changed something was not answered, and nobody will be any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the log cannot be written: {file}: {error}")]
-pub struct Failed {
+pub enum Failed {
+    /// It could not be written.
+    #[error("the log cannot be written: {0}")]
+    Unwritten(#[from] Unwritten),
+    /// It is an older copy: what it has lost, another partition knows of, and ids would be given twice.
+    #[error(
+        "the log is older than what partition {partition} knows of it: start it with the one that it had, or without any, as a partition that was lost"
+    )]
+    Older {
+        /// Who knows.
+        partition: u16,
+    },
+}
+
+/// A file of a log that could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {error}")]
+pub struct Unwritten {
     file: String,
     error: Error,
 }
@@ -201,8 +217,9 @@ impl Log {
         let synced = job.run();
         log.synced(job.upto, synced);
         match &log.failure {
-            Some(failure) => Err(LogError::file(&failure.file, failure.error.clone())),
-            None => Ok((log, namespace, opened)),
+            Some(Failed::Unwritten(failure)) => Err(LogError::file(&failure.file, failure.error.clone())),
+            // Nobody was met yet who could know of another.
+            Some(Failed::Older { .. }) | None => Ok((log, namespace, opened)),
         }
     }
 
@@ -301,7 +318,7 @@ impl Log {
         }
         if let Some(Err(error)) = result {
             let file = self.segment.name.clone();
-            return self.fail(Failed { file, error });
+            return self.fail(Unwritten { file, error }.into());
         }
         self.written = self.journal.sequence();
         if self.durability == Durability::Sync && !planted(Canary::ReplyBeforeSync) {
@@ -309,6 +326,13 @@ impl Log {
         }
         self.make_room();
         self.tell();
+    }
+
+    /// Another partition knows of more than it has.
+    pub(in crate::namenode) fn be_behind(&mut self, partition: u16) {
+        if self.failure.is_none() {
+            self.fail(Failed::Older { partition });
+        }
     }
 
     /// Nothing is shown any more: there would be no trace of it.
@@ -411,7 +435,7 @@ impl Log {
     }
 
     /// The records up to this one are on the device, or nobody knows.
-    pub(in crate::namenode) fn synced(&mut self, upto: u64, result: Result<(), Failed>) {
+    pub(in crate::namenode) fn synced(&mut self, upto: u64, result: Result<(), Unwritten>) {
         match result {
             Ok(()) => {
                 self.synced = upto;
@@ -419,7 +443,7 @@ impl Log {
                 self.gate.reach(upto);
             }
             // To sync again would say that all is well, and it is not: Linux tells of a failed write once.
-            Err(failure) => self.fail(failure),
+            Err(failure) => self.fail(failure.into()),
         }
     }
 
@@ -450,7 +474,7 @@ impl Drop for Log {
 }
 
 impl Segment {
-    fn create(files: &dyn Files, header: &SegmentHeader, reserve_bytes: u64) -> Result<Segment, Failed> {
+    fn create(files: &dyn Files, header: &SegmentHeader, reserve_bytes: u64) -> Result<Segment, Unwritten> {
         let name = segment_name(header.first);
         let bytes = header.encode();
         let created = files.create(&name, reserve_bytes).and_then(|file| {
@@ -464,7 +488,7 @@ impl Segment {
                 len: bytes.len() as u64,
                 first: header.first,
             }),
-            Err(error) => Err(Failed { file: name, error }),
+            Err(error) => Err(Unwritten { file: name, error }),
         }
     }
 }
@@ -476,8 +500,8 @@ impl SyncJob {
     }
 
     /// Waits for the device.
-    pub(in crate::namenode) fn run(&self) -> Result<(), Failed> {
-        let failed = |file: &str, error: Error| Failed {
+    pub(in crate::namenode) fn run(&self) -> Result<(), Unwritten> {
+        let failed = |file: &str, error: Error| Unwritten {
             file: file.into(),
             error,
         };

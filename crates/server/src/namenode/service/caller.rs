@@ -109,6 +109,7 @@ impl<'r> Caller<'_, 'r> {
             method::OWNERS => self.owners(request, replies),
             method::FREE_LEAKED => self.free_leaked(request, replies),
             method::TIES => self.ties(request, replies),
+            method::REMOVE_TIE => self.remove_tie(request, replies),
             method::REGISTER | method::HEARTBEAT if self.role != role::DATANODE => Err(Refused::NotADatanode),
             method::REGISTER if self.namespace.config.partition != 0 => Err(Refused::NotForDatanodes),
             method::REGISTER => self.register(request, replies),

@@ -3,12 +3,12 @@
 use crake_rpc::{Replies, Request};
 use crake_store::protocol::namenode as wire;
 
-use crake_wire::WireError;
+use crake_wire::{Encode, WireError};
 
 use super::caller::{Caller, collect};
 use super::{Answered, wrong_reply};
 use crate::namenode::census::{OwnerSpot, Owners, SlotSpot};
-use crate::namenode::command::{Command, FreedLeaks, IssuedSlot, Reply, SLOTS_MAX};
+use crate::namenode::command::{Command, Failure, FreedLeaks, IssuedSlot, NodeId, Reply, SLOTS_MAX};
 use crate::namenode::ties::{TieSpot, Ties};
 use crate::namenode::translate;
 
@@ -70,15 +70,9 @@ impl Caller<'_, '_> {
 
     pub(super) fn ties(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
         let asked = wire::TiesRequestView::parse(request.message)?;
-        let of = match asked.of()? {
-            wire::Ties::Branches => Ties::Branches,
-            wire::Ties::Links => Ties::Links,
-            wire::Ties::Tables => Ties::Tables,
-            wire::Ties::Shards => Ties::Shards,
-            wire::Ties::NoneOfThese => {
-                self.partners(request, replies);
-                return Ok(());
-            }
+        let Some(of) = read_ties(asked.of()?) else {
+            self.partners(request, replies);
+            return Ok(());
         };
         let from = TieSpot {
             record: asked.from(),
@@ -103,6 +97,20 @@ impl Caller<'_, '_> {
             partition: partition.into(),
         };
         replies.send(request, &message);
+        Ok(())
+    }
+
+    pub(super) fn remove_tie(&mut self, request: &Request<'_>, replies: &mut Replies<'_>) -> Answered {
+        let asked = wire::RemoveTieRequestView::parse(request.message)?;
+        let reply = self.apply(&Command::RemoveTie {
+            of: read_ties(asked.of()?).ok_or(Failure::WrongKind)?,
+            node: NodeId(asked.node()),
+        })?;
+        let Reply::Deleted { nodes } = reply else {
+            wrong_reply()
+        };
+        let message = wire::RemoveTieReply { nodes }.encode_to_vec();
+        self.send_or_park(request, replies, message, None);
         Ok(())
     }
 
@@ -161,5 +169,16 @@ fn read_slot(asked: &wire::IssuedSlotView<'_>) -> Result<IssuedSlot, WireError> 
         generation: asked.generation(),
         block_bytes: asked.block_bytes(),
         taken,
+    })
+}
+
+/// None: of none of them.
+fn read_ties(of: wire::Ties) -> Option<Ties> {
+    Some(match of {
+        wire::Ties::Branches => Ties::Branches,
+        wire::Ties::Links => Ties::Links,
+        wire::Ties::Tables => Ties::Tables,
+        wire::Ties::Shards => Ties::Shards,
+        wire::Ties::NoneOfThese => return None,
     })
 }

@@ -62,6 +62,8 @@ pub(super) struct Partners {
     tasks: Vec<Waker>,
     /// Connections to those that are attended, or were last.
     clients: BTreeMap<u16, Client>,
+    /// One that knows more of this partition than its log has.
+    ahead: Option<u16>,
 }
 
 struct Parked {
@@ -170,6 +172,11 @@ impl Partners {
         }
     }
 
+    #[inline]
+    pub(super) fn take_ahead(&mut self) -> Option<u16> {
+        self.ahead.take()
+    }
+
     /// There are errands, or there is nobody any more.
     pub(super) fn wake(&mut self) {
         self.tasks.drain(..).for_each(Waker::wake);
@@ -244,6 +251,10 @@ impl Caller<'_, '_> {
             })?;
         }
         if asked.known() == mine {
+            if self.namespace.errands.is_behind(partition, asked.done()) {
+                self.partners.ahead = Some(partition);
+                return Err(Failure::NotFound.into());
+            }
             for (errand, id) in asked.errands()?.zip(asked.first()..).take(ERRANDS_MAX) {
                 let errand = &read_errand(errand?, own)?;
                 let done = self.apply(&Command::DoErrand {
@@ -268,6 +279,7 @@ impl Caller<'_, '_> {
             incarnation: mine,
             outcomes: &outcomes,
             nodes: &nodes[..outcomes.len()],
+            heard: self.namespace.errands.heard(partition),
         };
         replies.send(request, &message);
         Ok(())
@@ -426,6 +438,14 @@ fn trace_message(trace: &Trace) -> wire::Errand<'_> {
     }
 }
 
+/// The first words with a partition in this life of the process: whether it has done what this one has never asked for.
+struct Meeting {
+    to: u16,
+    /// The last errand to it before this life.
+    sent: u64,
+    is_over: bool,
+}
+
 /// Errands on their way to a partition.
 struct Batch {
     first: u64,
@@ -442,9 +462,15 @@ impl NamenodeService {
     ) {
         let id = ClientId(u128::from(runtime.random()) << 64 | u128::from(runtime.random()));
         let mut pause = PAUSE_FIRST;
+        let Some(mut met) = service
+            .upgrade()
+            .map(|service| service.borrow().meeting(partner.partition))
+        else {
+            return;
+        };
         for at in (0..partner.addresses.len()).cycle() {
             let address = &partner.addresses[at];
-            let Err(ended) = attend(&service, &runtime, (partner.partition, address), id, &mut pause).await;
+            let Err(ended) = attend(&service, &runtime, (address, id), &mut met, &mut pause).await;
             let Ended::Failed(error) = ended else { return };
             tracing::debug!(partition = partner.partition, %address, %error, "another partition is away");
             runtime.sleep(pause).await;
@@ -452,8 +478,17 @@ impl NamenodeService {
         }
     }
 
-    /// The first errands to a partition, if what they follow from cannot be lost any more; without any, only a greeting.
-    fn batch(&self, to: u16) -> Option<Batch> {
+    fn meeting(&self, to: u16) -> Meeting {
+        Meeting {
+            to,
+            sent: self.namespace.errands.sent(to).0,
+            is_over: false,
+        }
+    }
+
+    /// The first errands to a partition, if what they follow from cannot be lost any more; without any, or before it was met, only a greeting.
+    fn batch(&self, met: &Meeting) -> Option<Batch> {
+        let to = met.to;
         if !self
             .log
             .as_ref()
@@ -474,7 +509,7 @@ impl NamenodeService {
             };
             let fits = bytes <= room;
             room = room.saturating_sub(bytes);
-            fits && known != 0
+            fits && known != 0 && met.is_over
         });
         let errands: Vec<_> = errands.map(errand_message).collect();
         let message = wire::ErrandsRequest {
@@ -483,6 +518,7 @@ impl NamenodeService {
             known,
             first,
             errands: &errands,
+            done: namespace.errands.sent(to).1,
         };
         Some(Batch {
             first,
@@ -492,8 +528,13 @@ impl NamenodeService {
     }
 
     /// Takes note of what came of a batch.
-    fn note_outcomes(&mut self, to: u16, batch: &Batch, message: &[u8]) -> Result<(), WireError> {
-        let reply = wire::ErrandsReplyView::parse(message)?;
+    fn note_outcomes(&mut self, met: &mut Meeting, batch: &Batch, message: &[u8]) -> Result<(), WireError> {
+        let (to, reply) = (met.to, wire::ErrandsReplyView::parse(message)?);
+        if !met.is_over && reply.heard() > met.sent {
+            self.be_behind(to);
+            return Ok(());
+        }
+        met.is_over = true;
         let (now, nobody) = (self.now(), SessionId::default());
         let (known, incarnation) = (self.namespace.errands.incarnation(to), reply.incarnation());
         if incarnation != known && incarnation != 0 {
@@ -574,8 +615,8 @@ impl From<WireError> for Ended {
 async fn attend(
     service: &Weak<RefCell<NamenodeService>>,
     runtime: &Runtime,
-    (to, address): (u16, &Address),
-    id: ClientId,
+    (address, id): (&Address, ClientId),
+    met: &mut Meeting,
     pause: &mut Duration,
 ) -> Result<Infallible, Ended> {
     let config = ClientConfig {
@@ -585,6 +626,7 @@ async fn attend(
         call_timeout: CALL_TIMEOUT,
         ..ClientConfig::default()
     };
+    let to = met.to;
     let client = Client::connect(runtime, address, config).await?;
     let service = || -> Result<Rc<RefCell<NamenodeService>>, Ended> { service.upgrade().ok_or(Ended::Over) };
     service()?
@@ -593,7 +635,7 @@ async fn attend(
         .clients
         .insert(to, client.clone());
     loop {
-        let batch = service()?.borrow().batch(to);
+        let batch = service()?.borrow().batch(met);
         let Some(batch) = batch else {
             runtime.sleep(PAUSE_FOR_LOG).await;
             continue;
@@ -602,7 +644,7 @@ async fn attend(
         let reply = client.call(method::ERRANDS, &request, CallOptions::new()).await?;
         service()?
             .borrow_mut()
-            .note_outcomes(to, &batch, &reply.message)?;
+            .note_outcomes(met, &batch, &reply.message)?;
         *pause = PAUSE_FIRST;
         let is_stuck = batch.count > 0 && {
             let service = service()?;
