@@ -163,7 +163,11 @@ fn replay(sample: &Sample, script: &mut Script<'_>) {
             record[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
         if let kind @ 1.. = script.byte() % 32 {
-            let kind = if kind < 24 { kind } else { kind + 76 };
+            let kind = match kind {
+                ..24 => kind,
+                31 => 24,
+                event => event + 76,
+            };
             record[44..46].copy_from_slice(&u16::from(kind).to_le_bytes());
         }
         finish(&mut record);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crake_datapath::sim::{Crash, Network, SimConfig};
 use crake_datapath::{Error, Files, Runtime};
 
-use super::super::command::{Command, Condition, Create, Kind, NodeId, Now, Put, Register, SessionId};
+use super::super::command::{
+    Command, Condition, Create, Failure, Kind, NodeId, Now, Put, Register, SessionId,
+};
 use super::super::config::Config;
 use super::super::namespace::Namespace;
 use super::super::slab::Slab;
@@ -528,6 +530,42 @@ fn limits_that_no_namenode_has_are_no_record() {
         matches!(refused, Err((0, ReplayError::Malformed(_)))),
         "{refused:?}"
     );
+}
+
+/// A namenode is started with room for fewer nodes than it has: they stay, and no others come until some are gone.
+#[test]
+fn what_is_there_stays_under_lower_limits() {
+    let (now, journal) = (Now::default(), Journal::new(0, usize::MAX));
+    let mut namespace = Namespace::new(Config::default());
+    let make = |namespace: &mut Namespace, path| {
+        let create = Command::Create(Create {
+            path,
+            ..Create::default()
+        });
+        namespace.apply(now, SESSION, &create).map(drop)
+    };
+    for path in ["a", "b", "c"] {
+        make(&mut namespace, path).unwrap();
+    }
+    let fewer = Config {
+        nodes_max: 3,
+        ..Config::default()
+    };
+    journal.limits(now, &fewer);
+    let records = journal.drain(<[u8]>::to_vec).unwrap();
+    replay_all(&mut namespace, &records).unwrap();
+    namespace.check().unwrap();
+    assert_eq!(make(&mut namespace, "d"), Err(Failure::Full));
+    for path in ["a", "b"] {
+        let delete = Command::Delete {
+            base: NodeId::ROOT,
+            path,
+            recursive: false,
+        };
+        namespace.apply(now, SESSION, &delete).map(drop).unwrap();
+    }
+    assert_eq!(make(&mut namespace, "d"), Ok(()));
+    assert_eq!(make(&mut namespace, "e"), Err(Failure::Full));
 }
 
 #[test]
