@@ -1,25 +1,26 @@
 //! The command of a job as a process: how it is started, told of signals, and how it ends.
 
 use std::ffi::{OsStr, OsString};
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::pin::pin;
 use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use crake_datapath::Runtime;
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::{Handle, Signals};
 
 use crate::exit::Exited;
 use crate::output::Output;
 
 /// What is passed on to the command.
 const SIGNALS: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
-/// How often it is looked for signals and for the command's end.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Arguments of the step between `crake job run` and its command.
 #[derive(Args, Debug)]
@@ -53,13 +54,21 @@ pub fn become_command(arguments: &ExecArguments) -> Result<()> {
 /// A command that runs.
 pub struct Process {
     child: Child,
-    signals: Signals,
+    arrived: Arc<Arrived>,
+    /// Ends the thread that waits for signals.
+    thread: Handle,
+}
+
+/// Signals that have arrived, and who waits for them.
+#[derive(Default)]
+struct Arrived {
+    signals: Mutex<(Vec<i32>, Option<Waker>)>,
 }
 
 impl Process {
     /// Starts it with these variables. Signals are its from here on.
     pub fn start(command: &[OsString], variables: &[(&str, &OsStr)]) -> Result<Process> {
-        let signals = Signals::new(SIGNALS).context("catching signals")?;
+        let (arrived, thread) = catch_signals()?;
         let this = std::env::current_exe().context("finding this program's file")?;
         let child = Command::new(this)
             .args(["job", "exec", "--parent"])
@@ -69,34 +78,79 @@ impl Process {
             .envs(variables.iter().copied())
             .spawn()
             .context("starting the command")?;
-        Ok(Process { child, signals })
+        Ok(Process {
+            child,
+            arrived,
+            thread,
+        })
     }
 
-    /// Waits for its end and passes signals on, or gives up `until` something holds: then it is asked to end.
-    pub async fn wait(&mut self, runtime: &Runtime, until: impl Fn() -> bool) -> Result<ExitStatus> {
-        let mut asked = false;
-        loop {
+    /// Waits for its end and passes signals on. If its job has ended before that, it is asked to end.
+    pub async fn wait(&mut self, job_ended: impl Future<Output = ()>) -> Result<ExitStatus> {
+        let (mut job_ended, mut was_asked) = (pin!(job_ended), false);
+        poll_fn(|context| {
+            // First: its end may come right after it was looked for.
+            let signals = self.arrived.take(context.waker());
             if let Some(status) = self.child.try_wait().context("waiting for the command")? {
-                return Ok(status);
+                return Poll::Ready(Ok(status));
             }
-            for signal in self.signals.pending().collect::<Vec<_>>() {
-                // On a terminal Ctrl-C and Ctrl-\ go to the command by themselves.
-                let is_its = matches!(signal, SIGINT | SIGQUIT) && io::IsTerminal::is_terminal(&io::stdin());
-                if !is_its && let Some(signal) = Signal::from_named_raw(signal) {
-                    self.tell(signal);
-                }
-            }
-            if !asked && until() {
-                asked = true;
+            signals.into_iter().for_each(|signal| self.pass_on(signal));
+            if !was_asked && job_ended.as_mut().poll(context).is_ready() {
+                was_asked = true;
                 self.tell(Signal::TERM);
             }
-            runtime.sleep(LOOK_EVERY).await;
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn pass_on(&self, signal: i32) {
+        // On a terminal Ctrl-C and Ctrl-\ go to the command by themselves.
+        let is_its = matches!(signal, SIGINT | SIGQUIT) && io::IsTerminal::is_terminal(&io::stdin());
+        let signal = Signal::from_named_raw(signal).filter(|signal| *signal != Signal::CHILD && !is_its);
+        if let Some(signal) = signal {
+            self.tell(signal);
         }
     }
 
     fn tell(&self, signal: Signal) {
         // It has ended if this fails.
         let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.thread.close();
+    }
+}
+
+/// From here on signals wake who waits for them, that of the command's end among them.
+fn catch_signals() -> Result<(Arc<Arrived>, Handle)> {
+    let mut signals = Signals::new(SIGNALS.into_iter().chain([SIGCHLD])).context("catching signals")?;
+    let (arrived, thread) = (Arc::<Arrived>::default(), signals.handle());
+    let told = arrived.clone();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(|signal| told.add(signal)))
+        .context("starting the thread that waits for signals")?;
+    Ok((arrived, thread))
+}
+
+impl Arrived {
+    fn add(&self, signal: i32) {
+        let mut state = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0.push(signal);
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+
+    /// Those that have arrived; the waker is told of the next one.
+    fn take(&self, waker: &Waker) -> Vec<i32> {
+        let mut state = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        state.1 = Some(waker.clone());
+        std::mem::take(&mut state.0)
     }
 }
 

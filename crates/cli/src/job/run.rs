@@ -1,6 +1,5 @@
 //! `crake job run`: a command that is a job.
 
-use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitStatus;
 use std::rc::Rc;
@@ -190,17 +189,11 @@ async fn run_command(
         ("CRAKE_JOB_DIR", OsStr::new(job.directory())),
     ];
     let mut process = Process::start(&arguments.command, &variables)?;
-    let is_gone = Rc::new(Cell::new(false));
-    let watching = store
-        .runtime()
-        .spawn(watch(store.clone(), job.id(), is_gone.clone(), output));
-    let status = process.wait(store.runtime(), || is_gone.get()).await;
-    drop(watching);
-    status
+    process.wait(until_ended(store, job.id(), output)).await
 }
 
-/// Says when a job has ended: somebody has killed it, or it could not be renewed for too long.
-async fn watch(store: Store, id: u64, is_gone: Rc<Cell<bool>>, output: Output) {
+/// Waits until a job has ended, and says so: somebody has killed it, or it could not be renewed for too long.
+async fn until_ended(store: &Store, id: u64, output: Output) {
     loop {
         store.runtime().sleep(WATCH_EVERY).await;
         // Where the namenode is away, the lease decides.
@@ -212,7 +205,6 @@ async fn watch(store: Store, id: u64, is_gone: Rc<Cell<bool>>, output: Output) {
         };
         if !is_there {
             output.note(format!("job {id} has ended; its command gets SIGTERM"));
-            is_gone.set(true);
             return;
         }
     }
