@@ -7,10 +7,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use rustix::process::Signal;
-use support::{Process, Server, command, contents, eventually, noise, stderr, text, was_killed};
+use support::{
+    Process, Server, clean, command, contents, eventually, free_ports, noise, stderr, text, was_killed,
+};
 use tempfile::tempdir;
 
 #[test]
@@ -46,7 +49,7 @@ fn up_serves_at_tcp_and_unix_and_ends_in_good_order() {
 #[test]
 fn a_cluster_says_in_one_line_how_to_use_it() {
     let mut up = command(&["up", "--listen", "127.0.0.1:0", "--dram", "4MiB"]);
-    let mut up = Process::start(up.stdout(std::process::Stdio::piped()));
+    let mut up = Process::start(up.stdout(Stdio::piped()));
     let mut text = [0; 512];
     let count = up.child().stdout.as_mut().unwrap().read(&mut text).unwrap();
     let line = String::from_utf8_lossy(&text[..count]).into_owned();
@@ -288,4 +291,52 @@ fn a_namenode_that_restarts_is_empty_and_takes_its_datanodes_back() {
     });
     namenode.ok(&["fs", "get", "-r", "/again", text(&folder.path().join("back"))]);
     assert_eq!(contents(&folder.path().join("back")), contents(&source));
+}
+
+/// A command in a world of its own in which this file says where names lead; nothing if there can be no such world.
+fn with_hosts(hosts: &Path) -> Option<Command> {
+    let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+    let unshared = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+        clean(&mut command).arg(hosts).arg(program);
+        command
+    };
+    let is_there = unshared("true")
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    is_there.then(|| unshared(env!("CARGO_BIN_EXE_crake")))
+}
+
+#[test]
+fn a_namenode_is_found_where_its_name_leads_to_by_now() {
+    let folder = tempdir().unwrap();
+    let (hosts, log) = (folder.path().join("hosts"), folder.path().join("log"));
+    fs::write(&hosts, "127.0.0.1 the-namenode\n").unwrap();
+    let Some(mut datanode) = with_hosts(&hosts) else {
+        eprintln!("skipped: only root can give a process other names of hosts, with unshare and mount");
+        return;
+    };
+    let port = free_ports(1);
+    let start = |host: &str| {
+        let listen = format!("{host}:{port}");
+        Server::start(&["namenode", "--listen", &listen, "--log", text(&log)])
+    };
+    let mut namenode = start("127.0.0.1");
+    let url = format!("crake://the-namenode:{port}");
+    let _datanode = Server::spawn(datanode.args(["datanode", "--namenode", &url, "--listen", "127.0.0.1:0"]));
+    fs::write(folder.path().join("file"), noise(100_000, 1)).unwrap();
+    namenode.ok(&["fs", "put", text(&folder.path().join("file")), "/f"]);
+
+    namenode.process.signal(Signal::TERM);
+    assert!(namenode.process.wait().success());
+    fs::write(&hosts, "127.0.0.2 the-namenode\n").unwrap();
+    let moved = start("127.0.0.2");
+    eventually("the datanode is there", || {
+        let datanodes = moved.crake(&["fs", "put", text(&folder.path().join("file")), "/g"]);
+        let _ = moved.crake(&["fs", "rm", "/g"]);
+        datanodes.status.success()
+    });
+    assert_eq!(moved.crake(&["fs", "cat", "/f"]).stdout, noise(100_000, 1));
 }
