@@ -14,6 +14,8 @@ use super::writer::{Durability, Failed, Log};
 
 /// With [`Durability::Async`], what is written goes to the device so long after it at the latest, if the device keeps up.
 const SYNC_EVERY: Duration = Duration::from_millis(100);
+/// From one snapshot to the next at least.
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
 /// How often is looked whether a full disk has room again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -99,18 +101,20 @@ impl Keeper {
         }
     }
 
-    /// A snapshot for each segment that is finished. Never done.
+    /// A snapshot for each segment that is finished, if they are not finished faster than that. Never done.
     async fn make_snapshots(&self) {
         loop {
-            self.runtime.sleep(LOOK_EVERY * 10).await;
-            let Some(job) = self.with_log(Log::begin_snapshot).flatten() else {
-                continue;
-            };
-            match self.snapshots.run(job).await {
+            // Looked at whenever something was written: `run` polls both.
+            let job = poll_fn(|_| match self.with_log(Log::begin_snapshot).flatten() {
+                Some(job) => Poll::Ready(job),
+                None => Poll::Pending,
+            });
+            match self.snapshots.run(job.await).await {
                 Ok(sequence) => tracing::info!(sequence, "the namespace is in a snapshot"),
                 // The log is there all the same; there will be another one.
                 Err(error) => tracing::warn!(%error, "no snapshot was made"),
             }
+            self.runtime.sleep(SNAPSHOT_PAUSE).await;
         }
     }
 }
