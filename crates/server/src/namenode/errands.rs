@@ -624,6 +624,7 @@ mod tests {
         errands.partners.get_mut(&3).unwrap().queue.clear();
         assert_eq!(waiting(&errands), (1_005, Vec::new()));
     }
+
     /// What others were told was done here is known here, unless the end of the log was lost, or the log is an older one.
     #[test]
     fn what_is_not_known_any_more_is_forgotten_or_never_was() {
