@@ -11,9 +11,10 @@ use crate::memory::case::{Case, bits, case, sum};
 use crate::queue::{Build, Outbox, Reading};
 use crate::rivals::BUILT_HERE;
 
-use gathered::{Blob, BlobView, Pair, PairView, Values, ValuesView};
+use gathered::{Blob, BlobView};
 use plain::{
-    Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Point, Row, RowView, Triangle,
+    Address, Coordinates, CoordinatesView, Log, LogView, Mesh, MeshView, Pair, PairView, Point, Row, RowView,
+    Triangle, Values, ValuesView,
 };
 
 #[allow(dead_code, missing_docs)]
@@ -285,9 +286,9 @@ fn read_coordinates(frame: Gathered<'_>) -> Result<u64, WireError> {
 
 fn with_values(maker: &mut impl Make, values: &Vec<Payload>) -> usize {
     // As many as a message has here: no allocation.
-    let mut list = [crake_wire::Payload::default(); 16];
+    let mut list = [&[][..]; 16];
     for (place, value) in list.iter_mut().zip(values) {
-        *place = (&value.buf).into();
+        *place = &value.buf[..];
     }
     maker.make(&Values {
         values: &list[..values.len()],
@@ -296,22 +297,22 @@ fn with_values(maker: &mut impl Make, values: &Vec<Payload>) -> usize {
 
 fn read_values(frame: Gathered<'_>) -> Result<u64, WireError> {
     let mut total = 0;
-    for value in ValuesView::parse_gathered(frame)?.values()? {
-        total += look(value?);
+    for value in ValuesView::parse(frame.head())?.values()? {
+        total += sum(value?);
     }
     Ok(total)
 }
 
 fn with_pair(maker: &mut impl Make, [key, value]: &[Payload; 2]) -> usize {
     maker.make(&Pair {
-        key: (&key.buf).into(),
-        value: (&value.buf).into(),
+        key: &key.buf,
+        value: &value.buf,
     })
 }
 
 fn read_pair(frame: Gathered<'_>) -> Result<u64, WireError> {
-    let view = PairView::parse_gathered(frame)?;
-    Ok(look(view.key()?) + look(view.value()?))
+    let view = PairView::parse(frame.head())?;
+    Ok(sum(view.key()?) + sum(view.value()?))
 }
 
 fn with_row(maker: &mut impl Make, row: &[Payload; 10]) -> usize {
