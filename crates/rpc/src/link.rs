@@ -207,20 +207,19 @@ impl Link {
             return Ok(());
         }
         self.handed.set(self.counted.get());
-        let only = self.outbox.borrow_mut().take_only();
-        let bytes = match only {
-            Some(only) => {
-                let count = self.with_stream(|stream| stream.push_now(&only))??;
-                if count == only.len() {
-                    return Ok(());
-                }
-                let mut rest = only.freeze();
-                rest.advance(count);
-                Sga::from(rest)
+        let mut outbox = self.outbox.borrow_mut();
+        let mut count = 0;
+        if let Some(only) = outbox.only() {
+            count = self.with_stream(|stream| stream.push_now(only))??;
+            if count == only.len() {
+                outbox.clear();
+                return Ok(());
             }
-            None => self.outbox.borrow_mut().take(),
-        };
-        self.push(bytes)
+        }
+        let mut rest = outbox.take();
+        drop(outbox);
+        rest.advance(count);
+        self.push(rest)
     }
 
     fn push(&self, bytes: Sga) -> Result<(), Error> {

@@ -98,8 +98,8 @@ impl Outbox {
 
     /// Everything, if it lies in one buffer.
     #[inline]
-    pub(crate) fn take_only(&mut self) -> Option<BufMut> {
-        self.open.take_if(|_| self.sealed.is_empty())
+    pub(crate) fn only(&self) -> Option<&[u8]> {
+        self.open.as_deref().filter(|_| self.sealed.is_empty())
     }
 
     /// Everything, to be pushed.

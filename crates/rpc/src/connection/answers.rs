@@ -45,7 +45,9 @@ impl Intake for Connection {
         if needs_task || found.is_some() {
             self.link.signal.raise();
         }
-        self.state.borrow_mut().found = found;
+        if found.is_some() {
+            self.state.borrow_mut().found = found;
+        }
         None
     }
 }

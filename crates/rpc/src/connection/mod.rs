@@ -133,10 +133,23 @@ impl Connection {
     }
 
     /// Wakes those who wait for what came. Nothing may be borrowed.
+    #[inline]
     fn wake(&self) {
-        let mut woken = std::mem::take(&mut self.state.borrow_mut().woken);
-        woken.drain(..).for_each(Waker::wake);
-        self.state.borrow_mut().woken = woken;
+        let mut state = self.state.borrow_mut();
+        match state.woken.len() {
+            0 => {}
+            1 => {
+                let only = state.woken.pop();
+                drop(state);
+                only.into_iter().for_each(Waker::wake);
+            }
+            _ => {
+                let mut woken = std::mem::take(&mut state.woken);
+                drop(state);
+                woken.drain(..).for_each(Waker::wake);
+                self.state.borrow_mut().woken = woken;
+            }
+        }
     }
 
     /// Called by each client and call before it drops its reference. The task has the last one.
