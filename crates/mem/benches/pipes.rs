@@ -1,4 +1,4 @@
-//! Much through a pipe, from one core to another: by copies through the caches and past them.
+//! Much through a pipe, from one core to another: by copies through the caches and past them, through a narrow pipe and a wide one.
 //!
 //! `cargo bench -p crake-mem --bench pipes`. Which is faster depends on the distance of the two cores, which the host of a virtual machine changes: the
 //! columns "line" and "far" have what the writer sees of it.
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crake_mem::{HugePages, Region, pipe};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-const CAPACITY: usize = 256 << 10;
+const CAPACITIES: [usize; 2] = [256 << 10, pipe::WIDE_BYTES];
 /// More than the caches hold.
 const WALKED_BYTES: usize = 64 << 20;
 const BULK_BYTES: usize = 1 << 20;
@@ -20,16 +20,19 @@ fn main() {
     // `cargo test --all-targets` runs benches too, to see that they work: one round is enough for that.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let (rounds, walks) = if is_bench { (8, 4) } else { (1, 1) };
-    println!("{:>8} {:>8} {:>8} {:>5}", "copies", "GB/s", "line", "far");
-    for _ in 0..rounds {
+    println!(
+        "{:>8} {:>8} {:>8} {:>8} {:>5}",
+        "KiB", "copies", "GB/s", "line", "far"
+    );
+    for capacity in (0..rounds).flat_map(|_| CAPACITIES) {
         for is_streaming in [false, true] {
-            run(walks, is_streaming);
+            run(capacity, walks, is_streaming);
         }
     }
 }
 
-fn run(walks: usize, is_streaming: bool) {
-    let memory = Region::memfd("bench", pipe::len_bytes(CAPACITY), HugePages::Never).expect("memory");
+fn run(capacity: usize, walks: usize, is_streaming: bool) {
+    let memory = Region::memfd("bench", pipe::len_bytes(capacity), HugePages::Never).expect("memory");
     let same = memory
         .as_fd()
         .expect("a memfd")
@@ -40,7 +43,7 @@ fn run(walks: usize, is_streaming: bool) {
         scope.spawn(|| {
             pin(1);
             read(
-                Region::map(same, pipe::len_bytes(CAPACITY))
+                Region::map(same, pipe::len_bytes(capacity))
                     .expect("memory")
                     .extent(..),
                 &is_done,
@@ -75,9 +78,11 @@ fn write(writer: pipe::Writer, walks: usize, is_streaming: bool) {
         .extent(..);
     source.fill(.., 1);
     let (distance, mut lines) = (pipe::Distance::default(), Vec::new());
-    writer.set_far(is_streaming);
+    writer.set_apart_from(if is_streaming { BULK_BYTES } else { usize::MAX });
     // The reader gets its memory first.
-    while writer.write_slice(&[1]).expect("a sound reader").count > 0 && writer.room() != Ok(CAPACITY) {}
+    while writer.write_slice(&[1]).expect("a sound reader").count > 0
+        && writer.room() != Ok(writer.capacity())
+    {}
     let start = Instant::now();
     for bulk in (0..walks).flat_map(|_| (0..WALKED_BYTES).step_by(BULK_BYTES)) {
         let mut rest = source.slice(bulk..bulk + BULK_BYTES).segment();
@@ -95,7 +100,8 @@ fn write(writer: pipe::Writer, walks: usize, is_streaming: bool) {
     let line = lines.get(lines.len() / 2).copied().unwrap_or(Duration::ZERO);
     let copies = if is_streaming { "past" } else { "through" };
     println!(
-        "{copies:>8} {rate:>8.2} {:>5} ns {:>5}",
+        "{:>8} {copies:>8} {rate:>8.2} {:>5} ns {:>5}",
+        writer.capacity() >> 10,
         line.as_nanos(),
         distance.is_far()
     );

@@ -44,8 +44,15 @@ const CONTROL_BYTES: usize = 4096;
 /// What is published at once: the other side copies the first part of much while the rest is still being written.
 const PART_BYTES: usize = 32 << 10;
 
-/// From this size on what is read at once goes past the caches, and what is written at once to a reader that is far away: see [`Writer::set_far`].
+/// The capacity of a pipe for much. A line of a pipe is fetched from the core that had it last, unless it has left that core's caches meanwhile,
+/// as most lines of a pipe this wide have: with cores that are near each other twice the bytes go through it in the same time.
+pub const WIDE_BYTES: usize = 1 << 20;
+
+/// From this size on what is read at once goes past the caches, and what is written at once to a reader that is far away: see [`Writer::set_apart_from`].
 const BULK_BYTES: usize = 32 << 10;
+
+/// The same of what is written to a reader that is near, through a pipe that is not wide.
+const NEAR_BULK_BYTES: usize = 128 << 10;
 
 /// A shorter segment goes through the caches whatever is written with it: to wait for stores that pass them costs more than it has.
 const APART_BYTES_MIN: usize = 1 << 10;
@@ -71,7 +78,11 @@ unsafe fn copy_apart(from: *const u8, to: *mut u8, len_bytes: usize) {
 
 /// Whether segments that are written together are so much that it matters which way they are copied.
 pub fn is_much(segments: &[Segment]) -> bool {
-    segments.iter().map(|segment| segment.len()).sum::<usize>() >= BULK_BYTES
+    len_of(segments) >= BULK_BYTES
+}
+
+fn len_of(segments: &[Segment]) -> usize {
+    segments.iter().map(|segment| segment.len()).sum()
 }
 
 /// How much memory a pipe of `capacity` takes.
@@ -122,7 +133,7 @@ pub struct Writer {
     tail: Cell<u64>,
     /// The reader's index when we last had to look.
     head_seen: Cell<u64>,
-    is_far: Cell<bool>,
+    apart_from: Cell<usize>,
 }
 
 /// The end that bytes come out of.
@@ -195,7 +206,7 @@ impl Writer {
             memory: Memory::new(memory),
             tail: Cell::new(0),
             head_seen: Cell::new(0),
-            is_far: Cell::new(false),
+            apart_from: Cell::new(usize::MAX),
         }
     }
 
@@ -209,11 +220,17 @@ impl Writer {
         (self.head_seen.replace(head) != head).then_some(took)
     }
 
-    /// Whether the reader's core shares no cache with this one. Much is then written past the caches: it gets it sooner out of memory than
-    /// out of ours, and we need not first fetch what it has of the place.
+    /// From how many bytes on what is written at once goes past the caches, as [`Distance::apart_from`] advises: a reader that shares no cache with us
+    /// gets it sooner out of memory than out of ours, and we need not first fetch what it has of the place. At first nothing does.
     #[inline]
-    pub fn set_far(&self, is_far: bool) {
-        self.is_far.set(is_far);
+    pub fn set_apart_from(&self, len_bytes: usize) {
+        self.apart_from.set(len_bytes);
+    }
+
+    /// Bytes that can be written and not yet read.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.memory.capacity
     }
 
     /// Bytes that would be taken now.
@@ -239,7 +256,7 @@ impl Writer {
     /// Takes what fits of `segments`, from the front; if they are much together, in the way that suits the reader's distance. Small ones are
     /// published together: a reader that got them one by one would put them together again.
     pub fn write(&self, segments: &[Segment]) -> Result<Progress, Broken> {
-        let is_apart = self.is_far.get() && is_much(segments);
+        let is_apart = len_of(segments) >= self.apart_from.get();
         let mut all = Progress::default();
         let mut unpublished = 0;
         for segment in segments {
@@ -512,12 +529,12 @@ mod tests {
     }
 
     #[test]
-    fn much_for_a_far_reader_comes_out_as_it_went_in() {
+    fn much_that_goes_past_the_caches_comes_out_as_it_went_in() {
         let bytes: Vec<u8> = (0..3 * BULK_BYTES + 77).map(|at| (at % 251) as u8).collect();
         let region = Region::allocated(bytes.len()).unwrap();
         region.extent(..).write(0, &bytes);
         let (writer, reader) = pipe(2 * BULK_BYTES);
-        writer.set_far(true);
+        writer.set_apart_from(BULK_BYTES);
         let (mut rest, mut received) = (region.extent(..).segment(), Vec::new());
         while received.len() < bytes.len() {
             let written = writer.write(std::slice::from_ref(&rest)).unwrap().count;
@@ -531,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_short_and_long_for_a_far_reader_comes_out_as_it_went_in() {
+    fn a_list_of_short_and_long_past_the_caches_comes_out_as_it_went_in() {
         let lens = [
             16,
             APART_BYTES_MIN - 1,
@@ -552,7 +569,7 @@ mod tests {
         });
         assert!(is_much(&segments) && !is_much(&segments[..5]));
         let (writer, reader) = pipe(2 * BULK_BYTES);
-        writer.set_far(true);
+        writer.set_apart_from(BULK_BYTES);
         for _ in 0..5 {
             assert_eq!(writer.write(&segments).unwrap().count, bytes.len());
             // The next list begins elsewhere in the memory.

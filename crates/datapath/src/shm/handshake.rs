@@ -19,6 +19,9 @@ use crate::memory::{Memory, SHARED_MAX, Shared};
 /// What one direction holds. Half a MiB for a connection, all of it taken when it is made.
 const CAPACITY: usize = 256 << 10;
 
+/// The same if the server shares regions. Such a server keeps data, of which there is much to write, and two MiB for a connection are little beside it.
+const STORE_CAPACITY: usize = pipe::WIDE_BYTES;
+
 /// A client takes no more than this from a server.
 const CAPACITY_MAX: u64 = 64 << 20;
 
@@ -49,8 +52,8 @@ pub(super) struct Pipes {
 
 impl Pipes {
     /// The memory of a new connection, seen from the server.
-    fn new() -> Result<Pipes, Error> {
-        let len_bytes = pipe::both_ways_len_bytes(CAPACITY);
+    fn new(capacity: usize) -> Result<Pipes, Error> {
+        let len_bytes = pipe::both_ways_len_bytes(capacity);
         let region = Region::memfd("crake-shm", len_bytes, HugePages::Never).map_err(no_memory)?;
         Ok(Pipes::of(pipe::server_ends(&region), region))
     }
@@ -86,7 +89,12 @@ pub(super) enum Refusal {
 /// Makes the memory of a connection and hands it to the client, with the regions that are shared; what it is sent fits an idle
 /// socket.
 pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes, Error> {
-    let pipes = match Pipes::new() {
+    let capacity = if shared.is_empty() {
+        CAPACITY
+    } else {
+        STORE_CAPACITY
+    };
+    let pipes = match Pipes::new(capacity) {
         Ok(pipes) => pipes,
         Err(error) => {
             refuse(socket, Refusal::NoMemory);
@@ -99,7 +107,7 @@ pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1 + SHARED_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&files));
-    let bytes = message(0, CAPACITY as u64, shared);
+    let bytes = message(0, capacity as u64, shared);
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     match rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags)? {
         sent if sent == bytes.len() => Ok(pipes),

@@ -230,7 +230,7 @@ impl ShmStream {
     fn measure_distance(&self, writer: &pipe::Writer) {
         if let Some(line) = writer.line_time(Instant::now) {
             self.distance.note(line);
-            writer.set_far(self.distance.is_far());
+            writer.set_apart_from(self.distance.apart_from(writer.capacity()));
         }
     }
 

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::{BULK_BYTES, NEAR_BULK_BYTES, WIDE_BYTES};
+
 /// A line that takes longer comes from a core that shares no cache with this one: 50 to 70 ns and 150 to 190 were seen, the reading of a clock included.
 const NEAR_MAX: Duration = Duration::from_nanos(110);
 
@@ -35,6 +37,17 @@ impl Distance {
     pub fn is_far(&self) -> bool {
         self.is_far.get()
     }
+
+    /// From how many bytes on a pipe of this capacity is better written past the caches: what [`Writer::set_apart_from`](super::Writer::set_apart_from)
+    /// is told. A list as long as half of a narrow pipe fetches all it writes over from the reader's core, however near that is.
+    #[inline]
+    pub fn apart_from(&self, capacity: usize) -> usize {
+        match (self.is_far.get(), capacity >= WIDE_BYTES) {
+            (true, _) => BULK_BYTES,
+            (false, false) => NEAR_BULK_BYTES,
+            (false, true) => usize::MAX,
+        }
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -55,6 +68,16 @@ mod tests {
         assert!(noted(&distance, &[250]));
         assert!(noted(&distance, &[50; 7]));
         assert!(!noted(&distance, &[50]));
+    }
+
+    #[test]
+    fn the_farther_and_the_narrower_the_sooner_past_the_caches() {
+        let distance = Distance::default();
+        assert_eq!(distance.apart_from(WIDE_BYTES), usize::MAX);
+        assert_eq!(distance.apart_from(WIDE_BYTES / 2), NEAR_BULK_BYTES);
+        assert!(noted(&distance, &[250; 4]));
+        assert_eq!(distance.apart_from(WIDE_BYTES), BULK_BYTES);
+        assert_eq!(distance.apart_from(4096), BULK_BYTES);
     }
 
     #[test]
