@@ -13,6 +13,8 @@ pub const ADDRESS: Address = Address::Sim { node: 1, port: 7 };
 const DELAY: Duration = Duration::from_micros(1);
 /// By then all is done that does not wait for something.
 const SETTLE: Duration = Duration::from_micros(40);
+/// Of all that a connection's both sides have.
+const BUFFERS_MAX: usize = 8;
 /// What goes on for longer goes on for ever.
 const STEPS_MAX: u32 = 20_000;
 
@@ -52,7 +54,7 @@ impl World {
             // Scripts cut by themselves.
             cut_per_mille: 0,
             window_bytes,
-            buffers_max: 8,
+            buffers_max: BUFFERS_MAX,
             shared_per_mille: 0,
             ..SimConfig::default()
         };
@@ -62,6 +64,11 @@ impl World {
             network,
             window_bytes,
         }
+    }
+
+    /// Whether nothing can be received, because all buffers are in use.
+    pub fn is_exhausted(&self) -> bool {
+        self.runtime.usage().buffers == BUFFERS_MAX
     }
 
     /// Lets everything happen that can happen now.

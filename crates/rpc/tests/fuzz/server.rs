@@ -394,10 +394,11 @@ impl Play {
             let later = std::mem::take(&mut host.later);
             let streams = std::mem::take(&mut host.streams);
             drop(host);
-            let is_done = later.is_empty() && streams.is_empty();
+            let were_none = later.is_empty() && streams.is_empty();
             drop((later, streams));
             self.attacker.turn(&self.world);
-            if is_done {
+            let host = self.host.borrow();
+            if were_none && host.later.is_empty() && host.streams.is_empty() {
                 return;
             }
         }
