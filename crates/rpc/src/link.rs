@@ -289,8 +289,8 @@ impl Link {
         Ok(())
     }
 
-    /// Tells how large a head came before a payload that is still arriving, if one is. As a rule the next one is like it:
-    /// then it is received alone, and nothing of the payload behind it has to be copied to its place.
+    /// Tells how large a head came last before a large payload, if one came. As a rule the next one is like it: then it is received
+    /// alone, and nothing of the payload behind it has to be copied to its place.
     #[inline]
     pub(crate) fn expect_head(&self, head_len: Option<usize>) {
         let len_max = head_len.unwrap_or(usize::MAX);

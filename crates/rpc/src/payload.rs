@@ -137,7 +137,7 @@ impl Landing {
         self.missing == 0
     }
 
-    /// Whether it has a place and so much is still to come that a receive of its own is worth more than a copy.
+    /// Whether it has a place and so much is still to come that a receive of its own costs less than a copy.
     pub(crate) fn is_large(&self) -> bool {
         self.missing >= LARGE_BYTES && matches!(self.target, Target::Extent { .. })
     }

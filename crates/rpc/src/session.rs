@@ -208,6 +208,8 @@ struct Inbound {
     arriving: Option<Arriving>,
     /// Memory for the next [`Arriving::message`].
     spare: Vec<u8>,
+    /// Length of the head before the payload that came last, if that is a large one with a place.
+    large_head: Option<usize>,
 }
 
 /// A request whose payload has not come whole.
@@ -377,12 +379,15 @@ impl<S: Service> Session<S> {
 impl<S: Service> Session<S> {
     fn receive(&mut self, buf: &Buf) -> Result<(), End> {
         let mut input: &[u8] = buf;
+        if self.inbound.arriving.is_none() {
+            self.inbound.large_head = None;
+        }
         self.continue_arriving(buf, &mut input);
         if !self.inbound.straddle.is_empty() {
             self.join(buf, &mut input)?;
         }
         self.receive_whole(buf, &mut input)?;
-        self.answers.link.expect_head(self.inbound.expected_head());
+        self.answers.link.expect_head(self.inbound.large_head);
         Ok(())
     }
 
@@ -527,6 +532,7 @@ impl<S: Service> Session<S> {
     ) {
         self.serve(batch);
         let (mut landing, refusal) = self.place(&head, message);
+        self.inbound.large_head = landing.is_large().then_some(HEADER_BYTES + message.len());
         landing.take(buf, input);
         if !landing.is_complete() {
             let mut kept = std::mem::take(&mut self.inbound.spare);
@@ -640,13 +646,5 @@ const KEPT_MESSAGE_BYTES_MAX: usize = 256;
 impl Inbound {
     fn vacant(&self) -> Option<Extent> {
         self.arriving.as_ref()?.landing.vacant()
-    }
-
-    /// Length of the head before a large payload that is arriving.
-    #[inline]
-    fn expected_head(&self) -> Option<usize> {
-        let arriving = self.arriving.as_ref()?;
-        let head_len = HEADER_BYTES + arriving.message.len();
-        arriving.landing.is_large().then_some(head_len)
     }
 }
