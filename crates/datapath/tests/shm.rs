@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use crake_datapath::{Address, Error, Runtime, RuntimeConfig, Shared, Stream, Waiting};
-use crake_mem::{Buf, Extent, HugePages, Region, Sga, pipe};
+use crake_mem::pipe::{self, Capacities};
+use crake_mem::{Buf, Extent, HugePages, Region, Sga};
 use rustix::fs::FallocateFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags};
 
@@ -163,6 +164,7 @@ fn an_idle_connection_uses_no_core() {
 struct Hostile {
     socket: UnixStream,
     memory: Rc<Region>,
+    capacities: Capacities,
 }
 
 impl Hostile {
@@ -182,9 +184,18 @@ impl Hostile {
             RecvAncillaryMessage::ScmRights(mut files) => files.next(),
             _ => None,
         });
-        let capacity = u64::from_le_bytes(bytes[16..].try_into().expect("8 bytes")) as usize;
-        let memory = Region::map(file.expect("a file"), pipe::both_ways_len_bytes(capacity)).expect("map");
-        Hostile { socket, memory }
+        let capacity =
+            |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes")) as usize;
+        let capacities = Capacities {
+            to_client: capacity(16),
+            to_server: capacity(20),
+        };
+        let memory = Region::map(file.expect("a file"), capacities.len_bytes()).expect("map");
+        Hostile {
+            socket,
+            memory,
+            capacities,
+        }
     }
 
     fn send(&self, bytes: &[u8]) {
@@ -193,7 +204,7 @@ impl Hostile {
 
     /// What it writes to, where it publishes first.
     fn outgoing(&self) -> Extent {
-        self.memory.extent(self.memory.len_bytes() / 2..)
+        self.memory.extent(pipe::len_bytes(self.capacities.to_client)..)
     }
 
     fn file(&self) -> BorrowedFd<'_> {
@@ -316,7 +327,7 @@ fn memory_cannot_be_taken_away() {
             thread::sleep(Duration::from_millis(1));
         }
         // From here on it behaves.
-        let (writer, _) = pipe::client_ends(&client.memory);
+        let (writer, _) = client.capacities.client_ends(&client.memory);
         assert_eq!(writer.write_slice(b"bytes").expect("room").count, 5);
         client.send(&[2]);
         thread::sleep(Duration::from_millis(20));

@@ -44,9 +44,9 @@ const CONTROL_BYTES: usize = 4096;
 /// What is published at once: the other side copies the first part of much while the rest is still being written.
 const PART_BYTES: usize = 32 << 10;
 
-/// The capacity of a pipe for much. A line of a pipe is fetched from the core that had it last, unless it has left that core's caches meanwhile,
-/// as most lines of a pipe this wide have: with cores that are near each other twice the bytes go through it in the same time.
-pub const WIDE_BYTES: usize = 1 << 20;
+/// The capacity of a pipe for much. What a writer overwrites it has to fetch from the core that read it, unless that core's second level cache has
+/// lost it meanwhile, as it has of a pipe this wide: with cores that are near each other more than twice the bytes go through it in the same time.
+pub const WIDE_BYTES: usize = 2 << 20;
 
 /// From this size on what is read at once goes past the caches, and what is written at once to a reader that is far away: see [`Writer::set_apart_from`].
 const BULK_BYTES: usize = 32 << 10;
@@ -90,26 +90,45 @@ pub const fn len_bytes(capacity: usize) -> usize {
     CONTROL_BYTES + capacity
 }
 
-/// How much memory two pipes of `capacity` take, one for each direction: at least a page each, so that both start with one.
-pub const fn both_ways_len_bytes(capacity: usize) -> usize {
-    2 * len_bytes(capacity)
+/// Of two pipes in one memory, one for each direction: first that to the client. Each is at least a page, so that both start with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacities {
+    /// Of what the server writes.
+    pub to_client: usize,
+    /// Of what the client writes.
+    pub to_server: usize,
 }
 
-/// The ends of a server, in memory of [`both_ways_len_bytes`]. See [`Writer::new`] and [`Reader::new`].
-pub fn server_ends(memory: &Rc<Region>) -> (Writer, Reader) {
-    let (to_client, to_server) = halves(memory);
-    (Writer::new(to_client), Reader::new(to_server))
-}
+impl Capacities {
+    /// The same both ways.
+    pub const fn equal(capacity: usize) -> Capacities {
+        Capacities {
+            to_client: capacity,
+            to_server: capacity,
+        }
+    }
 
-/// The ends of its client in the same memory.
-pub fn client_ends(memory: &Rc<Region>) -> (Writer, Reader) {
-    let (to_client, to_server) = halves(memory);
-    (Writer::new(to_server), Reader::new(to_client))
-}
+    /// How much memory both pipes take.
+    pub const fn len_bytes(self) -> usize {
+        len_bytes(self.to_client) + len_bytes(self.to_server)
+    }
 
-fn halves(memory: &Rc<Region>) -> (Extent, Extent) {
-    let half = memory.len_bytes() / 2;
-    (memory.extent(..half), memory.extent(half..))
+    /// The ends of a server, in memory of this length. See [`Writer::new`] and [`Reader::new`].
+    pub fn server_ends(self, memory: &Rc<Region>) -> (Writer, Reader) {
+        let (to_client, to_server) = self.parts(memory);
+        (Writer::new(to_client), Reader::new(to_server))
+    }
+
+    /// The ends of its client in the same memory.
+    pub fn client_ends(self, memory: &Rc<Region>) -> (Writer, Reader) {
+        let (to_client, to_server) = self.parts(memory);
+        (Writer::new(to_server), Reader::new(to_client))
+    }
+
+    fn parts(self, memory: &Rc<Region>) -> (Extent, Extent) {
+        let end = len_bytes(self.to_client);
+        (memory.extent(..end), memory.extent(end..self.len_bytes()))
+    }
 }
 
 /// The other side published what it cannot have: it is broken or hostile, and the pipe is of no use any more.
@@ -610,8 +629,13 @@ mod tests {
 
     #[test]
     fn both_ways_the_ends_meet() {
-        let memory = Region::memfd("pipes", both_ways_len_bytes(4096), HugePages::Never).unwrap();
-        let (client, server) = (client_ends(&memory), server_ends(&memory));
+        let capacities = Capacities {
+            to_client: 4096,
+            to_server: 8192,
+        };
+        let memory = Region::memfd("pipes", capacities.len_bytes(), HugePages::Never).unwrap();
+        let (client, server) = (capacities.client_ends(&memory), capacities.server_ends(&memory));
+        assert_eq!((client.0.capacity(), server.0.capacity()), (8192, 4096));
         client.0.write_slice(b"request").unwrap();
         server.0.write_slice(b"an answer").unwrap();
         let mut bytes = [0; 64];

@@ -19,7 +19,8 @@ use std::thread;
 use std::time::Instant;
 
 use crake_datapath::{Address, Runtime, RuntimeConfig, Stream, Waiting};
-use crake_mem::{Buf, HugePages, Region, Sga, pipe};
+use crake_mem::pipe::{self, Capacities};
+use crake_mem::{Buf, HugePages, Region, Sga};
 use crake_rpc::{
     CallOptions, Client, ClientConfig, Peer, Replies, Request, Server, ServerConfig, Service, StreamResponder,
 };
@@ -159,7 +160,7 @@ trait Socket: Read + Write {}
 impl<S: Read + Write> Socket for S {}
 
 /// What one direction of shared memory holds: as much as that of a stream.
-const PIPE_BYTES: usize = 256 << 10;
+const PIPES: Capacities = Capacities::equal(256 << 10);
 
 /// One side of two pipes, with the interface of a socket that does not block.
 struct Pipes {
@@ -209,8 +210,7 @@ fn bare(transport: &str, path: &str) -> [f64; 2] {
         );
     }
     if transport == "shm" {
-        let memory =
-            Region::memfd("bare", pipe::both_ways_len_bytes(PIPE_BYTES), HugePages::Never).expect("memory");
+        let memory = Region::memfd("bare", PIPES.len_bytes(), HugePages::Never).expect("memory");
         let file = memory
             .as_fd()
             .expect("a file")
@@ -218,10 +218,10 @@ fn bare(transport: &str, path: &str) -> [f64; 2] {
             .expect("a file");
         return with_server(
             move |ready, stop| {
-                let memory = Region::map(file, pipe::both_ways_len_bytes(PIPE_BYTES)).expect("memory");
-                bare_echo(ready, Pipes::new(pipe::server_ends(&memory)), &stop);
+                let memory = Region::map(file, PIPES.len_bytes()).expect("memory");
+                bare_echo(ready, Pipes::new(PIPES.server_ends(&memory)), &stop);
             },
-            |()| bare_client(Pipes::new(pipe::client_ends(&memory))),
+            |()| bare_client(Pipes::new(PIPES.client_ends(&memory))),
         );
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");

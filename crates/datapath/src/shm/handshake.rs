@@ -6,7 +6,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Poll;
 
-use crake_mem::{HugePages, Region, RegionError, Window, pipe};
+use crake_mem::pipe::{self, Capacities};
+use crake_mem::{HugePages, Region, RegionError, Window};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -19,14 +20,14 @@ use crate::memory::{Memory, SHARED_MAX, Shared};
 /// What one direction holds. Half a MiB for a connection, all of it taken when it is made.
 const CAPACITY: usize = 256 << 10;
 
-/// The same if the server shares regions. Such a server keeps data, of which there is much to write, and two MiB for a connection are little beside it.
-const STORE_CAPACITY: usize = pipe::WIDE_BYTES;
+/// A server that shares so much keeps data, of which clients have much to write: [`pipe::WIDE_BYTES`] for each of them are little beside that.
+const STORE_BYTES_MIN: usize = 64 << 20;
 
 /// A client takes no more than this from a server.
-const CAPACITY_MAX: u64 = 64 << 20;
+const CAPACITY_MAX: usize = 64 << 20;
 
 const MAGIC: [u8; 8] = *b"CRAKESHM";
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 /// Of a welcome that shares nothing.
 const WELCOME_BYTES: usize = 24;
 /// For each shared region.
@@ -52,10 +53,10 @@ pub(super) struct Pipes {
 
 impl Pipes {
     /// The memory of a new connection, seen from the server.
-    fn new(capacity: usize) -> Result<Pipes, Error> {
-        let len_bytes = pipe::both_ways_len_bytes(capacity);
-        let region = Region::memfd("crake-shm", len_bytes, HugePages::Never).map_err(no_memory)?;
-        Ok(Pipes::of(pipe::server_ends(&region), region))
+    fn new(capacities: Capacities) -> Result<Pipes, Error> {
+        let region =
+            Region::memfd("crake-shm", capacities.len_bytes(), HugePages::Never).map_err(no_memory)?;
+        Ok(Pipes::of(capacities.server_ends(&region), region))
     }
 
     fn of((writer, reader): (pipe::Writer, pipe::Reader), region: Rc<Region>) -> Pipes {
@@ -89,12 +90,8 @@ pub(super) enum Refusal {
 /// Makes the memory of a connection and hands it to the client, with the regions that are shared; what it is sent fits an idle
 /// socket.
 pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes, Error> {
-    let capacity = if shared.is_empty() {
-        CAPACITY
-    } else {
-        STORE_CAPACITY
-    };
-    let pipes = match Pipes::new(capacity) {
+    let capacities = capacities_beside(shared);
+    let pipes = match Pipes::new(capacities) {
         Ok(pipes) => pipes,
         Err(error) => {
             refuse(socket, Refusal::NoMemory);
@@ -107,7 +104,7 @@ pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1 + SHARED_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&files));
-    let bytes = message(0, capacity as u64, shared);
+    let bytes = message(0, capacities, shared);
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     match rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags)? {
         sent if sent == bytes.len() => Ok(pipes),
@@ -115,19 +112,33 @@ pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes
     }
 }
 
+/// What is shared is read in place, so that little comes back of it.
+fn capacities_beside(shared: &[Shared]) -> Capacities {
+    let shared_bytes: usize = shared.iter().map(|shared| shared.region().len_bytes()).sum();
+    let to_server = match shared_bytes >= STORE_BYTES_MIN {
+        true => pipe::WIDE_BYTES,
+        false => CAPACITY,
+    };
+    Capacities {
+        to_client: CAPACITY,
+        to_server,
+    }
+}
+
 /// Tells a client why it is not served.
 pub(super) fn refuse(socket: BorrowedFd<'_>, refusal: Refusal) {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     // If it has gone it needs no answer.
-    let _ = rustix::net::send(socket, &message(refusal as u16, 0, &[]), flags);
+    let _ = rustix::net::send(socket, &message(refusal as u16, Capacities::equal(0), &[]), flags);
 }
 
-fn message(status: u16, capacity: u64, shared: &[Shared]) -> Vec<u8> {
+fn message(status: u16, capacities: Capacities, shared: &[Shared]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(VERSION.to_le_bytes());
     bytes.extend(status.to_le_bytes());
     bytes.extend((shared.len() as u32).to_le_bytes());
-    bytes.extend(capacity.to_le_bytes());
+    bytes.extend((capacities.to_client as u32).to_le_bytes());
+    bytes.extend((capacities.to_server as u32).to_le_bytes());
     for shared in shared {
         bytes.extend((shared.region().len_bytes() as u64).to_le_bytes());
         let access = if shared.is_writable() { TO_WRITE } else { TO_READ };
@@ -175,8 +186,7 @@ fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
 /// What a welcome says.
 #[derive(Debug, PartialEq, Eq)]
 struct Offer {
-    /// Of each pipe.
-    capacity: usize,
+    capacities: Capacities,
     /// The shared regions.
     shared: Vec<OfferedRegion>,
 }
@@ -234,18 +244,23 @@ fn read(bytes: &[u8]) -> Result<Offer, Error> {
 }
 
 fn offer(head: &[u8], regions: &[u8]) -> Option<Offer> {
-    let count = u32::from_le_bytes(head.get(12..16)?.try_into().ok()?);
-    let capacity = u64::from_le_bytes(head.get(16..24)?.try_into().ok()?);
-    let is_sound = capacity.is_power_of_two()
-        && (4096..=CAPACITY_MAX).contains(&capacity)
-        && count as usize <= SHARED_MAX
-        && regions.len() == REGION_BYTES * count as usize;
+    let number = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?) as usize);
+    let count = number(12)?;
+    let capacities = Capacities {
+        to_client: number(16)?,
+        to_server: number(20)?,
+    };
+    let fits = |capacity: usize| capacity.is_power_of_two() && (4096..=CAPACITY_MAX).contains(&capacity);
+    let is_sound = fits(capacities.to_client)
+        && fits(capacities.to_server)
+        && count <= SHARED_MAX
+        && regions.len() == REGION_BYTES * count;
     let shared = regions
         .chunks_exact(REGION_BYTES)
         .map(OfferedRegion::read)
         .collect::<Option<Vec<_>>>();
     Some(Offer {
-        capacity: capacity as usize,
+        capacities,
         shared: shared.filter(|_| is_sound)?,
     })
 }
@@ -256,8 +271,8 @@ fn accept(socket: BorrowedFd<'_>, offer: &Offer, files: Vec<OwnedFd>) -> Result<
     }
     let mut files = files.into_iter();
     let file = files.next().ok_or(Error::Invalid("a welcome without memory"))?;
-    let region = Region::map(file, pipe::both_ways_len_bytes(offer.capacity)).map_err(no_memory)?;
-    let pipes = Pipes::of(pipe::client_ends(&region), region);
+    let region = Region::map(file, offer.capacities.len_bytes()).map_err(no_memory)?;
+    let pipes = Pipes::of(offer.capacities.client_ends(&region), region);
     // The server had mapped it before it handed it over.
     pipes.secure()?;
     // A server that has gone shows when its pipe is read.
@@ -284,14 +299,20 @@ mod tests {
 
     use super::*;
 
+    const PAGES: Capacities = Capacities::equal(4096);
+
     #[test]
     fn bytes_are_those_of_the_format_text() {
-        let text = "4352414b4553484d 0300 0000 02000000 0000040000000000 0010000000000000 0000000000000000 \
+        let text = "4352414b4553484d 0400 0000 02000000 00000400 00002000 0010000000000000 0000000000000000 \
                     0000100000000000 0100000000000000"
             .replace(' ', "");
         let region = |len_bytes| Region::anonymous(len_bytes, HugePages::Never).unwrap();
         let shared = [Shared::to_read(&region(4096)), Shared::to_write(&region(1 << 20))];
-        let bytes: String = message(0, 256 << 10, &shared)
+        let capacities = Capacities {
+            to_client: 256 << 10,
+            to_server: 2 << 20,
+        };
+        let bytes: String = message(0, capacities, &shared)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -301,25 +322,40 @@ mod tests {
     #[test]
     fn refusals_say_why() {
         let nothing_shared = Offer {
-            capacity: 4096,
+            capacities: PAGES,
             shared: Vec::new(),
         };
-        assert_eq!(read(&message(0, 4096, &[])), Ok(nothing_shared));
+        assert_eq!(read(&message(0, PAGES, &[])), Ok(nothing_shared));
         assert_eq!(
-            read(&message(Refusal::OtherUser as u16, 0, &[])),
+            read(&message(Refusal::OtherUser as u16, PAGES, &[])),
             Err(Error::Denied)
         );
         assert_eq!(
-            read(&message(Refusal::NoMemory as u16, 0, &[])),
+            read(&message(Refusal::NoMemory as u16, PAGES, &[])),
             Err(Error::Exhausted)
         );
         assert_eq!(read(&[]), Err(Error::Reset));
-        for capacity in [0, 1, 4095, 5000, CAPACITY_MAX * 2, u64::MAX] {
-            assert!(
-                matches!(read(&message(0, capacity, &[])), Err(Error::Invalid(_))),
-                "{capacity}"
-            );
+        for capacity in [0, 1, 4095, 5000, CAPACITY_MAX * 2, u32::MAX as usize] {
+            let (mut to_client, mut to_server) = (PAGES, PAGES);
+            (to_client.to_client, to_server.to_server) = (capacity, capacity);
+            for capacities in [to_client, to_server] {
+                let read = read(&message(0, capacities, &[]));
+                assert!(matches!(read, Err(Error::Invalid(_))), "{capacities:?}");
+            }
         }
+    }
+
+    #[test]
+    fn who_keeps_much_takes_much() {
+        let region = |len_bytes| Region::anonymous(len_bytes, HugePages::Never).unwrap();
+        let (few, many) = (region(4096), region(STORE_BYTES_MIN));
+        assert_eq!(capacities_beside(&[]), Capacities::equal(CAPACITY));
+        assert_eq!(
+            capacities_beside(&[Shared::to_read(&few)]),
+            Capacities::equal(CAPACITY)
+        );
+        let beside = capacities_beside(&[Shared::to_read(&few), Shared::to_read(&many)]);
+        assert_eq!((beside.to_client, beside.to_server), (CAPACITY, pipe::WIDE_BYTES));
     }
 
     proptest! {
@@ -328,19 +364,22 @@ mod tests {
             let mut bytes = MAGIC.to_vec();
             bytes.extend(rest);
             if as_expected && bytes.len() >= 12 {
-                bytes[8..12].copy_from_slice(&[3, 0, 0, 0]);
+                bytes[8..12].copy_from_slice(&[4, 0, 0, 0]);
             }
             if as_expected && bytes.len() >= 16 {
                 bytes[12..16].copy_from_slice(&[shared, 0, 0, 0]);
             }
-            let capacity = bytes.get(16..24).map(|field| u64::from_le_bytes(field.try_into().expect("8 bytes")));
+            let number = |at: usize| bytes.get(at..at + 4).map(|field| u32::from_le_bytes(field.try_into().expect("4 bytes")) as usize);
+            let capacities = (number(16), number(20));
             match read(&bytes) {
                 Ok(read) => {
-                    prop_assert!(bytes[8..12] == [3, 0, 0, 0] && read.shared.len() <= SHARED_MAX);
+                    prop_assert!(bytes[8..12] == [4, 0, 0, 0] && read.shared.len() <= SHARED_MAX);
                     prop_assert_eq!(bytes.len(), WELCOME_BYTES + REGION_BYTES * read.shared.len());
                     let accesses = bytes[WELCOME_BYTES..].chunks_exact(REGION_BYTES).map(|region| region[8]);
                     prop_assert!(accesses.eq(read.shared.iter().map(|region| u8::from(region.is_writable))));
-                    prop_assert!(capacity == Some(read.capacity as u64) && read.capacity.is_power_of_two());
+                    let Capacities { to_client, to_server } = read.capacities;
+                    prop_assert_eq!(capacities, (Some(to_client), Some(to_server)));
+                    prop_assert!(to_client.is_power_of_two() && to_server.is_power_of_two());
                 }
                 Err(error) => prop_assert!(matches!(error, Error::Invalid(_) | Error::Denied | Error::Exhausted)),
             }
@@ -352,7 +391,7 @@ mod tests {
                 let region = Region::anonymous(len_bytes, HugePages::Never).unwrap();
                 if is_writable { Shared::to_write(&region) } else { Shared::to_read(&region) }
             };
-            let offer = read(&message(0, 8192, &regions.iter().map(share).collect::<Vec<_>>())).unwrap();
+            let offer = read(&message(0, PAGES, &regions.iter().map(share).collect::<Vec<_>>())).unwrap();
             let offered = offer.shared.iter().map(|region| (region.len_bytes, region.is_writable)).collect::<Vec<_>>();
             prop_assert_eq!(offered, regions);
         }
@@ -360,7 +399,7 @@ mod tests {
         #[test]
         fn an_access_that_is_not_known_is_refused(access in 2u64.., version in any::<u16>()) {
             let region = Region::anonymous(4096, HugePages::Never).unwrap();
-            let mut bytes = message(0, 4096, &[Shared::to_write(&region)]);
+            let mut bytes = message(0, PAGES, &[Shared::to_write(&region)]);
             prop_assert!(read(&bytes).is_ok());
             let mut other = bytes.clone();
             other[8..10].copy_from_slice(&version.to_le_bytes());
@@ -371,7 +410,7 @@ mod tests {
 
         #[test]
         fn a_welcome_cut_short_is_none(len in 0..WELCOME_BYTES) {
-            prop_assert!(read(&message(0, 4096, &[])[..len]).is_err());
+            prop_assert!(read(&message(0, PAGES, &[])[..len]).is_err());
         }
     }
 }

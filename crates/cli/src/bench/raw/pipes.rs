@@ -7,7 +7,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use crake_mem::{HugePages, Region, pipe};
+use crake_mem::pipe::{self, Capacities};
+use crake_mem::{HugePages, Region};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
@@ -15,7 +16,7 @@ use rustix::net::{RecvFlags, recv};
 use super::exchange::Carrier;
 
 /// What a direction holds: as much as that of a stream through shared memory.
-const CAPACITY: usize = 256 << 10;
+const CAPACITIES: Capacities = Capacities::equal(256 << 10);
 
 /// So many looks in vain are some milliseconds: then it is time to ask whether the other side still lives.
 const LOOKS_PER_CHECK: u32 = 1 << 18;
@@ -32,25 +33,21 @@ pub struct Pipes {
 impl Pipes {
     /// Memory for both.
     pub fn make() -> Result<Rc<Region>> {
-        Region::memfd(
-            "crake-bench",
-            pipe::both_ways_len_bytes(CAPACITY),
-            HugePages::Never,
-        )
-        .context("shared memory for the raw loop")
+        Region::memfd("crake-bench", CAPACITIES.len_bytes(), HugePages::Never)
+            .context("shared memory for the raw loop")
     }
 
     /// The ends of the side that asks.
     pub fn of_client(memory: &Rc<Region>, socket: OwnedFd) -> Pipes {
-        Pipes::new(pipe::client_ends(memory), socket)
+        Pipes::new(CAPACITIES.client_ends(memory), socket)
     }
 
     /// The ends of the side that answers, in the file that the other one made.
     pub fn open(file: &Path, socket: OwnedFd) -> Result<Pipes> {
         let file = OpenOptions::new().read(true).write(true).open(file);
         let file = file.context("opening the memory of the raw loop")?;
-        let memory = Region::map(file.into(), pipe::both_ways_len_bytes(CAPACITY))?;
-        Ok(Pipes::new(pipe::server_ends(&memory), socket))
+        let memory = Region::map(file.into(), CAPACITIES.len_bytes())?;
+        Ok(Pipes::new(CAPACITIES.server_ends(&memory), socket))
     }
 
     fn new((writer, reader): (pipe::Writer, pipe::Reader), socket: OwnedFd) -> Pipes {
