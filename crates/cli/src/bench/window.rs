@@ -10,7 +10,8 @@ use super::stats::{Run, Stopwatch};
 /// `issue` makes the operation of a number and must start it: a future that starts only when it is polled would run
 /// alone. Answers of one connection come in order, so waiting for the oldest holds nothing up; all that have come when it
 /// comes are taken, and replaced, before anything is sent. A future is made where it stays, which the compiler does when
-/// `issue` is called in one place only: to move one costs as much as a good part of what is measured.
+/// `issue` is called in one place only, and `end` is given what it yields where the future returns it: to move either costs
+/// as much as a good part of what is measured.
 pub async fn keep_in_flight<F, T, E>(
     operations: u64,
     in_flight: u64,
@@ -27,11 +28,11 @@ where
     while ended < operations {
         let place = &mut ring[oldest];
         if place.is_some() {
-            let result = poll_fn(|context| match place.as_mut().as_pin_mut() {
-                Some(operation) => operation.poll(context),
+            let ended_well = poll_fn(|context| match place.as_mut().as_pin_mut() {
+                Some(operation) => operation.poll(context).map(|result| result.map(&mut end)),
                 None => unreachable!("it was there"),
             });
-            end(result.await?);
+            ended_well.await?;
             ended += 1;
             watch.note(ended, issued);
         }
