@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crake_datapath::Task;
+use crake_datapath::{LINGER, Task};
 use crake_mem::Buf;
 use crake_rpc::{
     Call, CallError, CallOptions, Client, ClientConfig, ConnectError, Limits, Reply, ReplyStream, Violation,
@@ -396,6 +396,10 @@ impl Play {
         self.take_all();
         self.check_last_words();
         self.attacker.close();
+        if self.world.is_exhausted() {
+            // It goes on sending for so long what nobody has a buffer for, and reads nothing.
+            self.world.pass(LINGER);
+        }
         self.turn();
         assert!(
             self.connecting.is_none(),
