@@ -110,6 +110,14 @@ impl Buf {
         }
     }
 
+    /// # Safety
+    ///
+    /// The segment's bytes do not change while it lives.
+    #[inline]
+    pub(crate) unsafe fn from_segment(segment: Segment) -> Buf {
+        Buf(segment)
+    }
+
     #[inline]
     pub(crate) fn into_segment(self) -> Segment {
         self.0

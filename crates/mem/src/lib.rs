@@ -7,6 +7,7 @@
 //! * [`Window`]: the memory of a region that somebody else has made and writes, to be read; if its maker lets us, to be written, too.
 //! * [`Extent`]: a place in a region that bytes may be received into, at any time.
 //! * [`Pool`]: buffers of one size; [`BufMut`] is one while it is written, [`Buf`] after that.
+//! * [`Arena`]: small bytes, many to a buffer, each a `Buf` of its own.
 //! * [`Segment`]: bytes to send, which are either a `Buf` or a place in a region; [`Sga`]: a list of them.
 //! * [`Loan`]: sends from a place in a region and knows when that is over.
 //! * [`from_utf8`]: the text of a name. [`copy_slice`]: many bytes to any place.
@@ -61,6 +62,7 @@
 //! # Ok::<(), crake_mem::RegionError>(())
 //! ```
 
+mod arena;
 mod buf;
 mod copy;
 mod extent;
@@ -75,6 +77,7 @@ mod segment;
 mod sga;
 mod text;
 
+pub use arena::Arena;
 pub use buf::{Buf, BufMut};
 pub use copy::copy_slice;
 pub use extent::Extent;

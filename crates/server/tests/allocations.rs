@@ -15,6 +15,7 @@ use crake_mem::{Buf, HugePages, Region, Sga};
 use crake_rpc::{CallOptions, Client, ClientConfig, Peer, Replies, Request, Server, ServerConfig, Service};
 use crake_server::mac::Signer;
 use crake_server::{Datanode, DatanodeConfig, Memory};
+use crake_store::Table;
 use crake_store::protocol::Handle;
 use crake_store::protocol::datanode::{ReadRequest, WriteRequest, datanode as datanode_method};
 use crake_store::protocol::namenode::{
@@ -75,7 +76,7 @@ fn requests_do_not_allocate(cluster: &Fixture) {
     let file = cluster.run(open_file(&namenode, "/f", MIB));
     let handle = &file.handle[..];
     let store = cluster.store();
-    cluster.run(store.make_table("/t", false)).unwrap();
+    let table = cluster.run(store.make_table("/t", false)).unwrap();
     let target = Region::anonymous(64 << 10, HugePages::Never).unwrap().extent(..);
     let payload = Buf::from_vec(vec![7; 64 << 10]);
 
@@ -146,6 +147,7 @@ fn requests_do_not_allocate(cluster: &Fixture) {
         into,
     );
     writes_in_place_do_not_allocate(cluster, &namenode, &datanode, &payload);
+    gets_of_a_store_do_not_allocate(cluster, &table);
 }
 
 fn no_allocation(
@@ -172,6 +174,31 @@ fn no_allocation(
     assert!(
         allocations < REQUESTS / 50,
         "{what}: {allocations} allocations in {REQUESTS}"
+    );
+}
+
+/// Of the namenode of this machine they are no requests after the first ones: what is kept of an answer is copied then.
+fn gets_of_a_store_do_not_allocate(cluster: &Fixture, table: &Table) {
+    cluster.run(table.put(b"key", &[5; 1024])).unwrap();
+    let gets = |count: usize| {
+        cluster.run(async {
+            for _ in 0..count {
+                let value = table.get(b"key").await.unwrap().unwrap();
+                assert_eq!(value.data, [5; 1024]);
+            }
+        });
+    };
+    gets(200);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    gets(REQUESTS);
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    eprintln!(
+        "gets of a store over {:?}: {allocations} allocations in {REQUESTS}",
+        cluster.transport
+    );
+    assert!(
+        allocations < REQUESTS / 50,
+        "{allocations} allocations in {REQUESTS}"
     );
 }
 

@@ -35,8 +35,14 @@ pub(crate) fn keep(session: &Session, message: &Buf, part: &[u8]) -> Buf {
     let start = part.as_ptr().addr().wrapping_sub(message.as_ptr().addr());
     match message.get(start..start.wrapping_add(part.len())) {
         Some(_) => message.slice(start..start + part.len()),
-        None => Buf::copy_from_slice(part),
+        None => keep_copy(session, part),
     }
+}
+
+/// The same of a message that lies in no buffer: copies of small parts share buffers, while there are plenty.
+pub(crate) fn keep_copy(session: &Session, part: &[u8]) -> Buf {
+    let copy = session.partitions().values.borrow_mut().copy(part);
+    copy.unwrap_or_else(|| Buf::copy_from_slice(part))
 }
 
 /// Declares that the operation is about a path, which other partitions may go on with.

@@ -12,6 +12,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use crake_datapath::{Address, Runtime, Time};
+use crake_mem::Arena;
 use crake_rpc::ClientId;
 
 use crate::buffered::Slices;
@@ -38,6 +39,8 @@ pub(crate) struct Partitions {
     pub(crate) told: RefCell<BTreeSet<(Option<u32>, u16)>>,
     pub(crate) datanodes: Datanodes,
     pub(crate) slices: Slices,
+    /// Small values that were found in a namenode's memory lie here for those who asked.
+    pub(crate) values: RefCell<Arena>,
     pub(crate) stats: RefCell<Stats>,
     pub(crate) in_place: InPlace,
     /// Of the URL.
@@ -88,6 +91,7 @@ impl Partitions {
             told: RefCell::default(),
             datanodes: Datanodes::default(),
             slices: Slices::new(options.slice_bytes),
+            values: RefCell::new(Arena::new(runtime.pool(), runtime.pool().capacity() / 2)),
             stats: RefCell::default(),
             in_place: InPlace::default(),
             addresses,

@@ -11,7 +11,7 @@ use super::range::OwnedRange;
 use super::shard::Shard;
 use super::{Condition, KeyRange, Value};
 use crate::block::{Blocks, read_blocks};
-use crate::operation::keep;
+use crate::operation::{keep, keep_copy};
 use crate::pending::{Operation, Subject};
 use crate::protocol::answers::Key;
 use crate::protocol::namenode::{self, namenode as method};
@@ -173,7 +173,14 @@ impl Operation for GetValue<'_> {
 
     #[inline]
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Found, WireError> {
-        Found::read(session, message, namenode::ValueView::parse(message)?)
+        let keep = |value: &[u8]| keep(session, message, value);
+        Found::read(namenode::ValueView::parse(message)?, keep)
+    }
+
+    #[inline(always)]
+    fn read_found(&self, session: &Rc<Session>, message: &[u8]) -> Result<Found, WireError> {
+        let keep = |value: &[u8]| keep_copy(session, value);
+        Found::read(namenode::ValueView::parse(message)?, keep)
     }
 
     #[inline]
@@ -213,9 +220,8 @@ impl Operation for MultiGet<'_> {
 
     fn read(&self, session: &Rc<Session>, message: &Buf) -> Result<Vec<Found>, WireError> {
         let values = namenode::MultiGetReplyView::parse(message)?.values()?;
-        values
-            .map(|value| Found::read(session, message, value?))
-            .collect()
+        let keep = |value: &[u8]| keep(session, message, value);
+        values.map(|value| Found::read(value?, keep)).collect()
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -367,7 +373,8 @@ impl Scanned {
         if values.len() != in_blocks {
             return Err(WireError::Truncated);
         }
-        let values = values.map(|value| Found::read(session, message, value?));
+        let keep = |value: &[u8]| keep(session, message, value);
+        let values = values.map(|value| Found::read(value?, keep));
         Ok(Scanned {
             page,
             in_blocks: values.collect::<Result<_, _>>()?,
@@ -398,15 +405,16 @@ pub struct LargeValue {
 }
 
 impl Found {
-    #[inline]
-    fn read(session: &Session, message: &Buf, view: namenode::ValueView<'_>) -> Result<Found, WireError> {
+    /// `keep` makes a buffer of a small value, which lies in the message.
+    #[inline(always)]
+    fn read(view: namenode::ValueView<'_>, keep: impl FnOnce(&[u8]) -> Buf) -> Result<Found, WireError> {
         if !view.found()? {
             return Ok(Found::Nothing);
         }
         let (version, modified_ns, expires_ns) = (view.version(), view.modified_ns(), view.expires_ns());
         let blocks = view.blocks()?;
         if blocks.is_empty() {
-            let data = keep(session, message, view.inline_value()?);
+            let data = keep(view.inline_value()?);
             return Ok(Found::Inline(Value {
                 version,
                 modified_ns,
