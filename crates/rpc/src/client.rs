@@ -147,8 +147,9 @@ impl Client {
 
     /// Whether calls can be made: not when the connection was lost or closed. It does not come back.
     #[must_use]
+    #[inline]
     pub fn is_connected(&self) -> bool {
-        self.connection().end().is_none()
+        !self.connection().has_ended()
     }
 
     /// The memory that the server shares with clients of its machine, if this is one.

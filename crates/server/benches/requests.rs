@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT [IN_FLIGHT]]]`: `lookup` in one directory, `spread`
 //! over a thousand, `led`: in one at another partition than the root, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`, and
-//! `found`: gets that are no requests, because their answers lie in the namenode's memory.
+//! `found` and `found-get`: lookups and gets that are no requests, because their answers lie in the namenode's memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -74,9 +74,16 @@ fn main() {
     if is_wanted("echo") {
         report("echo", load, || runtime.block_on(echoes(&store, load)));
     }
+    let answers_bytes = NamenodeConfig::default().answers_bytes;
     if is_wanted("found") {
-        let (_cluster, store) = start(&runtime, NamenodeConfig::default().answers_bytes, 1);
-        report("found", load, || runtime.block_on(gets(&store, load)));
+        let (_cluster, store) = start(&runtime, answers_bytes, 1);
+        report("found", load, || {
+            runtime.block_on(lookups(&store, load, |_| "directory".into()))
+        });
+    }
+    if is_wanted("found-get") {
+        let (_cluster, store) = start(&runtime, answers_bytes, 1);
+        report("found-get", load, || runtime.block_on(gets(&store, load)));
     }
 }
 
@@ -98,7 +105,7 @@ fn start(runtime: &Runtime, answers_bytes: u64, partitions: u16) -> (Cluster, St
 fn report(name: &str, load: Load, run: impl FnOnce() -> Result<u128, Error>) {
     let elapsed_ns = run().unwrap();
     println!(
-        "{name:<8} {:7.1} ns each, {} in flight",
+        "{name:<9} {:7.1} ns each, {} in flight",
         elapsed_ns as f64 / load.count as f64,
         load.in_flight
     );

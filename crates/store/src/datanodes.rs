@@ -63,7 +63,7 @@ impl Datanodes {
     /// What a datanode shares with this process, if there is a live connection to it.
     #[inline]
     pub(crate) fn tier(&self, id: u32, now: Time) -> Option<Rc<MappedTier>> {
-        self.links.borrow().get(&id)?.mapped(now)
+        self.links.borrow().get(&id)?.mapped(now).as_deref().cloned()
     }
 
     /// The connection to a datanode; makes one if there is none. One attempt.

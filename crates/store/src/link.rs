@@ -18,9 +18,7 @@ pub(crate) trait Mapped: Sized {
 
 /// At most one connection, shared by all who ask for it, and at most one attempt to make it at a time.
 pub(crate) struct Link<M> {
-    client: RefCell<Option<Client>>,
-    /// What its server shares with this process.
-    mapped: RefCell<Option<Rc<M>>>,
+    current: RefCell<Option<Connected<M>>>,
     attempting: Cell<bool>,
     /// Why the last attempt failed.
     failure: RefCell<Option<Error>>,
@@ -29,11 +27,17 @@ pub(crate) struct Link<M> {
     used: Cell<Time>,
 }
 
+/// A connection that was made, and may have ended.
+struct Connected<M> {
+    client: Client,
+    /// What the server shares with this process.
+    mapped: Option<Rc<M>>,
+}
+
 impl<M> Default for Link<M> {
     fn default() -> Self {
         Link {
-            client: RefCell::default(),
-            mapped: RefCell::default(),
+            current: RefCell::default(),
             attempting: Cell::default(),
             failure: RefCell::default(),
             attempt_ended: Signal::default(),
@@ -46,33 +50,36 @@ impl<M> Default for Link<M> {
 impl<M: Mapped + 'static> Link<M> {
     /// The connection, which may have ended, if there is one.
     #[inline]
-    pub(crate) fn client_now(&self) -> Ref<'_, Option<Client>> {
-        self.client.borrow()
+    pub(crate) fn client_now(&self) -> Option<Ref<'_, Client>> {
+        let current = Ref::filter_map(self.current.borrow(), Option::as_ref).ok()?;
+        Some(Ref::map(current, |current| &current.client))
+    }
+
+    #[inline]
+    fn live(&self) -> Option<Ref<'_, Connected<M>>> {
+        let current = Ref::filter_map(self.current.borrow(), Option::as_ref).ok()?;
+        current.client.is_connected().then_some(current)
     }
 
     /// The connection, if there is a live one.
     #[inline]
     pub(crate) fn ready(&self, now: Time) -> Option<Client> {
-        let client = self.client.borrow();
-        let client = client.as_ref().filter(|client| client.is_connected())?;
+        let current = self.live()?;
         self.used.set(now);
-        Some(client.clone())
+        Some(current.client.clone())
     }
 
     /// What the server shares with this process, as long as there is a live connection to it.
     #[inline]
-    pub(crate) fn mapped(&self, now: Time) -> Option<Rc<M>> {
-        let mapped = self.mapped.borrow();
-        let mapped = mapped.as_ref()?;
-        let client = self.client.borrow();
-        client.as_ref().filter(|client| client.is_connected())?;
+    pub(crate) fn mapped(&self, now: Time) -> Option<Ref<'_, Rc<M>>> {
+        let mapped = Ref::filter_map(self.live()?, |current| current.mapped.as_ref()).ok()?;
         self.used.set(now);
-        Some(mapped.clone())
+        Some(mapped)
     }
 
     /// Whether there is a live connection.
     pub(crate) fn is_live(&self) -> bool {
-        self.client.borrow().as_ref().is_some_and(Client::is_connected)
+        self.live().is_some()
     }
 
     /// The connection; `connect` makes one if there is none and nobody is at it.
@@ -109,7 +116,7 @@ impl<M: Mapped + 'static> Link<M> {
     /// keep the connection, the next one makes another.
     pub(crate) fn suspect(&self, started: Time) {
         if started >= self.established.get() {
-            *self.client.borrow_mut() = None;
+            *self.current.borrow_mut() = None;
         }
     }
 
@@ -119,8 +126,8 @@ impl<M: Mapped + 'static> Link<M> {
             Ok(client) => {
                 *self.failure.borrow_mut() = None;
                 self.established.set(now);
-                *self.mapped.borrow_mut() = M::of(&client).map(Rc::new);
-                *self.client.borrow_mut() = Some(client);
+                let mapped = M::of(&client).map(Rc::new);
+                *self.current.borrow_mut() = Some(Connected { client, mapped });
             }
             Err(error) => *self.failure.borrow_mut() = Some(error),
         }

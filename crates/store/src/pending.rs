@@ -197,7 +197,7 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
         // Two ways to the end, each of which puts everything into its place at once.
         if let Some(key) = operation.key()
             && let Some(answers) = session.answers(started)
-            && let Some(state) = find(session, &operation, &key, answers, (started, deadline))
+            && let Some(state) = find(session, &operation, &key, &answers, (started, deadline))
         {
             return Pending {
                 session: session.clone(),
@@ -208,7 +208,7 @@ impl<'a, O: Operation + 'a> Pending<'a, O> {
             };
         }
         // A call on a connection that has ended fails at once, and then goes the slow way.
-        let state = match &*session.client_now() {
+        let state = match session.client_now().as_deref() {
             Some(client) => State::Calling(send(client, &operation, deadline)),
             None => State::Repeating(repeating(session, operation.clone(), (started, deadline), None)),
         };
@@ -355,9 +355,9 @@ fn lead<'a, O: Operation + 'a>(
         let answers = session
             .answers(started)
             .filter(|answers| !answers.is_stepwise())?;
-        find(&session, operation, &key, answers, times)
+        find(&session, operation, &key, &answers, times)
     });
-    let state = found.unwrap_or_else(|| match &*session.client_now() {
+    let state = found.unwrap_or_else(|| match session.client_now().as_deref() {
         Some(client) => State::CallingAt(send_at(client, operation, &way, deadline), way),
         None => State::Repeating(repeating_at(&session, operation.clone(), way, times, None)),
     });
@@ -371,11 +371,16 @@ fn find<'a, O: Operation + 'a>(
     session: &Rc<Session>,
     operation: &O,
     key: &Key<'_>,
-    answers: Rc<MappedAnswers>,
+    answers: &Rc<MappedAnswers>,
     (started, deadline): (Time, Time),
 ) -> Option<State<'a, O::Output>> {
     if answers.is_stepwise() {
-        let found = find_stepwise(session.clone(), operation.clone(), (started, deadline), answers);
+        let found = find_stepwise(
+            session.clone(),
+            operation.clone(),
+            (started, deadline),
+            answers.clone(),
+        );
         return Some(State::Repeating(Box::pin(found)));
     }
     let begun = session.time_in_place(O::KIND, 0);

@@ -276,13 +276,13 @@ impl Session {
 
     /// The connection, which may have ended, if there is one.
     #[inline]
-    pub(crate) fn client_now(&self) -> Ref<'_, Option<Client>> {
+    pub(crate) fn client_now(&self) -> Option<Ref<'_, Client>> {
         self.link.client_now()
     }
 
     /// The answers that a namenode of this machine shares, if it is known to be there.
     #[inline]
-    pub(crate) fn answers(&self, now: Time) -> Option<Rc<MappedAnswers>> {
+    pub(crate) fn answers(&self, now: Time) -> Option<Ref<'_, Rc<MappedAnswers>>> {
         let answers = self.link.mapped(now)?;
         (self.runtime.since_turn() <= KNOWN_FOR).then_some(answers)
     }
@@ -374,7 +374,7 @@ impl Session {
     /// Has another partition say where all are: one with which there is a connection, or one that can be reached.
     async fn ask_others(&self) {
         for other in self.partitions.begun() {
-            let client = other.client_now().clone();
+            let client = other.client_now().as_deref().cloned();
             let live = client.filter(|client| other.number() != self.number() && client.is_connected());
             if let Some(client) = live
                 && self.ask_namenode(&client).await.is_ok()

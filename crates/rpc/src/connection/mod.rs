@@ -122,8 +122,9 @@ impl Connection {
         self.limits
     }
 
-    pub(crate) fn end(&self) -> Option<End> {
-        self.state.borrow().ended.clone()
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.borrow().ended.is_some()
     }
 
     /// Ends the connection; calls under way are lost.
