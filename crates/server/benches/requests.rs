@@ -3,7 +3,7 @@
 //!
 //! `cargo bench -p crake-server --bench requests [-- [NAME] [COUNT [IN_FLIGHT]]]`: `lookup` in one directory, `spread`
 //! over a thousand, `led`: in one at another partition than the root, `get` of a small value, `scan` of pages of 128 small values, `puts` of 128 of them at once, `echo`, and
-//! `found` and `found-get`: lookups and gets that are no requests, because their answers lie in the namenode's memory.
+//! `write-file` and `read-file`: files of 4 KiB from beginning to end, and `found` and `found-get`: lookups and gets that are no requests, because their answers lie in the namenode's memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,8 +12,9 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use crake_datapath::{Runtime, RuntimeConfig};
+use crake_mem::{Buf, HugePages, Region};
 use crake_server::{Cluster, ClusterConfig, NamenodeConfig};
-use crake_store::{Error, KeyRange, Node, PutEntry, Store, Table};
+use crake_store::{CreateOptions, Error, KeyRange, Node, PutEntry, Store, Table};
 
 /// How many requests, and how many of them under way at a time.
 #[derive(Clone, Copy)]
@@ -26,6 +27,7 @@ struct Load {
 const PAGE: usize = 128;
 /// Files and keys that there are.
 const NAMES: usize = 1_000;
+const FILE_BYTES: usize = 4 << 10;
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -60,6 +62,12 @@ fn main() {
     }
     if is_wanted("get") {
         report("get", load, || runtime.block_on(gets(&store, load)));
+    }
+    if is_wanted("write-file") {
+        report("write-file", load, || runtime.block_on(written(&store, load)));
+    }
+    if is_wanted("read-file") {
+        report("read-file", load, || runtime.block_on(read(&store, load)));
     }
     let pages = Load {
         count: load.count.div_ceil(PAGE),
@@ -105,7 +113,7 @@ fn start(runtime: &Runtime, answers_bytes: u64, partitions: u16) -> (Cluster, St
 fn report(name: &str, load: Load, run: impl FnOnce() -> Result<u128, Error>) {
     let elapsed_ns = run().unwrap();
     println!(
-        "{name:<9} {:7.1} ns each, {} in flight",
+        "{name:<10} {:7.1} ns each, {} in flight",
         elapsed_ns as f64 / load.count as f64,
         load.in_flight
     );
@@ -118,7 +126,7 @@ async fn lookups(store: &Store, load: Load, directory: impl Fn(usize) -> String)
         .collect();
     for name in &names {
         store
-            .create(name, crake_store::CreateOptions::from(Node::File).parents())
+            .create(name, CreateOptions::from(Node::File).parents())
             .await?
             .close()
             .await?;
@@ -145,6 +153,41 @@ async fn gets(store: &Store, load: Load) -> Result<u128, Error> {
         table.put(key.as_bytes(), &[7; 64]).await?;
     }
     keep_in_flight(load, |number| table.get(keys[number % NAMES].as_bytes())).await
+}
+
+/// Files of [`FILE_BYTES`], made, written and closed, each in the place of an earlier one.
+async fn written(store: &Store, load: Load) -> Result<u128, Error> {
+    let names = file_names();
+    keep_in_flight(load, |number| write_file(store, &names[number % NAMES])).await
+}
+
+async fn read(store: &Store, load: Load) -> Result<u128, Error> {
+    let names = file_names();
+    for name in &names {
+        write_file(store, name).await?;
+    }
+    let targets = Region::anonymous(NAMES * FILE_BYTES, HugePages::Try).unwrap();
+    keep_in_flight(load, |number| {
+        let (name, at) = (&names[number % NAMES], number % NAMES * FILE_BYTES);
+        let target = targets.extent(at..at + FILE_BYTES);
+        async move { store.open(name).await?.reader()?.read(0, target).await }
+    })
+    .await
+}
+
+fn file_names() -> Vec<String> {
+    (0..NAMES).map(|number| format!("/file{number:09}")).collect()
+}
+
+async fn write_file(store: &Store, name: &str) -> Result<(), Error> {
+    let options = CreateOptions {
+        size_hint: FILE_BYTES as u64,
+        ..CreateOptions::from(Node::File).replace()
+    };
+    let writer = store.create(name, options).await?.writer()?;
+    let _ = writer.write(Buf::from_static(&[7; FILE_BYTES]));
+    writer.close().await?;
+    Ok(())
 }
 
 async fn make_keys(store: &Store) -> Result<(Table, Vec<String>), Error> {

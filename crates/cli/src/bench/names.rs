@@ -38,6 +38,19 @@ impl Names {
         let start = (number % self.count) as usize * self.each_bytes;
         &self.text[start..start + self.each_bytes]
     }
+
+    /// The names from this number on, the first after the last. A division for each would be seen in what is measured.
+    pub fn starting_at(&self, number: u64) -> impl Iterator<Item = &str> {
+        let mut rest = &self.text[(number % self.count) as usize * self.each_bytes..];
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                rest = &self.text;
+            }
+            let (name, others) = rest.split_at(self.each_bytes);
+            rest = others;
+            Some(name)
+        })
+    }
 }
 
 /// 0 to `count` in an order that is random and always the same.
@@ -69,6 +82,9 @@ mod tests {
         let mut seen: Vec<&str> = (0..1000).map(|number| names.name(number)).collect();
         assert_ne!(seen[..3], ["0000", "0001", "0002"]);
         assert_eq!(names.name(1000), seen[0]);
+        let from_last: Vec<&str> = names.starting_at(1999).take(1001).collect();
+        assert_eq!((from_last[0], from_last[1]), (seen[999], seen[0]));
+        assert_eq!(from_last[1..], seen);
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 1000);

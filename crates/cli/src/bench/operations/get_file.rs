@@ -38,9 +38,13 @@ impl GetFile {
 
 impl Operation for GetFile {
     fn run(&mut self, operations: u64) -> Result<Run> {
-        let first = self.next;
+        let mut names = self.names.starting_at(self.next);
         self.next += operations;
-        let lookup = |store: &crake_store::Store, number| store.lookup(self.names.name(first + number));
-        self.client.run(operations, lookup, drop)
+        let mut name = || names.next().expect("they go on for ever");
+        self.client.run(
+            operations,
+            |store: &crake_store::Store, _| store.lookup(name()),
+            drop,
+        )
     }
 }

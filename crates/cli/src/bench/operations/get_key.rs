@@ -37,11 +37,11 @@ impl GetKey {
 
 impl Operation for GetKey {
     fn run(&mut self, operations: u64) -> Result<Run> {
-        let first = self.next;
+        let mut turns = self.tables.iter().cycle().zip(self.keys.starting_at(self.next));
         self.next += operations;
-        let get = |_: &crake_store::Store, number: u64| {
-            let table = &self.tables[number as usize % self.tables.len()];
-            table.get(self.keys.name(first + number).as_bytes())
+        let get = |_: &crake_store::Store, _| {
+            let (table, key) = turns.next().expect("they go on for ever");
+            table.get(key.as_bytes())
         };
         let mut got_bytes = 0;
         let run = self.client.run(operations, get, |value| {

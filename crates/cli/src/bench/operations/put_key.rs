@@ -35,9 +35,10 @@ impl PutKey {
 
 impl Operation for PutKey {
     fn run(&mut self, operations: u64) -> Result<Run> {
-        let put = |_: &crake_store::Store, number: u64| {
-            let table = &self.tables[number as usize % self.tables.len()];
-            table.put(self.keys.name(number).as_bytes(), &self.value)
+        let mut turns = self.tables.iter().cycle().zip(self.keys.starting_at(0));
+        let put = |_: &crake_store::Store, _| {
+            let (table, key) = turns.next().expect("they go on for ever");
+            table.put(key.as_bytes(), &self.value)
         };
         self.client.run(operations, put, drop)
     }
