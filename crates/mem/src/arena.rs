@@ -102,8 +102,10 @@ impl Page {
         copy_slice(bytes, target);
         self.used_bytes += bytes.len();
         header.retain();
-        // SAFETY: initialised and in the buffer, of which the new reference is the segment's; not written until that is given up.
-        Some(unsafe { Buf::from_segment(Segment::from_parts(place, bytes.len(), self.header)) })
+        // SAFETY: initialised and in the buffer, of which the new reference is the segment's.
+        let copy = unsafe { Segment::from_parts(place, bytes.len(), self.header) };
+        // SAFETY: not written again until that reference is given up.
+        Some(unsafe { Buf::from_segment(copy) })
     }
 }
 

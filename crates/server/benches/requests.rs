@@ -185,7 +185,8 @@ async fn write_file(store: &Store, name: &str) -> Result<(), Error> {
         ..CreateOptions::from(Node::File).replace()
     };
     let writer = store.create(name, options).await?.writer()?;
-    let _ = writer.write(Buf::from_static(&[7; FILE_BYTES]));
+    // Waited for by the end.
+    drop(writer.write(Buf::from_static(&[7; FILE_BYTES])));
     writer.close().await?;
     Ok(())
 }
