@@ -20,8 +20,9 @@ use crate::memory::{Memory, SHARED_MAX, Shared};
 /// What one direction holds. Half a MiB for a connection, all of it taken when it is made.
 const CAPACITY: usize = 256 << 10;
 
-/// A server that shares so much keeps data, of which clients have much to write: [`pipe::WIDE_BYTES`] for each of them are little beside that.
-const STORE_BYTES_MIN: usize = 64 << 20;
+/// A server that shares much keeps data, of which clients have much to write. For each so many bytes of it one client has
+/// [`pipe::WIDE_BYTES`] for what it sends: all of them together take a small part of what is shared.
+const STORE_BYTES_FOR_WIDE: usize = 64 << 20;
 
 /// A client takes no more than this from a server.
 const CAPACITY_MAX: usize = 64 << 20;
@@ -49,14 +50,30 @@ pub(super) struct Pipes {
     pub(super) writer: pipe::Writer,
     pub(super) reader: pipe::Reader,
     region: Rc<Region>,
+    /// As long as it is one of the server's wide ones.
+    _wide: Option<Wide>,
+}
+
+/// One for each client of a server whose pipe is wide, and the server's own.
+#[derive(Clone, Default)]
+pub(super) struct Wide(Rc<()>);
+
+impl Wide {
+    /// One more, if there may be one beside so much that is shared.
+    fn one_more(&self, shared: &[Shared]) -> Option<Wide> {
+        let shared_bytes: usize = shared.iter().map(|shared| shared.region().len_bytes()).sum();
+        let others = Rc::strong_count(&self.0) - 1;
+        (others < shared_bytes / STORE_BYTES_FOR_WIDE).then(|| self.clone())
+    }
 }
 
 impl Pipes {
     /// The memory of a new connection, seen from the server.
-    fn new(capacities: Capacities) -> Result<Pipes, Error> {
+    fn new(capacities: Capacities, wide: Option<Wide>) -> Result<Pipes, Error> {
         let region =
             Region::memfd("crake-shm", capacities.len_bytes(), HugePages::Never).map_err(no_memory)?;
-        Ok(Pipes::of(capacities.server_ends(&region), region))
+        let pipes = Pipes::of(capacities.server_ends(&region), region);
+        Ok(Pipes { _wide: wide, ..pipes })
     }
 
     fn of((writer, reader): (pipe::Writer, pipe::Reader), region: Rc<Region>) -> Pipes {
@@ -64,6 +81,7 @@ impl Pipes {
             writer,
             reader,
             region,
+            _wide: None,
         }
     }
 
@@ -89,9 +107,10 @@ pub(super) enum Refusal {
 
 /// Makes the memory of a connection and hands it to the client, with the regions that are shared; what it is sent fits an idle
 /// socket.
-pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes, Error> {
-    let capacities = capacities_beside(shared);
-    let pipes = match Pipes::new(capacities) {
+pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared], wide: &Wide) -> Result<Pipes, Error> {
+    let wide = wide.one_more(shared);
+    let capacities = capacities(wide.is_some());
+    let pipes = match Pipes::new(capacities, wide) {
         Ok(pipes) => pipes,
         Err(error) => {
             refuse(socket, Refusal::NoMemory);
@@ -113,15 +132,10 @@ pub(super) fn welcome(socket: BorrowedFd<'_>, shared: &[Shared]) -> Result<Pipes
 }
 
 /// What is shared is read in place, so that little comes back of it.
-fn capacities_beside(shared: &[Shared]) -> Capacities {
-    let shared_bytes: usize = shared.iter().map(|shared| shared.region().len_bytes()).sum();
-    let to_server = match shared_bytes >= STORE_BYTES_MIN {
-        true => pipe::WIDE_BYTES,
-        false => CAPACITY,
-    };
+fn capacities(is_wide: bool) -> Capacities {
     Capacities {
         to_client: CAPACITY,
-        to_server,
+        to_server: if is_wide { pipe::WIDE_BYTES } else { CAPACITY },
     }
 }
 
@@ -295,6 +309,10 @@ fn map_shared(files: impl Iterator<Item = OwnedFd>, regions: &[OfferedRegion]) -
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -346,16 +364,38 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_much_takes_much() {
-        let region = |len_bytes| Region::anonymous(len_bytes, HugePages::Never).unwrap();
-        let (few, many) = (region(4096), region(STORE_BYTES_MIN));
-        assert_eq!(capacities_beside(&[]), Capacities::equal(CAPACITY));
-        assert_eq!(
-            capacities_beside(&[Shared::to_read(&few)]),
-            Capacities::equal(CAPACITY)
-        );
-        let beside = capacities_beside(&[Shared::to_read(&few), Shared::to_read(&many)]);
-        assert_eq!((beside.to_client, beside.to_server), (CAPACITY, pipe::WIDE_BYTES));
+    fn who_keeps_much_has_wide_pipes_of_some_clients() {
+        let share = |len_bytes| Shared::to_read(&Region::anonymous(len_bytes, HugePages::Never).unwrap());
+        let (few, many) = (share(4096), share(2 * STORE_BYTES_FOR_WIDE));
+        let server = Wide::default();
+        assert!(server.one_more(&[]).is_none());
+        assert!(server.one_more(std::slice::from_ref(&few)).is_none());
+        let shared = [few, many];
+        let mut wide: Vec<Wide> = (0..2).map(|_| server.one_more(&shared).unwrap()).collect();
+        assert!(server.one_more(&shared).is_none());
+        wide.pop();
+        assert!(server.one_more(&shared).is_some());
+    }
+
+    #[test]
+    fn a_wide_pipe_is_one_as_long_as_it_is_there() {
+        let shared = [Shared::to_read(
+            &Region::memfd("store", STORE_BYTES_FOR_WIDE, HugePages::Never).unwrap(),
+        )];
+        let server = Wide::default();
+        let welcomed = || {
+            let (one, other) = UnixStream::pair().unwrap();
+            let pipes = welcome(one.as_fd(), &shared, &server).unwrap();
+            let mut bytes = [0; WELCOME_BYTES];
+            (&other).read_exact(&mut bytes).unwrap();
+            let to_server = u32::from_le_bytes(bytes[20..24].try_into().unwrap()) as usize;
+            (pipes, to_server)
+        };
+        let (first, to_server) = welcomed();
+        assert_eq!(to_server, pipe::WIDE_BYTES);
+        assert_eq!(welcomed().1, CAPACITY);
+        drop(first);
+        assert_eq!(welcomed().1, pipe::WIDE_BYTES);
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Poll, ready};
 
-use super::handshake::{self, Refusal};
+use super::handshake::{self, Refusal, Wide};
 use super::stream::ShmStream;
 use crate::address::Address;
 use crate::driver::{ListenerDevice, StreamDevice, Token};
@@ -18,6 +18,7 @@ pub(crate) struct ShmListener {
     poller: Rc<Poller>,
     path: PathBuf,
     shared: RefCell<Vec<Shared>>,
+    wide: Wide,
 }
 
 impl ShmListener {
@@ -27,6 +28,7 @@ impl ShmListener {
             poller: poller.clone(),
             path: path.to_owned(),
             shared: RefCell::default(),
+            wide: Wide::default(),
         })
     }
 }
@@ -51,7 +53,7 @@ impl ListenerDevice for ShmListener {
                 continue;
             }
             let shared = self.shared.borrow();
-            if let Ok(pipes) = handshake::welcome(socket.as_fd(), &shared) {
+            if let Ok(pipes) = handshake::welcome(socket.as_fd(), &shared, &self.wide) {
                 let is_writable = shared.iter().any(Shared::is_writable);
                 let stream = ShmStream::of_server((socket, pipes), is_writable, &self.poller, &self.path);
                 return Poll::Ready(Ok(Box::new(stream)));
