@@ -54,6 +54,7 @@ mod file;
 mod follow;
 mod host;
 mod in_place;
+mod keep;
 mod link;
 mod list_page;
 mod node;

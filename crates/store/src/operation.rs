@@ -9,6 +9,7 @@ use crake_wire::WireError;
 use crate::block::{Blocks, read_blocks};
 use crate::cluster::Usage;
 use crate::datanodes::Datanode;
+use crate::keep::keep;
 use crate::list_page::Listed;
 use crate::node::{Attributes, CreateOptions, Entry, Page, ttl_ms};
 use crate::partitions::Way;
@@ -23,26 +24,6 @@ use crate::stats::OperationKind;
 #[inline]
 pub(crate) fn relative(path: &str) -> &str {
     path.strip_prefix('/').unwrap_or(path)
-}
-
-/// A part of a message as a buffer. It shares the receive buffer while there are plenty of those, and is a copy
-/// otherwise: what a caller keeps must not starve the connections of memory to receive in.
-pub(crate) fn keep(session: &Session, message: &Buf, part: &[u8]) -> Buf {
-    let pool = session.runtime().pool();
-    if pool.in_use() > pool.capacity() / 2 {
-        return Buf::copy_from_slice(part);
-    }
-    let start = part.as_ptr().addr().wrapping_sub(message.as_ptr().addr());
-    match message.get(start..start.wrapping_add(part.len())) {
-        Some(_) => message.slice(start..start + part.len()),
-        None => keep_copy(session, part),
-    }
-}
-
-/// The same of a message that lies in no buffer: copies of small parts share buffers, while there are plenty.
-pub(crate) fn keep_copy(session: &Session, part: &[u8]) -> Buf {
-    let copy = session.partitions().values.borrow_mut().copy(part);
-    copy.unwrap_or_else(|| Buf::copy_from_slice(part))
 }
 
 /// Declares that the operation is about a path, which other partitions may go on with.

@@ -11,7 +11,7 @@ use super::range::OwnedRange;
 use super::shard::Shard;
 use super::{Condition, KeyRange, Value};
 use crate::block::{Blocks, read_blocks};
-use crate::operation::{keep, keep_copy};
+use crate::keep::{keep, keep_copy};
 use crate::pending::{Operation, Subject};
 use crate::protocol::answers::Key;
 use crate::protocol::namenode::{self, namenode as method};
